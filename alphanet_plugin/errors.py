@@ -1,0 +1,29 @@
+"""The errors that a user sees. The command line prints their message on one line and exits with status 2."""
+
+
+class AlphaNetError(Exception):
+    """Base of this package's own errors; the message says what is wrong and what to do."""
+
+
+class ConfigError(AlphaNetError, ValueError):
+    """A configuration file or an override is not valid."""
+
+
+class CheckpointError(AlphaNetError, RuntimeError):
+    """A checkpoint or weight file is missing, damaged, or belongs to something else."""
+
+
+class NoWeightsError(AlphaNetError, RuntimeError):
+    """`pretrained=True` was asked for and no weights are known."""
+
+
+class StoreError(AlphaNetError, RuntimeError):
+    """The local store cannot be read or written."""
+
+
+class NonFiniteLossError(AlphaNetError, RuntimeError):
+    """Training met a loss that is not finite and stopped."""
+
+
+class SearchError(AlphaNetError, RuntimeError):
+    """A search cannot be started or resumed as asked."""
