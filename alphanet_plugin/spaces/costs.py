@@ -1,0 +1,64 @@
+"""Multiply-adds and parameters in closed form.
+
+Counted are convolutions and linear layers, squeeze-and-excitation and shortcut convolutions included; normalisation,
+pooling and activations are not. The weights and biases of normalisation do count as parameters, its statistics do not.
+"""
+
+from typing import NamedTuple
+
+from .network import BlockSpec
+
+
+class Cost(NamedTuple):
+    """What a part of a network costs.
+
+    Attributes:
+        macs: Multiply-adds (not in millions).
+        params: Parameters of the static model.
+        idle_params: Shortcut kernels of blocks whose shortcut is the identity. The released program keeps and counts
+            them although nothing uses them; the static model does without.
+    """
+
+    macs: int
+    params: int
+    idle_params: int = 0
+
+
+def halved(side: int) -> int:
+    """Output side of a "same"-padded convolution, or of the padded 2x2 pooling, at stride 2."""
+    return (side + 1) // 2
+
+
+def conv_cost(in_channels: int, out_channels: int, kernel_size: int, side: int, *, norm: bool) -> Cost:
+    """A dense convolution without bias whose output is `side` x `side` pixels; `norm`: BatchNorm follows."""
+    weights = in_channels * out_channels * kernel_size**2
+    return Cost(weights * side**2, weights + 2 * out_channels * norm)
+
+
+def linear_cost(in_features: int, out_features: int) -> Cost:
+    """A linear layer (or a 1x1 convolution of one pixel) with bias."""
+    weights = in_features * out_features
+    return Cost(weights, weights + out_features)
+
+
+def block_cost(block: BlockSpec, side: int) -> Cost:
+    """One block whose input is `side` x `side` pixels."""
+    out_side = halved(side) if block.stride == 2 else side
+    mid = block.mid_channels
+    depthwise = mid * block.kernel_size**2
+    parts = [
+        Cost(depthwise * out_side**2, depthwise + 2 * mid),
+        conv_cost(mid, block.out_channels, 1, out_side, norm=True),
+    ]
+    if block.expands:
+        parts.append(conv_cost(block.in_channels, mid, 1, side, norm=True))
+    if block.se_channels:
+        parts += [linear_cost(mid, block.se_channels), linear_cost(block.se_channels, mid)]
+    shortcut = conv_cost(block.in_channels, block.out_channels, 1, out_side, norm=False)
+    parts.append(Cost(0, 0, shortcut.params) if block.in_channels == block.out_channels else shortcut)
+    return total(parts)
+
+
+def total(parts: list[Cost]) -> Cost:
+    """The sum of several costs."""
+    return Cost(*map(sum, zip(*parts, strict=True)))

@@ -1,0 +1,51 @@
+"""What an arch computes, as plain numbers: the blueprint from which models are built and costs are counted."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockSpec:
+    """One mobile inverted-bottleneck block.
+
+    Attributes:
+        in_channels: Channels of the block's input.
+        mid_channels: Channels of the depthwise convolution.
+        out_channels: Channels of the projection.
+        kernel_size: Side of the depthwise kernel.
+        stride: Stride of the depthwise convolution.
+        se_channels: Hidden channels of squeeze-and-excitation; 0 where the block has none.
+        expands: Whether a 1x1 convolution precedes the depthwise one.
+    """
+
+    in_channels: int
+    mid_channels: int
+    out_channels: int
+    kernel_size: int
+    stride: int
+    se_channels: int
+    expands: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """A whole network: a strided 3x3 stem, stages of blocks, and the head of Howard et al. (2019).
+
+    Attributes:
+        resolution: Side of the square input the arch was chosen for, in pixels.
+        stem_channels: Channels of the stem.
+        stages: Blocks of each stage.
+        expand_channels: Channels of the head's 1x1 convolution before pooling.
+        head_channels: Channels of the head's 1x1 convolution after pooling.
+    """
+
+    resolution: int
+    stem_channels: int
+    stages: tuple[tuple[BlockSpec, ...], ...]
+    expand_channels: int
+    head_channels: int
+
+
+def make_divisible(channels: int, divisor: int = 8) -> int:
+    """The multiple of `divisor` nearest to `channels`, one more where rounding down would lose over 10 %."""
+    rounded = max(divisor, (channels + divisor // 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
