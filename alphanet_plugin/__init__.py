@@ -1,5 +1,9 @@
-"""AlphaNet supernets for timm, NNI, Accelerate and safetensors."""
+"""AlphaNet supernets for timm, NNI, Accelerate and safetensors.
 
+Importing this registers the timm entries (``alphanet_a0`` to ``alphanet_a6``, ``alphanet_subnet``), nothing else.
+"""
+
+from . import models as _register_timm_entries  # noqa: F401
 from .spaces import Arch, get_space, list_spaces
 
 __version__ = "0.1.0"

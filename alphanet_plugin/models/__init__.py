@@ -1,0 +1,7 @@
+"""Static networks and their timm entries; importing this registers them with timm."""
+
+from .alphanet import alphanet_subnet
+from .mbconv import MBConvBlock, Shortcut
+from .network import AlphaNet, read_arch
+
+__all__ = ["AlphaNet", "MBConvBlock", "Shortcut", "alphanet_subnet", "read_arch"]

@@ -1,0 +1,81 @@
+"""The mobile inverted-bottleneck block of AttentiveNAS and AlphaNet."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from timm.layers import BatchNormAct2d, DropPath, SEModule, create_conv2d
+from torch import nn
+from torch.nn import functional as F
+
+from ..spaces import BlockSpec
+
+
+class Shortcut(nn.Module):
+    """What is added to a block's output: the input, pooled where the block strides, projected where channels differ.
+
+    Args:
+        in_channels: Channels of the block's input.
+        out_channels: Channels of its output.
+        stride: 1 or 2. At 2 the input is averaged 2x2, padded by one pixel where its side is odd.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, device=None, dtype=None):
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Identity()
+        if in_channels != out_channels:
+            self.conv = create_conv2d(in_channels, out_channels, 1, bias=False, device=device, dtype=dtype)
+
+    def pool(self, x: torch.Tensor) -> torch.Tensor:
+        """Halve the sides (rounding up) where the block strides."""
+        if self.stride == 2:
+            x = F.avg_pool2d(x, 2, stride=2, padding=[x.shape[2] % 2, x.shape[3] % 2])
+        return x
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.pool(x))
+
+
+class MBConvBlock(nn.Module):
+    """[1x1 expand, BN, SiLU], depthwise, BN, SiLU, [SE], 1x1 project, BN; plus `Shortcut`, with no activation after.
+
+    Unlike MobileNetV2's, every block has a shortcut, also one that strides or changes its width.
+
+    Args:
+        spec: Shapes of the block.
+        drop_path: Probability of dropping the block in training; only for a block whose shortcut is the identity.
+        zero_init_last: Start with the projection's BatchNorm weight at 0, so that the block is its shortcut.
+    """
+
+    def __init__(
+        self, spec: BlockSpec, *, drop_path: float = 0.0, zero_init_last: bool = True, device=None, dtype=None
+    ):
+        super().__init__()
+        dd = {"device": device, "dtype": dtype}
+        conv = partial(create_conv2d, bias=False, **dd)
+        norm_act = partial(BatchNormAct2d, act_layer=nn.SiLU, **dd)
+        mid = spec.mid_channels
+
+        self.conv_pw = conv(spec.in_channels, mid, 1) if spec.expands else nn.Identity()
+        self.bn1 = norm_act(mid) if spec.expands else nn.Identity()
+        self.conv_dw = conv(mid, mid, spec.kernel_size, stride=spec.stride, depthwise=True)
+        self.bn2 = norm_act(mid)
+        self.se = nn.Identity()
+        if spec.se_channels:
+            self.se = SEModule(mid, rd_channels=spec.se_channels, act_layer=nn.ReLU, gate_layer="hard_sigmoid", **dd)
+        self.conv_pwl = conv(mid, spec.out_channels, 1)
+        self.bn3 = norm_act(spec.out_channels, apply_act=False)
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+        self.shortcut = Shortcut(spec.in_channels, spec.out_channels, spec.stride, **dd)
+        if zero_init_last:
+            nn.init.zeros_(self.bn3.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shortcut = self.shortcut(x)
+        x = self.bn1(self.conv_pw(x))
+        x = self.bn2(self.conv_dw(x))
+        x = self.se(x)
+        x = self.bn3(self.conv_pwl(x))
+        return self.drop_path(x) + shortcut

@@ -1,0 +1,241 @@
+"""The static network of one arch of the AttentiveNAS space, as a timm model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from timm.layers import BatchNormAct2d, Linear, SelectAdaptivePool2d, create_conv2d
+from timm.models import checkpoint_seq
+from timm.models._features import feature_take_indices
+from torch import nn
+from torch.nn import functional as F
+
+from ..spaces import Arch, AttentiveNASSpace, NetworkSpec
+from .mbconv import MBConvBlock
+
+# The stages whose output is the last at its stride: strides 2, 4, 8, 16, 32.
+_FEATURE_STAGES = (0, 1, 2, 4, 6)
+# Only the last two stages drop paths, as in the released program.
+_DROP_PATH_STAGES = (5, 6)
+
+
+def read_arch(arch: Arch | Mapping[str, Any] | str) -> Arch:
+    """A checked arch of the AttentiveNAS space at any resolution, from an `Arch`, a dict or the printed form."""
+    arch = Arch.parse(arch) if isinstance(arch, str) else Arch(arch)
+    resolution = arch.get("resolution")
+    if not isinstance(resolution, int) or resolution < 1:
+        raise ValueError(f"an arch needs its resolution, one whole number of pixels, not {resolution!r}")
+    return AttentiveNASSpace(resolutions=(resolution,)).validate(arch)
+
+
+class AlphaNet(nn.Module):
+    """One network of the AttentiveNAS space (AlphaNet, ICML 2021, Table 7), answering everything timm asks of a model.
+
+    Args:
+        arch: The arch: an `Arch`, a dict of its fields, or its printed form.
+        num_classes: Outputs of the classifier; 0 for none.
+        in_chans: Channels of the input.
+        global_pool: 'avg', 'max', or '' to keep the head's output spatial.
+        drop_rate: Dropout before the classifier.
+        drop_path_rate: Stochastic depth in mb6 and mb7: block `i` of `n` is dropped with ``drop_path_rate * i / n``.
+        resize_input: Resize the input to the arch's resolution inside the network (bicubic), as in training; off, the
+            network takes images as they come.
+        zero_init_last: Start the BatchNorm weight of every projection at 0.
+
+    Shapes:
+        images (B, in_chans, H, W) -> logits (B, num_classes).
+    """
+
+    def __init__(
+        self,
+        arch: Arch | Mapping[str, Any] | str,
+        num_classes: int = 1000,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        resize_input: bool = False,
+        zero_init_last: bool = True,
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        dd = {"device": device, "dtype": dtype}
+        self.arch = read_arch(arch)
+        spec = AttentiveNASSpace(resolutions=(self.arch.resolution,)).network(self.arch)
+        self.num_classes = num_classes
+        self.in_chans = in_chans
+        self.drop_rate = drop_rate
+        self.resize_input = resize_input
+        self.resolution = spec.resolution
+        self.grad_checkpointing = False
+
+        self.conv_stem = create_conv2d(in_chans, spec.stem_channels, 3, stride=2, bias=False, **dd)
+        self.bn1 = BatchNormAct2d(spec.stem_channels, act_layer=nn.SiLU, **dd)
+        self.blocks = _build_stages(spec, drop_path_rate, zero_init_last, dd)
+        self.conv_expand = create_conv2d(spec.stages[-1][-1].out_channels, spec.expand_channels, 1, bias=False, **dd)
+        self.bn2 = BatchNormAct2d(spec.expand_channels, act_layer=nn.SiLU, **dd)
+        self.num_features = spec.expand_channels
+
+        _check_head(num_classes, global_pool)
+        self.global_pool = _build_pool(global_pool)
+        self.conv_head = create_conv2d(spec.expand_channels, spec.head_channels, 1, bias=False, **dd)
+        self.act2 = nn.SiLU(inplace=True)
+        self.flatten = nn.Flatten(1) if global_pool else nn.Identity()
+        self.head_hidden_size = spec.head_channels
+        self.classifier = Linear(spec.head_channels, num_classes, **dd) if num_classes > 0 else nn.Identity()
+        self.feature_info = _feature_info(spec)
+
+    # -- forward --------------------------------------------------------------------------------------------------
+
+    def resize(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (B, C, H, W) as the network wants them: at the arch's resolution if `resize_input`."""
+        if self.resize_input:
+            x = F.interpolate(x, size=(self.resolution, self.resolution), mode="bicubic", align_corners=False)
+        return x
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32))."""
+        x = self.bn1(self.conv_stem(self.resize(x)))
+        if self.grad_checkpointing and not torch.jit.is_scripting():
+            x = checkpoint_seq(self.blocks, x, flatten=True)
+        else:
+            x = self.blocks(x)
+        return self.bn2(self.conv_expand(x))
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+        """Features -> logits (B, num_classes), or with `pre_logits` what the classifier sees (B, head_hidden_size)."""
+        x = self.act2(self.conv_head(self.global_pool(x)))
+        x = self.flatten(x)
+        if self.drop_rate > 0.0:
+            x = F.dropout(x, p=self.drop_rate, training=self.training)
+        return x if pre_logits else self.classifier(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.forward_head(self.forward_features(x))
+
+    def forward_intermediates(
+        self,
+        x: torch.Tensor,
+        indices: int | list[int] | None = None,
+        norm: bool = False,  # noqa: ARG002
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[torch.Tensor] | tuple[torch.Tensor, list[torch.Tensor]]:
+        """The outputs at strides 2, 4, 8, 16 and 32.
+
+        Args:
+            x: Images (B, in_chans, H, W).
+            indices: Which of the five; an int takes the last n, None all.
+            norm: Accepted for timm's sake; there is no norm to apply.
+            stop_early: Do not compute what no index needs.
+            output_fmt: Must be 'NCHW'.
+            intermediates_only: Return the list alone.
+
+        Returns:
+            The final features and the list of intermediates, or the list.
+        """
+        if output_fmt != "NCHW":
+            raise ValueError(f"output_fmt must be 'NCHW', not {output_fmt!r}")
+        take, last = feature_take_indices(len(_FEATURE_STAGES), indices)
+        wanted = [_FEATURE_STAGES[index] for index in take]
+        intermediates: list[torch.Tensor] = []
+        x = self.bn1(self.conv_stem(self.resize(x)))
+        blocks = self.blocks[: _FEATURE_STAGES[last] + 1] if stop_early else self.blocks
+        for number, stage in enumerate(blocks):
+            x = checkpoint_seq(stage, x) if self.grad_checkpointing else stage(x)
+            if number in wanted:
+                intermediates.append(x)
+        if intermediates_only:
+            return intermediates
+        if len(blocks) == len(_DROP_PATH_STAGES) + _DROP_PATH_STAGES[0]:
+            x = self.bn2(self.conv_expand(x))
+        return x, intermediates
+
+    def prune_intermediate_layers(
+        self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Drop what comes after the last wanted intermediate; returns the indices taken."""
+        take, last = feature_take_indices(len(_FEATURE_STAGES), indices)
+        self.blocks = self.blocks[: _FEATURE_STAGES[last] + 1]
+        if last + 1 < len(_FEATURE_STAGES) or prune_norm:
+            self.conv_expand, self.bn2 = nn.Identity(), nn.Identity()
+            self.num_features = self.feature_info[last]["num_chs"]
+        if prune_head:
+            self.conv_head, self.act2 = nn.Identity(), nn.Identity()
+            self.head_hidden_size = self.num_features
+            self.reset_classifier(0, "")
+        return take
+
+    # -- what timm asks -------------------------------------------------------------------------------------------
+
+    @torch.jit.ignore
+    def get_classifier(self) -> nn.Module:
+        """The last linear layer."""
+        return self.classifier
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Replace the classifier (and the pooling, if given), keeping device, dtype and mode."""
+        like = next(self.parameters())
+        if global_pool is not None:
+            _check_head(num_classes, global_pool)
+            self.global_pool = _build_pool(global_pool).train(self.training)
+            self.flatten = (nn.Flatten(1) if global_pool else nn.Identity()).train(self.training)
+        self.num_classes = num_classes
+        head = Linear(self.head_hidden_size, num_classes, device=like.device, dtype=like.dtype) if num_classes else None
+        self.classifier = (nn.Identity() if head is None else head).train(self.training)
+
+    @torch.jit.ignore
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Parameter groups for layer-wise decay: stem, each stage (`coarse`) or block, head."""
+        return {
+            "stem": r"^conv_stem|bn1",
+            "blocks": r"^blocks\.(\d+)" if coarse else r"^blocks\.(\d+)\.(\d+)",
+        }
+
+    @torch.jit.ignore
+    def no_weight_decay(self) -> set[str]:
+        """Names of further parameters without weight decay: none beyond the vectors that timm leaves out itself."""
+        return set()
+
+    @torch.jit.ignore
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Trade computation for memory in training."""
+        self.grad_checkpointing = enable
+
+
+def _build_stages(spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool, dd: dict[str, Any]) -> nn.Sequential:
+    num_blocks = sum(len(stage) for stage in spec.stages)
+    index = 0
+    stages = []
+    for number, stage in enumerate(spec.stages):
+        blocks = []
+        for block in stage:
+            identity = block.stride == 1 and block.in_channels == block.out_channels
+            drops = identity and number in _DROP_PATH_STAGES
+            rate = drop_path_rate * index / num_blocks if drops else 0.0
+            blocks.append(MBConvBlock(block, drop_path=rate, zero_init_last=zero_init_last, **dd))
+            index += 1
+        stages.append(nn.Sequential(*blocks))
+    return nn.Sequential(*stages)
+
+
+def _check_head(num_classes: int, global_pool: str) -> None:
+    if num_classes and not global_pool:
+        raise ValueError(f"global_pool='' leaves nothing to classify; it goes with num_classes=0, not {num_classes}")
+
+
+def _build_pool(global_pool: str) -> SelectAdaptivePool2d:
+    if global_pool not in ("avg", "max", "avgmax", "fast", ""):
+        raise ValueError(f"global_pool must be 'avg', 'max', 'avgmax', 'fast' or '', not {global_pool!r}")
+    return SelectAdaptivePool2d(pool_type=global_pool)
+
+
+def _feature_info(spec: NetworkSpec) -> list[dict[str, Any]]:
+    return [
+        {"num_chs": spec.stages[stage][-1].out_channels, "reduction": 2 ** (level + 1), "module": f"blocks.{stage}"}
+        for level, stage in enumerate(_FEATURE_STAGES)
+    ]

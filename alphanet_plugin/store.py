@@ -1,0 +1,87 @@
+"""Where published weights lie on this computer, and how they are found. Files only.
+
+The store is a folder, ``$ALPHANET_HOME`` or the user's data directory, with one folder a published model:
+``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``config.json`` (as `timm.models.push_to_hf_hub` writes it)
+and ``README.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+WEIGHTS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+CARD_FILE = "README.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """One published model.
+
+    Attributes:
+        architecture: timm's model name, such as ``alphanet_a4``.
+        tag: What distinguishes its weights, such as ``digits``.
+        folder: Where its files are.
+        config: What ``config.json`` holds.
+    """
+
+    architecture: str
+    tag: str
+    folder: Path
+    config: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What `timm.create_model` takes."""
+        return f"{self.architecture}.{self.tag}"
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file."""
+        return self.folder / WEIGHTS_FILE
+
+
+def home() -> Path:
+    """``$ALPHANET_HOME``, or ``alphanet`` in the user's data directory."""
+    given = os.environ.get("ALPHANET_HOME")
+    return Path(given).expanduser() if given else platformdirs.user_data_path("alphanet", appauthor=False)
+
+
+def model_folder(architecture: str, tag: str) -> Path:
+    """Where a model of that name is, or would be."""
+    return home() / "models" / f"{architecture}.{tag}"
+
+
+def list_published() -> list[Published]:
+    """What the store holds, ImageNet weights first, then the newest first; damaged entries are named and left out."""
+    root = home() / "models"
+    if not root.is_dir():
+        return []
+    found = [entry for folder in root.iterdir() if (entry := _read(folder)) is not None]
+    return sorted(found, key=lambda entry: (not is_imagenet(entry.tag), -entry.weights.stat().st_mtime_ns, entry.name))
+
+
+def is_imagenet(tag: str) -> bool:
+    """Whether a tag says ImageNet, in timm's way of naming: ``fb_in1k``, ``in22k_ft_in1k``."""
+    return tag.split("_")[-1].split("-")[0] in ("in1k", "in22k")
+
+
+def _read(folder: Path) -> Published | None:
+    architecture, _, tag = folder.name.partition(".")
+    if not tag or tag.endswith(".tmp") or not folder.is_dir():
+        return None
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        if not isinstance(config, dict) or not (folder / WEIGHTS_FILE).is_file():
+            raise ValueError(f"it needs {CONFIG_FILE} and {WEIGHTS_FILE}")
+    except (OSError, ValueError) as error:
+        warnings.warn(f"left out of the store: {folder} ({error}); publish it again or delete it", stacklevel=2)
+        return None
+    return Published(architecture=architecture, tag=tag, folder=folder, config=config)

@@ -1,0 +1,140 @@
+"""Elastic twins of layers: the same parameters under the same names, computing with a leading slice of them.
+
+A twin takes as many input channels as it is given. What it cannot read off its input, its number of outputs or its
+kernel size, the supernet sets before the forward; None means all.
+"""
+
+from __future__ import annotations
+
+import torch
+from timm.layers import BatchNormAct2d
+from torch import nn
+from torch.nn import functional as F
+
+
+class ElasticConv2d(nn.Conv2d):
+    """A convolution with the first `active_out` filters over the channels that come in.
+
+    The twin of a depthwise convolution keeps as many channels as come in, and the centre `active_kernel` x
+    `active_kernel` of its kernels. Padding is "same".
+    """
+
+    active_out: int | None = None
+    active_kernel: int | None = None
+
+    @classmethod
+    def twin(cls, conv: nn.Conv2d) -> ElasticConv2d:
+        """A convolution that shares the parameters of `conv`."""
+        depthwise = conv.groups > 1
+        if conv.padding_mode != "zeros" or conv.dilation != (1, 1) or (depthwise and conv.groups != conv.out_channels):
+            raise NotImplementedError(f"no elastic twin for {conv}")
+        with torch.device("meta"):
+            twin = cls(
+                conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, groups=conv.groups,
+                bias=conv.bias is not None,
+            )  # fmt: skip
+        twin.weight, twin.bias = conv.weight, conv.bias
+        return twin.train(conv.training)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        channels = x.shape[1]
+        if self.groups > 1:
+            out, groups = channels, channels
+            weight = _centre(self.weight[:channels], self.active_kernel)
+        else:
+            out, groups = self.active_out or self.out_channels, 1
+            weight = _centre(self.weight[:out, :channels], self.active_kernel)
+        bias = None if self.bias is None else self.bias[:out]
+        return F.conv2d(x, weight, bias, self.stride, weight.shape[-1] // 2, groups=groups)
+
+
+def _centre(weight: torch.Tensor, kernel_size: int | None) -> torch.Tensor:
+    if kernel_size is None or kernel_size == weight.shape[-1]:
+        return weight
+    start = (weight.shape[-1] - kernel_size) // 2
+    return weight[:, :, start : start + kernel_size, start : start + kernel_size]
+
+
+class ElasticBatchNormAct2d(BatchNormAct2d):
+    """BatchNorm, and the activation that timm joins to it, over the leading channels.
+
+    With momentum 0, as the supernet starts, no running statistics are kept in training: those of one subnet would be
+    wrong for every other. Recalibration sets a momentum for its time, and then they are those of the active subnet.
+    """
+
+    @classmethod
+    def twin(cls, norm: nn.BatchNorm2d) -> ElasticBatchNormAct2d:
+        """A BatchNorm that shares the parameters and buffers of `norm`, which may have an activation or not."""
+        with torch.device("meta"):
+            twin = cls(norm.num_features, eps=norm.eps, momentum=0.0, apply_act=False)
+        twin.weight, twin.bias = norm.weight, norm.bias
+        twin.running_mean, twin.running_var = norm.running_mean, norm.running_var
+        twin.num_batches_tracked = norm.num_batches_tracked
+        if isinstance(norm, BatchNormAct2d):
+            twin.act, twin.drop = norm.act, norm.drop
+        return twin.train(norm.training)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        channels = x.shape[1]
+        mean, var, momentum = self.running_mean, self.running_var, self.momentum
+        assert mean is not None
+        assert var is not None
+        if self.training and momentum == 0.0:
+            mean = var = None
+        else:
+            mean, var = mean[:channels], var[:channels]
+            if self.training and self.num_batches_tracked is not None:
+                self.num_batches_tracked.add_(1)
+                if momentum is None:
+                    momentum = 1.0 / float(self.num_batches_tracked)
+        x = F.batch_norm(
+            x, mean, var, self.weight[:channels], self.bias[:channels], self.training, momentum or 0.0, self.eps
+        )
+        return self.act(self.drop(x))
+
+
+class ElasticLinear(nn.Linear):
+    """A linear layer over the features that come in, with all its outputs."""
+
+    @classmethod
+    def twin(cls, linear: nn.Linear) -> ElasticLinear:
+        """A linear layer that shares the parameters of `linear`."""
+        with torch.device("meta"):
+            twin = cls(linear.in_features, linear.out_features, linear.bias is not None)
+        twin.weight, twin.bias = linear.weight, linear.bias
+        return twin.train(linear.training)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, self.weight[:, : x.shape[-1]], self.bias)
+
+
+class ElasticSequential(nn.Sequential):
+    """The first `active_depth` modules of a sequence."""
+
+    active_depth: int | None = None
+
+    @classmethod
+    def twin(cls, sequence: nn.Sequential) -> ElasticSequential:
+        """A sequence of the same modules."""
+        return cls(*sequence).train(sequence.training)
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        for number, module in enumerate(self):
+            if number == self.active_depth:
+                break
+            input = module(input)
+        return input
+
+
+_TWINS = {nn.Conv2d: ElasticConv2d, nn.BatchNorm2d: ElasticBatchNormAct2d, nn.Linear: ElasticLinear}
+
+
+def make_elastic(module: nn.Module) -> None:
+    """Replace every convolution, BatchNorm and linear layer below `module` by its elastic twin, in place."""
+    for name, child in module.named_children():
+        for static, elastic in _TWINS.items():
+            if isinstance(child, static):
+                setattr(module, name, elastic.twin(child))
+                break
+        else:
+            make_elastic(child)

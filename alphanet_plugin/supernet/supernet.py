@@ -1,0 +1,56 @@
+"""What every supernet answers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import nn
+
+from ..spaces import Arch, SearchSpace
+
+
+class Supernet(nn.Module):
+    """The largest static model of a space, made elastic: one set of weights for every arch.
+
+    Its state dict has the static model's names, plus the few shortcut kernels that only smaller archs need. In training
+    BatchNorm uses batch statistics and keeps none; `extract` an arch and recalibrate it before evaluating.
+
+    Attributes:
+        space: The search space.
+        active: The arch that the next forward computes; the largest at first.
+    """
+
+    space: SearchSpace
+    active: Arch
+
+    @abstractmethod
+    def activate(self, arch: Arch, *, drop: bool = False) -> None:
+        """Choose what the next forward computes.
+
+        Args:
+            arch: An arch of the space; ValueError names the gene that is not.
+            drop: Let dropout and stochastic depth act in training, which by the papers is for the largest arch only.
+        """
+
+    @abstractmethod
+    def build_static(self, arch: Arch) -> nn.Module:
+        """The static timm model of an arch, on the meta device."""
+
+    @torch.no_grad()
+    def extract(self, arch: Arch | None = None) -> nn.Module:
+        """The static timm model of an arch (by default the active one) with copies of the weights it uses."""
+        subnet = self.build_static(self.active if arch is None else self.space.validate(arch))
+        shared = self.state_dict()
+        sliced = {name: _slice(shared[name], like.shape) for name, like in subnet.state_dict().items()}
+        subnet.load_state_dict(sliced, assign=True)
+        return subnet.train(self.training)
+
+
+def _slice(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """A copy of the leading channels, and of the centre of a kernel, that a tensor of this shape takes."""
+    assert tensor.ndim == len(shape)
+    for dim, size in enumerate(shape):
+        start = (tensor.shape[dim] - size) // 2 if dim >= 2 else 0
+        tensor = tensor.narrow(dim, start, size)
+    return tensor.clone(memory_format=torch.contiguous_format)
