@@ -1,0 +1,41 @@
+"""A subnet with what was measured of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import SearchError
+from ..spaces import Arch
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An arch, its cost, and its metrics.
+
+    Attributes:
+        arch: The subnet.
+        mflops: Multiply-adds / 1e6 at the arch's resolution.
+        metrics: What the evaluator gave, such as top1, top5 and loss, in the evaluator's units.
+    """
+
+    arch: Arch
+    mflops: float
+    metrics: Mapping[str, float] = field(hash=False)
+
+    def score(self, metric: str) -> float:
+        """The metric that a search ranks by: finite, and the higher the better.
+
+        Raises:
+            SearchError: The metric is missing or not finite, or is a loss.
+        """
+        if metric == "loss":
+            raise SearchError("subnets are ranked by a metric of which more is better; loss is not one, choose top1")
+        if metric not in self.metrics:
+            raise SearchError(f"no metric {metric!r} was measured; there are {', '.join(self.metrics) or 'none'}")
+        value = self.metrics[metric]
+        if not math.isfinite(value):
+            raise SearchError(
+                f"metric {metric} is {value}, which cannot be ranked, for {self.arch}; "
+                "check the supernet's weights and the images of the BatchNorm calibration"
+            )
+        return value

@@ -1,0 +1,240 @@
+"""The history of a search: a JSON-lines file that survives the process and that a rerun picks up."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import SearchError
+from ..spaces import Arch
+
+from .evaluated import Evaluated
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+ORIGINS = ("random", "crossover", "mutation", "preset", "given")
+_FORMAT = "alphanet-search-history-1"
+_HEADER_START = f'{{"format": "{_FORMAT}", '.encode()
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One evaluated subnet of a search.
+
+    Attributes:
+        evaluated: The subnet and its metrics.
+        round: Of the evolution, 0 for the random one.
+        origin: How the arch came about, one of `ORIGINS`.
+    """
+
+    evaluated: Evaluated
+    round: int
+    origin: str
+
+    def to_json(self) -> str:
+        subnet = self.evaluated
+        fields = {
+            "arch": subnet.arch.to_dict(),
+            "mflops": subnet.mflops,
+            "metrics": {name: _strict_number(value) for name, value in subnet.metrics.items()},
+            "round": self.round,
+            "origin": self.origin,
+        }
+        return json.dumps(fields, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: bytes) -> HistoryEntry:
+        """Any of LookupError, TypeError, ValueError, AttributeError where the line is not a record of an entry."""
+        fields = json.loads(line)
+        metrics = {name: float(value) for name, value in fields["metrics"].items()}
+        subnet = Evaluated(Arch(fields["arch"]), float(fields["mflops"]), metrics)
+        if fields["origin"] not in ORIGINS:
+            raise ValueError(f"origin {fields['origin']!r}")
+        return cls(subnet, int(fields["round"]), fields["origin"])
+
+
+class SearchHistory:
+    """Evaluated subnets in a file, one a line, each on disk before the next is evaluated.
+
+    The first line holds a fingerprint of all that decides a subnet's metrics: space, checkpoint, evaluation settings,
+    number of classes. Opening an existing file takes its results over. A line that was torn when the process
+    was killed is dropped. One process at a time may hold a file (no check on Windows).
+
+    Args:
+        path: The file; made, with its folders, if there is none.
+        fingerprint: What JSON can hold (anything else goes in as its ``str``).
+
+    Raises:
+        SearchError: The file's fingerprint differs, it is damaged or no history, or it cannot be opened or written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], fingerprint: Mapping[str, Any]):
+        self.path = Path(path)
+        self.fingerprint: dict[str, Any] = json.loads(json.dumps(dict(fingerprint), default=str))
+        self._entries: dict[Arch, HistoryEntry] = {}
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - held until close()
+        except OSError as error:
+            raise SearchError(f"history {self.path} cannot be opened: {error.strerror}") from error
+        try:
+            self._lock()
+            self._load()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def get(self, arch: Arch) -> HistoryEntry | None:
+        """What is known of an arch."""
+        return self._entries.get(arch)
+
+    def record(self, entry: HistoryEntry) -> None:
+        """Append an entry; it is on disk when this returns.
+
+        Raises:
+            SearchError: It cannot be written, for example because the disk is full; what was there stays readable.
+        """
+        assert entry.evaluated.arch not in self._entries, "a subnet is recorded once"
+        self._append(entry.to_json())
+        self._entries[entry.evaluated.arch] = entry
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[HistoryEntry]:
+        return iter(self._entries.values())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __enter__(self) -> SearchHistory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _lock(self) -> None:
+        """POSIX record locks, because those die with the process even where a data-loading child outlives it."""
+        if fcntl is None:
+            return
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise SearchError(
+                f"history {self.path} is in use by another process; wait for it, or name another file"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+
+    def _load(self) -> None:
+        self._file.seek(0)
+        content = self._file.read()
+        if _is_torn_header(content):
+            self._size = 0
+            self._file.truncate(0)
+            self._append(json.dumps({"format": _FORMAT, "fingerprint": self.fingerprint}))
+            return
+        fingerprint, entries, self._size = _parse(self.path, content)
+        _check_fingerprint(self.path, fingerprint, self.fingerprint)
+        for entry in entries:
+            self._entries.setdefault(entry.evaluated.arch, entry)
+        self._file.truncate(self._size)
+
+    def _append(self, text: str) -> None:
+        line = text.encode() + b"\n"
+        try:
+            written = 0
+            while written < len(line):
+                written += self._file.write(line[written:])
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._size)
+            raise SearchError(
+                f"history {self.path} cannot be written: {error.strerror}; its {len(self)} results are safe, "
+                "and the same search goes on from them once there is room"
+            ) from error
+        self._size += len(line)
+
+
+def read_history(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[HistoryEntry]]:
+    """Fingerprint and entries of a history, read only; a torn last line is left out.
+
+    Raises:
+        SearchError: It cannot be read, is damaged, or is no history.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise SearchError(f"history {path} cannot be read: {error.strerror}") from error
+    fingerprint, entries, _ = _parse(Path(path), content)
+    return fingerprint, entries
+
+
+def _strict_number(value: float) -> float | str:
+    """JSON has no NaN or infinity; they go in as text, which float() reads back."""
+    return value if math.isfinite(value) else str(value)
+
+
+def _is_torn_header(content: bytes) -> bool:
+    """Nothing was written, or less than the header line."""
+    return b"\n" not in content and _HEADER_START.startswith(content[: len(_HEADER_START)])
+
+
+def _parse(path: Path, content: bytes) -> tuple[dict[str, Any], list[HistoryEntry], int]:
+    """Fingerprint, entries, and the number of bytes that hold them."""
+    whole, newline, _torn = content.rpartition(b"\n")
+    header, *lines = whole.split(b"\n")
+    try:
+        fields = json.loads(header)
+        if fields["format"] != _FORMAT:
+            raise ValueError
+        fingerprint = dict(fields["fingerprint"])
+    except (LookupError, TypeError, ValueError):
+        raise SearchError(
+            f"{path} does not start like a search history; name another file, or delete this one"
+        ) from None
+    entries = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            entries.append(HistoryEntry.from_json(line))
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise SearchError(
+                f"history {path}, line {number} is damaged; delete that line to evaluate its subnet again, "
+                "or name another file"
+            ) from None
+    return fingerprint, entries, len(whole) + len(newline)
+
+
+def _check_fingerprint(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    old, new = _flatten(found), _flatten(wanted)
+    keys = [key for key in [*new, *(key for key in old if key not in new)] if old.get(key) != new.get(key)]
+    if keys:
+        differences = "; ".join(f"{key} was {_show(old, key)}, is {_show(new, key)}" for key in keys)
+        raise SearchError(
+            f"history {path} belongs to another search: {differences}. Name another file, or delete this one"
+        )
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _show(flat: Mapping[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "absent"

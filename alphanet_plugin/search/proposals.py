@@ -1,0 +1,123 @@
+"""New archs within a range of MFLOPs."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..spaces import Arch, SearchSpace
+
+from .variation import ChoiceTable, Rows, crossover, draw_uniform, mutate, step
+
+MAX_DRAWS = 2**17  # draws a call makes before it gives up; about half a second
+MAX_REPEATS = 2**14  # draws within the range but known before it gives up: a small range, or parents much alike
+MAX_WALKS = 2**12  # the same for walks, which cost far more each
+MAX_STEPS = 256  # steps of a walk; from one end of the AttentiveNAS space to the other are 54
+LARGEST_BATCH = 2**14
+
+
+class Proposals:
+    """Draws archs that lie within a range of MFLOPs and that it never gave before.
+
+    What falls outside or is known is drawn again, in vectorised batches and a bounded number of times, so a method
+    may give fewer than it was asked for.
+
+    Args:
+        space: Where the archs come from.
+        min_mflops, max_mflops: The range, both ends included, in multiply-adds / 1e6.
+        num_classes: Outputs of the classifier, which is part of the cost.
+        rng: All randomness.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        min_mflops: float,
+        max_mflops: float,
+        num_classes: int,
+        rng: np.random.Generator,
+    ):
+        self._space = space
+        self._range = (min_mflops, max_mflops)
+        self._num_classes = num_classes
+        self._rng = rng
+        self._table = ChoiceTable(space)
+        self._known: set[bytes] = set()
+
+    def exclude(self, archs: Iterable[Arch]) -> None:
+        """These are known from now on."""
+        self._known.update(row.tobytes() for row in self._rows(archs))
+
+    def random(self, count: int) -> list[Arch]:
+        """Uniform draws; if too few of them fall into the range, walks towards it from uniform draws.
+
+        Uniform draws almost never meet the ends of a space: in AttentiveNAS's one in 100,000 has under 250 MFLOPs,
+        though a0 has 203. A walk changes one gene by one candidate at a time, down while above the range and up
+        while below, and so reaches any range that is not empty. Archs found so are not uniform within it.
+        """
+        sizes = self._table.sizes
+        found = self._draw(lambda batch: draw_uniform(sizes, batch, self._rng), count, MAX_DRAWS)
+        return found + self._draw(self._walk, count - len(found), MAX_WALKS)
+
+    def crossovers(self, parents: Iterable[Arch], count: int) -> list[Arch]:
+        """Children of two parents; none if there are not two."""
+        rows = self._rows(parents)
+        if len(rows) < 2:
+            return []
+        return self._draw(lambda batch: crossover(rows, batch, self._rng), count, MAX_DRAWS)
+
+    def mutations(self, parents: Iterable[Arch], count: int, probability: float) -> list[Arch]:
+        """Children of one parent."""
+        rows = self._rows(parents)
+        if not len(rows):
+            return []
+        sizes = self._table.sizes
+        return self._draw(lambda batch: mutate(rows, sizes, batch, probability, self._rng), count, MAX_DRAWS)
+
+    def _draw(self, propose: Callable[[int], Rows], count: int, max_draws: int) -> list[Arch]:
+        found: list[Rows] = []
+        drawn, repeats, batch = 0, 0, max(256, 2 * count)
+        while len(found) < count and drawn < max_draws and repeats < MAX_REPEATS:
+            batch = min(batch, LARGEST_BATCH, max_draws - drawn)
+            rows = propose(batch)
+            inside = rows[self._side(rows) == 0]
+            new = self._claim(inside, count - len(found))
+            found += new
+            repeats += len(inside) - len(new)
+            drawn += batch
+            batch *= 2
+        if not found:
+            return []
+        return [self._space.from_values(values) for values in self._table.values(np.stack(found))]
+
+    def _claim(self, rows: Rows, room: int) -> list[Rows]:
+        """The first `room` rows that are not known; they are from now on."""
+        new: list[Rows] = []
+        for row in rows:
+            if len(new) == room:
+                break
+            key = row.tobytes()
+            if key not in self._known:
+                self._known.add(key)
+                new.append(row)
+        return new
+
+    def _walk(self, batch: int) -> Rows:
+        rows = draw_uniform(self._table.sizes, batch, self._rng)
+        outside = np.arange(batch)
+        for _ in range(MAX_STEPS):
+            side = self._side(rows[outside])
+            outside, side = outside[side != 0], side[side != 0]
+            if not len(outside):
+                break
+            rows[outside] = step(rows[outside], self._table.sizes, side < 0, self._rng)
+        return rows
+
+    def _side(self, rows: Rows) -> NDArray[np.int64]:
+        """(n,): -1 below the range, 0 within, 1 above."""
+        low, high = self._range
+        mflops = self._space.mflops_batch(self._table.values(rows), num_classes=self._num_classes)
+        return (mflops > high).astype(np.int64) - (mflops < low)
+
+    def _rows(self, archs: Iterable[Arch]) -> Rows:
+        return self._table.indices(self._space.values_batch(archs))
