@@ -1,0 +1,245 @@
+"""What a run's YAML file may say. Every key has its meaning here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..spaces import list_spaces
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceConfig:
+    """The search space.
+
+    Attributes:
+        name: One of `alphanet_plugin.list_spaces()`.
+        resolutions: Candidates for the input's side in pixels, ascending.
+    """
+
+    name: str = "attentive_nas"
+    resolutions: tuple[int, ...] = (192, 224, 256, 288)
+
+    def __post_init__(self) -> None:
+        _require(self.name in list_spaces(), f"name must be one of {', '.join(list_spaces())}, not {self.name!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """The images.
+
+    Attributes:
+        name: ``digits`` (scikit-learn's, needs no download), ``folder`` (root/train/CLASS/*.jpg and root/val/CLASS), or
+            any name that `timm.data.create_dataset` takes.
+        root: Folder of the data set.
+        image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
+        crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
+        augment: true for the data set's usual (digits: small affine maps; else crop, flip and AutoAugment v0), false for
+            none, or another of timm's ``auto_augment`` policies.
+        search_fraction: Share of the training images held out for searching; by default a tenth (digits: a quarter).
+        search_count: The same as a number of images; one of the two.
+        workers: Loader processes of each rank.
+    """
+
+    name: str = "digits"
+    root: str | None = None
+    image_size: int = 224
+    crop_pct: float | None = None
+    augment: bool | str = True
+    search_fraction: float | None = None
+    search_count: int | None = None
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.image_size >= 8, f"image_size must be at least 8 pixels, not {self.image_size}")
+        _require(
+            self.search_fraction is None or self.search_count is None, "give search_fraction or search_count, not both"
+        )
+        _require(self.workers >= 0, f"workers must be 0 or more, not {self.workers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveAlphaConfig:
+    """Adaptive alpha-divergence (AlphaNet, eq. 4 and 5); see `alphanet_plugin.losses.AdaptiveAlphaDivergence`.
+
+    Attributes:
+        name: ``adaptive_alpha``.
+        alpha_min: Penalises over-estimated uncertainty.
+        alpha_max: Penalises under-estimated uncertainty.
+        clip: Upper bound beta of (p / q)^alpha.
+        form: ``reference``, ``paper`` or ``exact``.
+    """
+
+    name: Literal["adaptive_alpha"] = "adaptive_alpha"
+    alpha_min: float = -1.0
+    alpha_max: float = 1.0
+    clip: float = 5.0
+    form: Literal["reference", "paper", "exact"] = "reference"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KLConfig:
+    """KL divergence from the teacher, times the squared temperature.
+
+    Attributes:
+        name: ``kl``.
+        temperature: Divides both networks' logits.
+    """
+
+    name: Literal["kl"] = "kl"
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SandwichConfig:
+    """The sandwich rule: the largest arch, random ones, the smallest.
+
+    Attributes:
+        name: ``sandwich``.
+        num_random: How many random archs a step trains beside the two ends.
+    """
+
+    name: Literal["sandwich"] = "sandwich"
+    num_random: int = 2
+
+    def __post_init__(self) -> None:
+        _require(self.num_random >= 0, f"num_random must be 0 or more, not {self.num_random}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How the supernet is trained (AlphaNet, appendix B).
+
+    Attributes:
+        epochs: Passes over the training images.
+        batch_size: Images of each rank in a step.
+        lr: Learning rate for 256 images a step; multiplied by max(1, images of all ranks // 256).
+        warmup_epochs: Linear warm-up, from a thousandth of the rate.
+        momentum: Of SGD with Nesterov's correction.
+        weight_decay: On convolution and linear weights; none on BatchNorm and biases.
+        label_smoothing: Of the largest arch's cross entropy.
+        clip_value: Each gradient's entries are clipped to plus or minus this; None for no clipping.
+        drop_rate: Dropout before the classifier, on the largest arch only.
+        drop_path_rate: Stochastic depth, on the largest arch only.
+        save_every: Steps between checkpoints; one is written at the end all the same.
+        keep_checkpoints: How many of the newest checkpoints stay.
+        mixed_precision: ``no``, ``bf16`` or ``fp16``.
+        tracker: Any tracker of Accelerate by name, such as ``tensorboard``; None for the JSON-lines log alone.
+    """
+
+    epochs: int = 360
+    batch_size: int = 32
+    lr: float = 0.1
+    warmup_epochs: int = 5
+    momentum: float = 0.9
+    weight_decay: float = 1e-5
+    label_smoothing: float = 0.1
+    clip_value: float | None = 1.0
+    drop_rate: float = 0.2
+    drop_path_rate: float = 0.2
+    save_every: int = 1000
+    keep_checkpoints: int = 2
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    tracker: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "save_every", "keep_checkpoints"):
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
+        _require(self.lr > 0, f"lr must be above 0, not {self.lr}")
+        _require(self.weight_decay >= 0, f"weight_decay must be 0 or more, not {self.weight_decay}")
+        _require(
+            0 <= self.warmup_epochs <= self.epochs,
+            f"warmup_epochs must be from 0 to epochs ({self.epochs}), not {self.warmup_epochs}",
+        )
+        _require(self.clip_value is None or self.clip_value > 0, f"clip_value must be above 0, not {self.clip_value}")
+        for name in ("momentum", "label_smoothing", "drop_rate", "drop_path_rate"):
+            _require(0 <= getattr(self, name) < 1, f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """How a subnet is recalibrated and evaluated.
+
+    Attributes:
+        calibration_batches: Batches of training images for BatchNorm statistics when a subnet is published.
+        search_calibration_batches: The same during the search.
+        batch_size: Images of a batch, in both.
+        cache_gb: Images of up to so many GB are kept in memory between subnets; more are read anew for each.
+    """
+
+    calibration_batches: int = 64
+    search_calibration_batches: int = 32
+    batch_size: int = 256
+    cache_gb: float = 8.0
+
+    def __post_init__(self) -> None:
+        for name in ("calibration_batches", "search_calibration_batches", "batch_size"):
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig:
+    """The evolutionary search (AlphaNet, section 4.2).
+
+    Attributes:
+        min_mflops: Least multiply-adds / 1e6 of a candidate; None for the space's.
+        max_mflops: Greatest multiply-adds / 1e6; None for the space's.
+        num_random: Random subnets in the first round.
+        num_parents: Best subnets kept as parents.
+        num_crossovers: Crossovers in each later round.
+        num_mutations: Mutations in each later round.
+        num_rounds: Rounds in all, the random one included.
+        mutation_probability: Chance of each gene to change.
+        rank: Parents by ``pareto`` front of MFLOPs and accuracy, or by ``accuracy`` alone.
+    """
+
+    min_mflops: float | None = None
+    max_mflops: float | None = None
+    num_random: int = 512
+    num_parents: int = 128
+    num_crossovers: int = 128
+    num_mutations: int = 128
+    num_rounds: int = 20
+    mutation_probability: float = 0.2
+    rank: Literal["pareto", "accuracy"] = "pareto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishConfig:
+    """What `alphanet publish` writes.
+
+    Attributes:
+        tag: The tag under which timm finds the weights, as in ``alphanet_a4.TAG``.
+        presets: Which presets.
+        front: How many subnets of the search's Pareto front, spread over its MFLOPs.
+    """
+
+    tag: str = "custom"
+    presets: tuple[str, ...] = ("a0", "a1", "a2", "a3", "a4", "a5", "a5_base", "a6")
+    front: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A whole run: train a supernet, search it, publish the best.
+
+    Attributes:
+        output: Folder of the run: config, log, checkpoints, search history, picture.
+        seed: Of everything random.
+    """
+
+    output: str
+    seed: int = 0
+    space: SpaceConfig = field(default_factory=SpaceConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    kd: AdaptiveAlphaConfig | KLConfig = field(default_factory=AdaptiveAlphaConfig)
+    sampler: SandwichConfig = field(default_factory=SandwichConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)

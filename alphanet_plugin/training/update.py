@@ -1,0 +1,76 @@
+"""One update of a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import cast
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ..losses import KDLoss
+from ..spaces import Arch
+from ..supernet import Supernet
+
+
+class SupernetUpdate:
+    """Train a few archs on one batch by in-place distillation (AlphaNet, algorithm 1), then take one optimiser step.
+
+    The first arch learns from the labels; its detached logits teach the others. Gradients add up unscaled, so that gamma
+    of eq. 1 is the number of students. Each forward is followed by its backward before the next, and under several ranks
+    only the last backward synchronises.
+
+    Args:
+        accelerator: Accelerate's; it prepared `model` and `optimizer`.
+        model: The prepared supernet.
+        optimizer: The prepared optimiser.
+        label_loss: (logits (B, K), labels (B,)) -> loss, for the first arch.
+        kd_loss: (student logits, teacher logits) -> loss, for the others.
+        clip_value: Bound of each entry of the gradient; None for no clipping.
+    """
+
+    def __init__(
+        self,
+        *,
+        accelerator: Accelerator,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        label_loss: nn.Module,
+        kd_loss: KDLoss,
+        clip_value: float | None = 1.0,
+    ):
+        self.accelerator = accelerator
+        self.model = model
+        self.supernet = cast(Supernet, accelerator.unwrap_model(model))
+        self.optimizer = optimizer
+        self.label_loss = label_loss
+        self.kd_loss = kd_loss
+        self.clip_value = clip_value
+        self._parameters = list(model.parameters())
+
+    def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> Tensor:
+        """Add up the gradients of all archs; returns their losses (len(archs),), averaged over the ranks."""
+        losses: list[Tensor] = []
+        teacher_logits = None
+        for number, arch in enumerate(archs):
+            last = number == len(archs) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                self.supernet.activate(arch, drop=number == 0)
+                logits = self.model(images)
+                if teacher_logits is None:
+                    loss = self.label_loss(logits, labels)
+                    teacher_logits = logits.detach()
+                else:
+                    loss = self.kd_loss(logits, teacher_logits)
+                self.accelerator.backward(loss)
+            losses.append(loss.detach())
+        return cast(Tensor, self.accelerator.reduce(torch.stack(losses), reduction="mean"))
+
+    def apply(self) -> None:
+        """Clip the gradients' entries, step, and clear them."""
+        if self.clip_value is not None:
+            self.accelerator.clip_grad_value_(self._parameters, self.clip_value)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)

@@ -1,0 +1,122 @@
+"""Publishing a subnet: a folder that timm loads, here or from a hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from timm.models._hub import save_config_for_hf
+from torch import nn
+
+from .. import store
+from ..atomic import atomic_folder
+from ..errors import StoreError
+from ..spaces import Arch
+from .card import write_card
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What is known of a subnet when it is published.
+
+    Attributes:
+        architecture: timm's model name, such as ``alphanet_a4``.
+        tag: What distinguishes these weights, such as ``digits``.
+        arch: The arch; `timm.create_model` builds the network from it.
+        data_config: input_size (3, H, W), mean, std, interpolation and crop_pct of the images it was measured on.
+        class_names: Names of the classes, in the order of the logits.
+        metrics: Measured figures, such as ``{"top1": 97.2}`` in percent.
+        mflops: Multiply-adds / 1e6 at the arch's resolution.
+        params: Number of parameters.
+        dataset: Name of the data set.
+        recipe: The run's configuration, as plain values.
+        license: SPDX name of the weights' licence.
+    """
+
+    architecture: str
+    tag: str
+    arch: Arch
+    data_config: Mapping[str, Any]
+    class_names: Sequence[str]
+    metrics: Mapping[str, float]
+    mflops: float
+    params: int
+    dataset: str
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    license: str = "apache-2.0"
+
+    def __post_init__(self) -> None:
+        if not self.tag or not all(letter.isalnum() or letter in "_-" for letter in self.tag):
+            raise ValueError(f"a tag is letters, digits, '_' and '-', such as 'digits', not {self.tag!r}")
+
+    @property
+    def name(self) -> str:
+        """What `timm.create_model` takes."""
+        return f"{self.architecture}.{self.tag}"
+
+
+def publish(model: nn.Module, publication: Publication, folder: Path | None = None) -> Path:
+    """Write ``model.safetensors``, ``config.json`` and ``README.md``, all or nothing.
+
+    Args:
+        model: The static timm model, recalibrated.
+        publication: What is known of it.
+        folder: Where; by default the local store, where timm finds it by name. What stood there is replaced.
+
+    Raises:
+        StoreError: It could not be written; what stood there still stands.
+    """
+    path = folder or store.model_folder(publication.architecture, publication.tag)
+    try:
+        with atomic_folder(path) as beside:
+            _write_weights(model, publication, beside / store.WEIGHTS_FILE)
+            _write_config(model, publication, beside / store.CONFIG_FILE)
+            write_card(publication, beside / store.CARD_FILE)
+    except OSError as error:
+        raise StoreError(f"cannot publish {publication.name} to {path}: {error}") from error
+    return path
+
+
+def _write_weights(model: nn.Module, publication: Publication, path: Path) -> None:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise StoreError(f"cannot publish {publication.name}: {name} is not finite")
+    metadata = {
+        "format": "pt",
+        "architecture": publication.architecture,
+        "tag": publication.tag,
+        "arch": str(publication.arch),
+        "dataset": publication.dataset,
+        "license": publication.license,
+        "mflops": f"{publication.mflops:.6f}",
+        "metrics": json.dumps(dict(publication.metrics)),
+    }
+    save_file(tensors, path, metadata=metadata)
+
+
+def _write_config(model: nn.Module, publication: Publication, path: Path) -> None:
+    model_config = {
+        "architecture": publication.architecture,
+        "num_classes": len(publication.class_names),
+        "label_names": list(publication.class_names),
+        "pretrained_cfg": {
+            "architecture": publication.architecture,
+            "tag": publication.tag,
+            "num_classes": len(publication.class_names),
+            "license": publication.license,
+            "origin_url": None,
+        },
+    }
+    save_config_for_hf(
+        model,
+        str(path),
+        model_config=model_config,
+        model_args={"arch": publication.arch.to_dict()},
+        data_config=dict(publication.data_config),
+    )
