@@ -1,0 +1,75 @@
+"""Splits of a data set by its name."""
+
+from pathlib import Path
+
+from ..errors import ConfigError
+from .digits import build_digits
+from .splits import Splits
+from .timm_splits import build_timm
+from .transforms import CROP_PCT
+
+
+def build_splits(
+    name: str,
+    root: str | Path | None = None,
+    *,
+    image_size: int,
+    search_fraction: float | None = None,
+    search_count: int | None = None,
+    seed: int = 0,
+    augment: bool | str = True,
+    calibration_augment: bool = True,
+    crop_pct: float | None = None,
+    test_split: str = "validation",
+) -> Splits:
+    """Train, search, test and calibration parts of a data set.
+
+    Args:
+        name: "digits" (scikit-learn's, offline), "folder" (ROOT/train and ROOT/val of class folders), or a name that
+            `timm.data.create_dataset` knows and that is read by position ("torch/cifar10", "hfds/...").
+        root: where the data lies; not for digits.
+        image_size: side of the images in pixels.
+        search_fraction: part of the training images that is held out for the search, stratified; by default a
+            quarter for digits (60/20/20 with the test part) and a tenth otherwise.
+        search_count: the same as a number of images; one of the two.
+        seed: chooses what is held out. The test part does not depend on it.
+        augment: False for none, True for the data set's usual (digits: a small affine map; otherwise random resized
+            crop, flip and AutoAugment v0), or another of timm's `auto_augment` policies.
+        calibration_augment: whether `calibration` augments as `train` does, which is what the papers do.
+        crop_pct: evaluation crop over resized side; by default 0.875, and 1 for digits, which are not cropped.
+        test_split: timm's name of the test part; not for digits and "folder".
+    """
+    if image_size < 1:
+        raise ConfigError(f"image_size must be a positive number of pixels, not {image_size}")
+    if crop_pct is not None and not 0.0 < crop_pct <= 1.0:
+        raise ConfigError(f"crop_pct must lie in (0, 1], not {crop_pct}")
+    if name == "digits":
+        if isinstance(augment, str):
+            raise ConfigError(f"digits take augment true or false, not {augment!r}")
+        if crop_pct not in (None, 1.0):
+            raise ConfigError(f"digits are not cropped; leave crop_pct out instead of {crop_pct}")
+        return build_digits(
+            image_size,
+            search_fraction=search_fraction,
+            search_count=search_count,
+            seed=seed,
+            augment=augment,
+            calibration_augment=calibration_augment,
+        )
+    if name != "folder" and "/" not in name:
+        raise ConfigError(
+            f"data set {name!r} is not known; use 'digits', 'folder', or a timm name with a prefix such as "
+            "'torch/cifar10'"
+        )
+    return build_timm(
+        name,
+        root,
+        image_size,
+        search_fraction=search_fraction,
+        search_count=search_count,
+        seed=seed,
+        augment=augment,
+        calibration_augment=calibration_augment,
+        crop_pct=CROP_PCT if crop_pct is None else crop_pct,
+        test_split=test_split,
+    )

@@ -1,0 +1,132 @@
+"""scikit-learn's handwritten digits: 1,797 grey 8x8 images in ten classes, available offline."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import ConfigError
+from .digit_augment import SmallAffine
+from .splits import Splits
+from .stratified import Indices, held_out_count, stratified_holdout
+
+DIGITS_MEAN = (0.305, 0.305, 0.305)
+DIGITS_STD = (0.376, 0.376, 0.376)
+TEST_COUNT = 360  # a fifth
+SEARCH_FRACTION = 0.25  # of what the test leaves: 60/20/20
+
+
+class DigitImages(Dataset[tuple[Tensor, int]]):
+    """Digits at `positions` of the collection, enlarged once to (S, S) and kept in memory as bytes.
+
+    The enlarging is Pillow's bicubic, the one that timm's evaluation transform does, so that training and
+    search see what a published model is given.
+    """
+
+    def __init__(self, positions: Indices, image_size: int, augment: Callable[[Tensor], Tensor] | None = None) -> None:
+        self.positions = positions
+        self.augment = augment
+        self._pixels = torch.stack([_enlarged_pixels(int(p), image_size) for p in positions])
+        self._labels: list[int] = digit_labels()[positions].tolist()
+        self._mean = torch.tensor(DIGITS_MEAN).view(3, 1, 1)
+        self._std = torch.tensor(DIGITS_STD).view(3, 1, 1)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        grey = self._pixels[index].to(torch.float32).div(255)  # (1, S, S)
+        if self.augment is not None:
+            grey = self.augment(grey)
+        return (grey - self._mean).div_(self._std), self._labels[index]
+
+
+def build_digits(
+    image_size: int,
+    *,
+    search_fraction: float | None = None,
+    search_count: int | None = None,
+    seed: int = 0,
+    augment: bool = True,
+    calibration_augment: bool = True,
+) -> Splits:
+    """Train, search and test parts of the digits: 60/20/20 unless told otherwise.
+
+    The test part is the same for every seed; the seed chooses what the search holds out of the rest.
+    """
+    rest, test = _test_holdout()
+    labels = digit_labels()[rest]
+    count = held_out_count(len(rest), fraction=search_fraction, count=search_count, default=SEARCH_FRACTION)
+    kept, held = stratified_holdout(labels, count, seed)
+    train = DigitImages(rest[kept], image_size, SmallAffine() if augment else None)
+    plain = augment and not calibration_augment
+    return Splits(
+        name="digits",
+        train=train,
+        search=DigitImages(rest[held], image_size),
+        test=DigitImages(test, image_size),
+        calibration=DigitImages(rest[kept], image_size) if plain else train,
+        class_names=tuple(str(digit) for digit in range(10)),
+        image_size=image_size,
+        mean=DIGITS_MEAN,
+        std=DIGITS_STD,
+        crop_pct=1.0,
+    )
+
+
+def test_digit(index: int, size: int | None = None) -> tuple[Image.Image, int]:  # noqa: PT028
+    """The `index`-th image of the test part and its label.
+
+    The image is RGB and 8x8, to be given to timm's own transform of a model; `size` enlarges it (the transform of
+    a model of that size then changes it no further).
+    """
+    test = _test_holdout()[1]
+    if not 0 <= index < len(test):
+        raise IndexError(f"test_digit's index must lie in 0..{len(test) - 1}, not {index}")
+    position = int(test[index])
+    image = digit_image(position)
+    if size is not None:
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    return image, int(digit_labels()[position])
+
+
+test_digit.__test__ = False  # pytest would take the name for a test's
+
+
+def digit_image(position: int) -> Image.Image:
+    """The digit at `position` (0..1796) of the collection as an RGB image of 8x8 pixels."""
+    pixels = np.round(_collection()[0][position] * (255.0 / 16.0)).astype(np.uint8)
+    return Image.fromarray(pixels).convert("RGB")
+
+
+def digit_labels() -> Indices:
+    """Labels of the whole collection, (1797,)."""
+    return _collection()[1]
+
+
+def _enlarged_pixels(position: int, size: int) -> Tensor:
+    """uint8 (1, S, S): the three channels of a grey image are one."""
+    enlarged = digit_image(position).resize((size, size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(enlarged.getchannel(0)))[None]
+
+
+@lru_cache(maxsize=1)
+def _collection() -> tuple[np.ndarray, Indices]:
+    """Images (1797, 8, 8), whole numbers from 0 to 16, and labels (1797,)."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ConfigError("the digits come with scikit-learn; install it: pip install scikit-learn") from error
+
+    images, labels = load_digits(return_X_y=True)
+    return images.reshape(-1, 8, 8), labels.astype(np.int64)
+
+
+@lru_cache(maxsize=1)
+def _test_holdout() -> tuple[Indices, Indices]:
+    """(training and search, test) positions; a constant of this package."""
+    return stratified_holdout(digit_labels(), TEST_COUNT, seed=0)

@@ -1,0 +1,64 @@
+"""Which images each step of a run takes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class RunSampler(Sampler[list[int]]):
+    """Batches of draws (see `SeededDataset`) for a whole run, one list of `batch_size` for every step.
+
+    A step's global batch is `batch_size * world_size` images, of which this rank gets its slice. Every epoch is a
+    permutation seeded by (seed, epoch); what is left over at its end is dropped, so no batch mixes epochs. What a step
+    takes depends on the step alone: a run resumed at `start_step` goes on as if it had never stopped.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        steps: int,
+        seed: int,
+        start_step: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size < 1 or world_size < 1:
+            raise ValueError(f"batch_size ({batch_size}) and world_size ({world_size}) must be at least 1")
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank must lie in 0..{world_size - 1}, got {rank}")
+        if not 0 <= start_step <= steps:
+            raise ValueError(f"start_step must lie in 0..{steps} (the run's steps), got {start_step}")
+        if seed < 0:
+            raise ValueError(f"seed must not be negative, got {seed}")
+        if length < batch_size * world_size:
+            raise ValueError(
+                f"{length} training images do not fill one batch of {batch_size} on each of {world_size} processes; "
+                f"lower batch_size to at most {length // world_size}"
+            )
+        self.length = length
+        self.batch_size = batch_size
+        self.steps = steps
+        self.seed = seed
+        self.start_step = start_step
+        self.rank = rank
+        self.world_size = world_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.length // (self.batch_size * self.world_size)
+
+    def __len__(self) -> int:
+        """Steps that are left from `start_step` on."""
+        return self.steps - self.start_step
+
+    def __iter__(self) -> Iterator[list[int]]:
+        epoch, order = -1, np.empty(0, dtype=np.int64)
+        for step in range(self.start_step, self.steps):
+            if step // self.steps_per_epoch != epoch:
+                epoch = step // self.steps_per_epoch
+                order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+            batch = step % self.steps_per_epoch
+            first = (batch * self.world_size + self.rank) * self.batch_size
+            yield (epoch * self.length + order[first : first + self.batch_size]).tolist()

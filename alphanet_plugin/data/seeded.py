@@ -1,0 +1,54 @@
+"""Augmentation that depends on a seed and the draw, and on nothing else."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .splits import LabelledImages
+
+
+class SeededDataset(Dataset[tuple[Tensor, int]]):
+    """`dataset` addressed by draws: draw d is item d % N in epoch d // N of a run.
+
+    Each item is made under random generators seeded with (seed, draw), so neither the number of workers nor the step
+    at which a run was resumed changes it, and the caller's generators are left as they were.
+    """
+
+    def __init__(self, dataset: LabelledImages, seed: int) -> None:
+        if seed < 0:
+            raise ValueError(f"seed must not be negative, got {seed}")
+        self.dataset = dataset
+        self.seed = seed
+
+    def __len__(self) -> int:
+        """Items of one epoch."""
+        return len(self.dataset)
+
+    def __getitem__(self, draw: int) -> tuple[Tensor, int]:
+        if draw < 0:
+            raise IndexError(f"a draw is counted from 0, got {draw}")
+        _, index = divmod(draw, len(self.dataset))
+        with _generators_seeded(self.seed, draw):
+            return self.dataset[index]
+
+
+@contextmanager
+def _generators_seeded(seed: int, draw: int) -> Iterator[None]:
+    """Python's, numpy's and torch's (CPU) global generators, which transforms draw from; put back afterwards."""
+    words = np.random.SeedSequence((seed, draw)).generate_state(6)
+    kept = random.getstate(), np.random.get_state(), torch.default_generator.get_state()  # noqa: NPY002
+    try:
+        random.seed(int(words[0]) << 32 | int(words[1]))
+        np.random.seed(words[2:4])  # noqa: NPY002
+        # Not torch.manual_seed, which would reseed the accelerators too.
+        torch.default_generator.manual_seed(int(words[4]) << 32 | int(words[5]))
+        yield
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002
+        torch.default_generator.set_state(kept[2])

@@ -1,0 +1,62 @@
+"""Hold a part of the images out so that every class gives its share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ConfigError
+
+Indices = npt.NDArray[np.int64]
+
+
+def held_out_count(total: int, *, fraction: float | None, count: int | None, default: float) -> int:
+    """How many of `total` images to hold out, from a fraction in (0, 1) or a count, whichever was given."""
+    if fraction is not None and count is not None:
+        raise ConfigError(
+            f"search_fraction={fraction} and search_count={count} both say how much to hold out; give one of them"
+        )
+    if count is not None:
+        if not 1 <= count < total:
+            raise ConfigError(
+                f"search_count must lie in 1..{total - 1} (there are {total} training images), not {count}"
+            )
+        return count
+    fraction = default if fraction is None else fraction
+    if not 0.0 < fraction < 1.0:
+        raise ConfigError(f"search_fraction must lie between 0 and 1 (both excluded), not {fraction}")
+    return max(1, round(total * fraction))
+
+
+def stratified_holdout(labels: Sequence[int] | Indices, count: int, seed: int) -> tuple[Indices, Indices]:
+    """Split positions 0..N-1 into (kept, held out), both ascending, `count` of them held out.
+
+    Each class gives its proportional share by largest remainder and keeps at least one image.
+    The choice depends on the labels, `count` and `seed` only.
+    """
+    labels = np.asarray(labels, dtype=np.int64)
+    classes, sizes = np.unique(labels, return_counts=True)
+    if count > len(labels) - len(classes):
+        raise ConfigError(
+            f"cannot hold {count} of {len(labels)} images out and leave one to each of {len(classes)} classes; "
+            f"hold out at most {len(labels) - len(classes)}"
+        )
+    rng = np.random.default_rng(seed)
+    chosen = [
+        rng.permutation(np.flatnonzero(labels == label))[:share]
+        for label, share in zip(classes, _shares(sizes, count), strict=True)
+    ]
+    held = np.zeros(len(labels), dtype=bool)
+    held[np.concatenate(chosen)] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _shares(sizes: Indices, count: int) -> Indices:
+    """Whole shares that sum to `count`, within one of proportional wherever a class can spare that many."""
+    exact = sizes * count / sizes.sum()
+    shares = np.minimum(np.floor(exact).astype(np.int64), sizes - 1)
+    while (missing := count - int(shares.sum())) > 0:
+        room = np.flatnonzero(shares < sizes - 1)
+        neediest = room[np.argsort(shares[room] - exact[room], kind="stable")]
+        shares[neediest[:missing]] += 1
+    return shares

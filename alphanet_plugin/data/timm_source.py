@@ -1,0 +1,68 @@
+"""Images of a data set that `timm.data.create_dataset` knows, one at a time and by position."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from timm.data.dataset_factory import create_dataset
+from torch.utils.data import IterableDataset
+
+from ..errors import ConfigError
+
+
+class TimmSource:
+    """One split of a timm data set (`""` for a folder of class folders, `torch/cifar10`, `hfds/...`).
+
+    A timm `ImageDataset` answers a damaged file with the next image, which may belong to another part of the split,
+    so its reader is asked directly and damage is an error that names the file.
+    """
+
+    def __init__(self, name: str, root: str, split: str, *, search_split: bool = True) -> None:
+        self.name = name
+        try:
+            self._dataset: Any = create_dataset(name, root, split=split, search_split=search_split)
+        except (AssertionError, FileNotFoundError, ImportError, RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"timm cannot open data set {name or 'folder'!r}, split {split!r}, in {root!r}: {error}; "
+                "check the name and the root, and fetch the data there first"
+            ) from error
+        if isinstance(self._dataset, IterableDataset):
+            raise ConfigError(
+                f"data set {name!r} can only be streamed; its images must be found by position: "
+                "use a folder, torch/... or hfds/..."
+            )
+        self._reader: Any = getattr(self._dataset, "reader", None)
+        self.labels = np.asarray(self._read_labels(), dtype=np.int64)
+        self.class_names = self._read_class_names()
+
+    def image(self, position: int) -> Image.Image:
+        try:
+            if self._reader is None:
+                return self._dataset[position][0].convert("RGB")
+            with self._reader[position][0] as file, Image.open(file) as image:
+                return image.convert("RGB")
+        except OSError as error:
+            raise ConfigError(
+                f"image {self._filename(position)} cannot be read ({error}); repair or remove the file"
+            ) from error
+
+    def _read_labels(self) -> list[int]:
+        for owner, attribute in ((self._reader, "samples"), (self._dataset, "targets")):
+            if (found := getattr(owner, attribute, None)) is not None:
+                return [item[1] for item in found] if attribute == "samples" else list(found)
+        if hasattr(self._reader, "iter_targets"):
+            return list(self._reader.iter_targets())
+        raise ConfigError(
+            f"data set {self.name!r} does not tell its labels without reading every image; "
+            "use it as a folder (name 'folder')"
+        )
+
+    def _read_class_names(self) -> tuple[str, ...]:
+        if class_to_idx := getattr(self._reader, "class_to_idx", None):
+            return tuple(str(name) for name in sorted(class_to_idx, key=class_to_idx.__getitem__))
+        if classes := getattr(self._dataset, "classes", None):
+            return tuple(str(name) for name in classes)
+        return tuple(str(label) for label in range(int(self.labels.max()) + 1))
+
+    def _filename(self, position: int) -> str:
+        return str(self._reader.filename(position, absolute=True) if self._reader else position)

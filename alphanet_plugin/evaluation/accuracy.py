@@ -1,0 +1,63 @@
+"""Accuracy and loss of a network on labelled images."""
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .metrics import Metrics
+from .modes import modes_kept
+from .placement import Placement
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
+    """Top-1, top-5 and cross entropy of `model` in eval mode over all images, whatever the sizes of the batches.
+
+    Modes are put back afterwards. An image with a logit that is not a number counts as wrong, and the loss is then not
+    a number either.
+
+    Args:
+        model: images -> logits (B, K).
+        batches: (images (B, 3, S, S), integer labels (B,)), moved to the model's device and floating-point type.
+    """
+    placement = Placement.of(model)
+    top1 = top5 = count = 0
+    loss = 0.0
+    with modes_kept(model):
+        model.eval()
+        for images, labels in batches:
+            logits = model(placement.put(images))
+            labels = labels.to(logits.device)
+            _check(logits, labels)
+            hits = _hits(logits, labels)  # (B, min(5, K)), at most one True a row
+            top1 += int(hits[:, :1].sum())
+            top5 += int(hits.sum())
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            loss += float(F.cross_entropy(logits, labels.long(), reduction="sum"))
+            count += len(labels)
+    if count == 0:
+        raise ValueError("evaluate needs at least one image, got none")
+    return Metrics(top1=100.0 * top1 / count, top5=100.0 * top5 / count, loss=loss / count, count=count)
+
+
+def _hits(logits: Tensor, labels: Tensor) -> Tensor:
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    return (best == labels[:, None]) & ~logits.isnan().any(dim=1, keepdim=True)
+
+
+def _check(logits: Tensor, labels: Tensor) -> None:
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        raise ValueError(
+            f"evaluate takes logits (B, K) and labels (B,), got {tuple(logits.shape)} and {tuple(labels.shape)}"
+        )
+    if labels.is_floating_point():
+        raise ValueError(f"evaluate takes integer labels, got {labels.dtype}; give class numbers, not probabilities")
+    classes = logits.shape[1]
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        raise ValueError(
+            f"label {int(wrong)} does not fit a network of {classes} classes (0..{classes - 1}); "
+            "build the network with the data set's num_classes"
+        )

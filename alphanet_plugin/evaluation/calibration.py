@@ -1,0 +1,114 @@
+"""Re-estimate BatchNorm statistics of a subnet.
+
+The statistics of a supernet belong to no subnet in particular (its training uses those of the batch), so a subnet's are
+reset and averaged over training images before it is evaluated or published: 64 batches of 256 in the AlphaNet paper's
+figures, 32 in its search.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from .modes import modes_kept
+from .placement import Placement
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]]) -> Model:
+    """Set every BatchNorm's running statistics to their average over `batches`, each batch counting the same.
+
+    The running mean becomes the mean of the batches' means, the running variance the mean of their unbiased variances.
+    Everything but BatchNorm is in eval mode meanwhile (no dropout, no drop path). Afterwards every mode and momentum is
+    as before; if anything fails, the statistics are too.
+
+    Args:
+        model: changed in place. Without BatchNorm it is returned as it is.
+        batches: images (B, 3, S, S), or (images, labels) of which the labels are ignored; moved to the model's device
+            and floating-point type.
+
+    Returns:
+        The model.
+    """
+    norms = _tracking_norms(model)
+    if not norms:
+        return model
+    placement = Placement.of(model)
+    with torch.no_grad(), _statistics_kept_on_error(norms), modes_kept(model), _averaging(model, norms):
+        count = 0
+        for count, batch in enumerate(batches, start=1):  # noqa: B007
+            _forward(model, placement.put(batch if isinstance(batch, Tensor) else batch[0]))
+        if count == 0:
+            raise ValueError("recalibrate_bn needs at least one batch of images, got none")
+        _check_finite(norms)
+    return model
+
+
+def _tracking_norms(model: nn.Module) -> dict[str, _BatchNorm]:
+    norms = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
+    without = [name for name, norm in norms.items() if norm.running_mean is None or not norm.track_running_stats]
+    if without:
+        others = f" and {len(without) - 3} others" if len(without) > 3 else ""
+        raise ValueError(
+            f"BatchNorm {', '.join(without[:3])}{others} keeps no running statistics (track_running_stats=False); "
+            "give a model that keeps them, such as the extracted subnet of a supernet"
+        )
+    return norms
+
+
+@contextmanager
+def _averaging(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[None]:
+    """Statistics reset and accumulated as a cumulative average, by BatchNorm alone."""
+    momenta = {name: norm.momentum for name, norm in norms.items()}
+    for module in model.modules():
+        module.training = False
+    try:
+        for norm in norms.values():
+            norm.reset_running_stats()
+            norm.momentum = None  # torch's way of asking for the cumulative average
+            norm.training = True  # not train(), which would wake a dropout inside timm's BatchNormAct2d
+        yield
+    finally:
+        for name, norm in norms.items():
+            norm.momentum = momenta[name]
+
+
+@contextmanager
+def _statistics_kept_on_error(norms: dict[str, _BatchNorm]) -> Iterator[None]:
+    kept = {name: {key: buffer.clone() for key, buffer in norm.named_buffers()} for name, norm in norms.items()}
+    try:
+        yield
+    except BaseException:
+        for name, norm in norms.items():
+            for key, buffer in norm.named_buffers():
+                buffer.copy_(kept[name][key])
+        raise
+
+
+def _forward(model: nn.Module, images: Tensor) -> None:
+    if images.ndim == 0 or len(images) == 0:
+        raise ValueError(f"recalibrate_bn needs batches of at least one image, got shape {tuple(images.shape)}")
+    try:
+        model(images)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            f"a batch of shape {tuple(images.shape)} leaves BatchNorm one value per channel, which has no variance; "
+            "use batches of at least 2 images (drop an incomplete last one)"
+        ) from error
+
+
+def _check_finite(norms: dict[str, _BatchNorm]) -> None:
+    for name, norm in norms.items():
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        if not (norm.running_mean.isfinite().all() and norm.running_var.isfinite().all()):
+            raise ValueError(
+                f"the statistics of BatchNorm {name} are not finite; "
+                "look for NaN or infinity in the calibration images or in the model's weights"
+            )

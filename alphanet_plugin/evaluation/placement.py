@@ -1,0 +1,24 @@
+"""Where a model's tensors live."""
+
+from itertools import chain
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Placement(NamedTuple):
+    """Device and floating-point type of a model; those of a model without tensors are the CPU and float32."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, model: nn.Module) -> "Placement":
+        for tensor in chain(model.parameters(), model.buffers()):
+            if tensor.is_floating_point():
+                return cls(tensor.device, tensor.dtype)
+        return cls(torch.device("cpu"), torch.float32)
+
+    def put(self, images: Tensor) -> Tensor:
+        return images.to(self.device, self.dtype, non_blocking=True)

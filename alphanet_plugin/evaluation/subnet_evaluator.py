@@ -1,0 +1,66 @@
+"""Evaluate a subnet with its supernet's weights."""
+
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ..spaces import Arch
+from .accuracy import evaluate
+from .calibration import recalibrate_bn
+from .evaluator import Evaluator
+from .metrics import Metrics
+
+
+class Extracts(Protocol):
+    """A supernet, as far as evaluation goes."""
+
+    def extract(self, arch: Arch) -> nn.Module:
+        """The static network of `arch` with weights of its own."""
+        ...
+
+
+class SubnetEvaluator(Evaluator):
+    """Extract, recalibrate BatchNorm on training images, evaluate. The supernet stays as it is.
+
+    Args:
+        supernet: where weights come from.
+        calibration_batches: batches of training images for BatchNorm, as `recalibrate_bn` takes them.
+        evaluation_batches: (images, labels), held out of training; in a search, not the test images.
+        device: where subnets run; by default where the supernet's weights are.
+
+    Both kinds of batches are gone through once for each arch: lists (`data.cached_batches`) or loaders.
+    """
+
+    def __init__(
+        self,
+        supernet: Extracts,
+        calibration_batches: Iterable[Tensor | Sequence[Tensor]],
+        evaluation_batches: Iterable[Sequence[Tensor]],
+        device: torch.device | str | None = None,
+    ) -> None:
+        self.supernet = supernet
+        self.calibration_batches = _reusable("calibration_batches", calibration_batches)
+        self.evaluation_batches = _reusable("evaluation_batches", evaluation_batches)
+        self.device = device
+
+    def subnet(self, arch: Arch) -> nn.Module:
+        """The network of `arch`, recalibrated and in eval mode."""
+        net = self.supernet.extract(arch)
+        if self.device is not None:
+            net.to(self.device)
+        # Faster on CPU and with tensor cores, and the layout of the cached batches.
+        net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return recalibrate_bn(net, self.calibration_batches).eval()
+
+    def __call__(self, arch: Arch) -> Metrics:
+        return evaluate(self.subnet(arch), self.evaluation_batches)
+
+
+def _reusable(name: str, batches: Iterable) -> Iterable:
+    if isinstance(batches, Iterator):
+        raise ValueError(f"{name} is an iterator and would be spent after one arch; give a list or a loader")
+    if isinstance(batches, Sized) and len(batches) == 0:
+        raise ValueError(f"{name} is empty; give at least one batch")
+    return batches
