@@ -20,11 +20,18 @@ from .evaluation import Metrics, SubnetEvaluator, evaluate
 from .losses import AdaptiveAlphaDivergence, KDLoss, KLDivergence, LabelSmoothingCrossEntropy
 from .samplers import Sampler, SandwichSampler
 from .schedules import WarmupCosine
-from .search import EvolutionSearch, SearchHistory
+from .search import Evaluated, EvolutionSearch, SearchHistory, pareto_front, pick_spread
 from .spaces import Arch, SearchSpace, get_space
 from .supernet import Supernet, build_supernet
 from .training import (
-    Checkpoints, JsonLinesLog, SupernetUpdate, Trainer, build_sgd, latest_checkpoint, read_state, read_weights,
+    Checkpoints,
+    JsonLinesLog,
+    SupernetUpdate,
+    Trainer,
+    build_sgd,
+    latest_checkpoint,
+    read_state,
+    read_weights,
 )  # fmt: skip
 from .weights import Publication, publish
 
@@ -226,6 +233,10 @@ class TrainedRun:
         """Multiply-adds / 1e6 with this data set's classifier."""
         return self.space.mflops(arch, num_classes=self.splits.num_classes)
 
+    def params(self, arch: Arch) -> int:
+        """Parameters of the static model with this data set's classifier."""
+        return self.space.params(arch, num_classes=self.splits.num_classes, idle_shortcuts=False)
+
 
 def open_run(path: str | Path, overrides: Sequence[str] = (), device: str | torch.device = "cpu") -> TrainedRun:
     """Open a trained run.
@@ -273,30 +284,64 @@ def build_search(
 ) -> EvolutionSearch:
     """The evolutionary search over a trained run; it goes on from the run's history."""
     options = asdict(run.config.search)
-    space, num_classes = run.space, run.splits.num_classes
     if options["min_mflops"] is None:
-        options["min_mflops"] = run.mflops(space.smallest())
+        options["min_mflops"] = run.mflops(run.space.smallest())
     if options["max_mflops"] is None:
-        options["max_mflops"] = run.mflops(space.largest())
+        options["max_mflops"] = run.mflops(run.space.largest())
     evaluator = build_evaluator(run)
-    settings = to_dict(run.config.evaluation)
-    fingerprint = {
-        "space": space.to_config(),
-        "num_classes": num_classes,
-        "checkpoint": run.checkpoint.name,
-        "training": _identity(run.config),
-        "evaluation": {key: settings[key] for key in ("search_calibration_batches", "batch_size")},
-    }
     return EvolutionSearch(
-        space,
+        run.space,
         lambda arch: asdict(evaluator(arch)),
-        num_classes=num_classes,
+        num_classes=run.splits.num_classes,
         seed=run.config.seed,
-        history=SearchHistory(run.folder.history, fingerprint),
+        history=SearchHistory(run.folder.history, _search_fingerprint(run)),
         initial=initial,
         on_evaluated=on_evaluated,
         **options,
     )
+
+
+def search_results(run: TrainedRun) -> list[Evaluated]:
+    """What a search of this run has evaluated so far; nothing if there was none.
+
+    Raises:
+        SearchError: The history belongs to other weights or settings.
+    """
+    if not run.folder.history.is_file():
+        return []
+    with SearchHistory(run.folder.history, _search_fingerprint(run)) as history:
+        return [entry.evaluated for entry in history]
+
+
+def _search_fingerprint(run: TrainedRun) -> dict[str, Any]:
+    settings = run.config.evaluation
+    return {
+        "space": run.space.to_config(),
+        "num_classes": run.splits.num_classes,
+        "checkpoint": run.checkpoint.name,
+        "training": _identity(run.config),
+        "calibration_batches": settings.search_calibration_batches,
+        "batch_size": settings.batch_size,
+    }
+
+
+def to_publish(run: TrainedRun) -> dict[str, Arch]:
+    """Name of `timm.create_model` -> arch, for the configured presets and a spread of the search's Pareto front.
+
+    Raises:
+        ConfigError: A preset is not the space's.
+    """
+    settings, presets = run.config.publish, run.space.presets
+    for name in settings.presets:
+        if name not in presets:
+            raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
+    chosen = {f"alphanet_{name}.{settings.tag}": presets[name] for name in settings.presets}
+    front = pareto_front(search_results(run))
+    for subnet in pick_spread(front, settings.front) if front and settings.front else []:
+        if subnet.arch not in chosen.values():
+            size = f"{subnet.mflops:.1f}".replace(".", "p")
+            chosen[f"alphanet_subnet.{settings.tag}_{size}m"] = subnet.arch
+    return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
 
 
 def measure_for_publishing(run: TrainedRun, arch: Arch) -> tuple[nn.Module, Metrics, Splits]:
@@ -312,8 +357,9 @@ def measure_for_publishing(run: TrainedRun, arch: Arch) -> tuple[nn.Module, Metr
     return subnet, evaluate(subnet, evaluator.evaluation_batches), splits
 
 
-def publish_subnet(run: TrainedRun, architecture: str, tag: str, arch: Arch) -> Publication:
-    """Recalibrate, measure on the test images, and publish to the local store."""
+def publish_subnet(run: TrainedRun, name: str, arch: Arch) -> Publication:
+    """Recalibrate, measure on the test images, and publish to the local store as ``ARCHITECTURE.TAG``."""
+    architecture, _, tag = name.partition(".")
     subnet, metrics, splits = measure_for_publishing(run, arch)
     publication = Publication(
         architecture=architecture,

@@ -25,8 +25,8 @@ Record = dict[str, Any]
 class Trainer:
     """Steps from the last checkpoint to the end. It is given built objects and looks no name up.
 
-    Every step depends on its number alone (images, archs, learning rate) and on the state that checkpoints hold (weights,
-    optimiser, random states), so a killed run goes on with the very numbers that it would have had.
+    Every step depends on its number alone (images, archs, learning rate) and on the state that checkpoints hold
+    (weights, optimiser, random states), so a killed run goes on with the very numbers that it would have had.
 
     Args:
         accelerator: Accelerate's; it prepared what `update` holds.

@@ -18,9 +18,9 @@ from ..supernet import Supernet
 class SupernetUpdate:
     """Train a few archs on one batch by in-place distillation (AlphaNet, algorithm 1), then take one optimiser step.
 
-    The first arch learns from the labels; its detached logits teach the others. Gradients add up unscaled, so that gamma
-    of eq. 1 is the number of students. Each forward is followed by its backward before the next, and under several ranks
-    only the last backward synchronises.
+    The first arch learns from the labels; its detached logits teach the others. Gradients add up unscaled, so that
+    gamma of eq. 1 is the number of students. Each forward is followed by its backward before the next, and under
+    several ranks only the last backward synchronises.
 
     Args:
         accelerator: Accelerate's; it prepared `model` and `optimizer`.

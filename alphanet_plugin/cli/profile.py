@@ -1,0 +1,63 @@
+"""multiply-adds, parameters and latency of an arch
+
+alphanet profile a4
+alphanet profile 'resolution=192 width=16,16,24,...' --classes 10 --latency --batch 16"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..spaces import Arch, SearchSpace, get_space
+from .options import read_arch_option
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("arch", help="a preset, largest, smallest, a YAML file, or the printed form")
+    parser.add_argument("--space", default="attentive_nas", help="search space (default: attentive_nas)")
+    parser.add_argument("--resolutions", metavar="A,B,...", help="of the space, such as 32,40,48,56")
+    parser.add_argument("--classes", type=int, default=1000, help="outputs of the classifier (default: 1000)")
+    parser.add_argument("--latency", action="store_true", help="also measure a forward pass on this machine")
+    parser.add_argument("--batch", type=int, default=1, help="images of the measured forward pass (default: 1)")
+    parser.add_argument("--device", default="cpu", help="where to measure, such as cuda")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    if arguments.classes < 1 or arguments.batch < 1:
+        raise ValueError(f"--classes and --batch must be at least 1, not {arguments.classes} and {arguments.batch}")
+    space = _space(arguments)
+    arch = read_arch_option(arguments.arch, space)
+    classes = arguments.classes
+    print(f"arch        {arch}")
+    print(f"MFLOPs      {space.mflops(arch, classes):,.3f} (multiply-adds / 1e6)")
+    print(f"parameters  {space.params(arch, classes, idle_shortcuts=False):,}")
+    print(f"published   {space.params(arch, classes):,} parameters, counting shortcut kernels that nothing uses")
+    if arguments.latency:
+        print(f"latency     {_latency(arch, arguments)}")
+
+
+def _space(arguments: argparse.Namespace) -> SearchSpace:
+    if not arguments.resolutions:
+        return get_space(arguments.space)
+    try:
+        sides = tuple(int(side) for side in arguments.resolutions.split(","))
+    except ValueError:
+        raise ValueError(f"--resolutions takes whole numbers like 32,40,48,56, not {arguments.resolutions!r}") from None
+    return get_space(arguments.space, resolutions=sides)
+
+
+def _latency(arch: Arch, arguments: argparse.Namespace) -> str:
+    import torch
+    from torch.utils.benchmark import Timer
+
+    from ..models import alphanet_subnet
+
+    side = arch["resolution"]
+    model = alphanet_subnet(arch=arch, num_classes=arguments.classes).eval().to(arguments.device)
+    images = torch.randn(arguments.batch, 3, side, side, device=arguments.device)
+    with torch.inference_mode():
+        timer = Timer("model(images)", globals={"model": model, "images": images}, num_threads=torch.get_num_threads())
+        measured = timer.blocked_autorange(min_run_time=2.0)
+    return (
+        f"{measured.median * 1e3:.2f} ms median for {arguments.batch} image(s) of {side} pixels on "
+        f"{arguments.device}, {torch.get_num_threads()} thread(s), eager fp32, torch {torch.__version__}"
+    )
