@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from safetensors import SafetensorError, safe_open
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -30,12 +31,14 @@ class Published:
         tag: What distinguishes its weights, such as ``digits``.
         folder: Where its files are.
         config: What ``config.json`` holds.
+        published_ns: When its weights were written, in nanoseconds of the file system's clock.
     """
 
     architecture: str
     tag: str
     folder: Path
     config: dict[str, Any]
+    published_ns: int
 
     @property
     def name(self) -> str:
@@ -62,10 +65,15 @@ def model_folder(architecture: str, tag: str) -> Path:
 def list_published() -> list[Published]:
     """What the store holds, ImageNet weights first, then the newest first; damaged entries are named and left out."""
     root = home() / "models"
-    if not root.is_dir():
+    try:
+        folders = list(root.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [entry for folder in root.iterdir() if (entry := _read(folder)) is not None]
-    return sorted(found, key=lambda entry: (not is_imagenet(entry.tag), -entry.weights.stat().st_mtime_ns, entry.name))
+    except OSError as error:
+        warnings.warn(f"the store {root} cannot be read: {error}", stacklevel=2)
+        return []
+    found = [entry for folder in folders if (entry := _read(folder)) is not None]
+    return sorted(found, key=lambda entry: (not is_imagenet(entry.tag), -entry.published_ns, entry.name))
 
 
 def is_imagenet(tag: str) -> bool:
@@ -79,9 +87,23 @@ def _read(folder: Path) -> Published | None:
         return None
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        if not isinstance(config, dict) or not (folder / WEIGHTS_FILE).is_file():
-            raise ValueError(f"it needs {CONFIG_FILE} and {WEIGHTS_FILE}")
-    except (OSError, ValueError) as error:
+        _check_config(config)
+        # Opening reads the header alone, and compares what it says with the file's length.
+        with safe_open(folder / WEIGHTS_FILE, framework="numpy"):
+            published_ns = (folder / WEIGHTS_FILE).stat().st_mtime_ns
+    except (OSError, ValueError, SafetensorError) as error:
         warnings.warn(f"left out of the store: {folder} ({error}); publish it again or delete it", stacklevel=2)
         return None
-    return Published(architecture=architecture, tag=tag, folder=folder, config=config)
+    return Published(architecture=architecture, tag=tag, folder=folder, config=config, published_ns=published_ns)
+
+
+def _check_config(config: Any) -> None:
+    """ValueError if `config` cannot be what `timm.models.save_for_hf` writes."""
+    if not isinstance(config, dict):
+        raise ValueError(f"{CONFIG_FILE} holds no table")
+    for key in ("pretrained_cfg", "model_args"):
+        if not isinstance(config.get(key, {}), dict):
+            raise ValueError(f"{key} in {CONFIG_FILE} is no table")
+    for key in ("input_size", "pool_size", "mean", "std"):
+        if not isinstance(config.get("pretrained_cfg", {}).get(key, []), (list, type(None))):
+            raise ValueError(f"{key} in {CONFIG_FILE} is no list")

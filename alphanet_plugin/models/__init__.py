@@ -2,6 +2,7 @@
 
 from .alphanet import alphanet_subnet
 from .mbconv import MBConvBlock, Shortcut
-from .network import AlphaNet, read_arch
+from .network import AlphaNet
+from .read_arch import read_arch
 
 __all__ = ["AlphaNet", "MBConvBlock", "Shortcut", "alphanet_subnet", "read_arch"]

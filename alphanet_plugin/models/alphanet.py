@@ -8,9 +8,11 @@ from typing import Any
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 
-from ..spaces import Arch, AttentiveNASSpace
-from .network import AlphaNet, read_arch
+from ..spaces import AttentiveNASSpace
+from ..store import Published
+from .network import AlphaNet
 from .published import choose_published, register_published
+from .read_arch import GivenArch, read_arch
 
 __all__: list[str] = []
 
@@ -44,16 +46,20 @@ default_cfgs = generate_default_cfgs(
 )
 
 
-def _create(architecture: str, arch: Any, pretrained: bool, **kwargs: Any) -> AlphaNet:
-    """Build one entry; `arch` None means that the published weights say it."""
-    if pretrained:
+def _create(architecture: str, arch: GivenArch | None, pretrained: bool, **kwargs: Any) -> AlphaNet:
+    """Build one entry; `arch` None means that the published weights or the preset of that name say it."""
+    if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
         register_published(sys.modules[__name__])
         published = choose_published(architecture, kwargs)
         if published is not None:
             kwargs["pretrained_cfg"] = published.tag
-            arch = published.config.get("model_args", {}).get("arch", arch)
+            arch = _published_arch(published, arch)
     if arch is None:
-        raise ValueError(f"{architecture} needs arch=...: an Arch, a dict of its fields, or its printed form")
+        arch = PRESETS.get(architecture.removeprefix("alphanet_"))
+    if arch is None:
+        raise ValueError(
+            f"{architecture} needs arch=...: an Arch, a dict of its fields, its printed form, or a YAML file's path"
+        )
     arch = read_arch(arch)
     if kwargs.get("pretrained_cfg") is None:
         # Without weights nothing may depend on what the store holds, as timm's default (the first tag's cfg) would.
@@ -68,14 +74,28 @@ def _create(architecture: str, arch: Any, pretrained: bool, **kwargs: Any) -> Al
     )
 
 
+def _is_tag(pretrained_cfg: Any) -> bool:
+    return isinstance(pretrained_cfg, str) and bool(pretrained_cfg)
+
+
+def _published_arch(published: Published, given: GivenArch | None) -> GivenArch | None:
+    """The arch that the weights have; ValueError if the caller asks for another."""
+    arch = published.config.get("model_args", {}).get("arch")
+    if arch is not None and given is not None and read_arch(given) != read_arch(arch):
+        raise ValueError(f"{published.name} has arch {read_arch(arch)}, not {read_arch(given)}; leave arch out")
+    return given if arch is None else arch
+
+
 @register_model
-def alphanet_subnet(pretrained: bool = False, arch: Arch | dict | str | None = None, **kwargs: Any) -> AlphaNet:
-    """Any arch of the AttentiveNAS space: `arch` is an `Arch`, a dict of its fields, or its printed form."""
+def alphanet_subnet(pretrained: bool = False, arch: GivenArch | None = None, **kwargs: Any) -> AlphaNet:
+    """Any arch of the AttentiveNAS space; `arch` is an `Arch`, a dict of its fields, its printed form, or the path of
+    a YAML file that holds the dict. Published weights bring their own.
+    """
     return _create("alphanet_subnet", arch, pretrained, **kwargs)
 
 
 def _preset(pretrained: bool, name: str, kwargs: dict[str, Any]) -> AlphaNet:
-    return _create(f"alphanet_{name}", kwargs.pop("arch", PRESETS[name]), pretrained, **kwargs)
+    return _create(f"alphanet_{name}", kwargs.pop("arch", None), pretrained, **kwargs)
 
 
 @register_model

@@ -1,8 +1,7 @@
 """The mobile inverted-bottleneck block of AttentiveNAS and AlphaNet."""
 
-from __future__ import annotations
-
 from functools import partial
+from typing import Any
 
 import torch
 from timm.layers import BatchNormAct2d, DropPath, SEModule, create_conv2d
@@ -53,7 +52,7 @@ class MBConvBlock(nn.Module):
         self, spec: BlockSpec, *, drop_path: float = 0.0, zero_init_last: bool = True, device=None, dtype=None
     ):
         super().__init__()
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         conv = partial(create_conv2d, bias=False, **dd)
         norm_act = partial(BatchNormAct2d, act_layer=nn.SiLU, **dd)
         mid = spec.mid_channels
@@ -70,7 +69,7 @@ class MBConvBlock(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
         self.shortcut = Shortcut(spec.in_channels, spec.out_channels, spec.stride, **dd)
         if zero_init_last:
-            nn.init.zeros_(self.bn3.weight)
+            nn.init.zeros_(self.bn3.get_parameter("weight"))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = self.shortcut(x)

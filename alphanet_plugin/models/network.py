@@ -1,9 +1,6 @@
 """The static network of one arch of the AttentiveNAS space, as a timm model."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from timm.layers import BatchNormAct2d, Linear, SelectAdaptivePool2d, create_conv2d
@@ -12,29 +9,25 @@ from timm.models._features import feature_take_indices
 from torch import nn
 from torch.nn import functional as F
 
-from ..spaces import Arch, AttentiveNASSpace, NetworkSpec
+from ..spaces import AttentiveNASSpace, NetworkSpec
 from .mbconv import MBConvBlock
+from .read_arch import GivenArch, read_arch
 
-# The stages whose output is the last at its stride: strides 2, 4, 8, 16, 32.
+# The stages (counted from 0) whose output is the last at its stride: strides 2, 4, 8, 16, 32.
 _FEATURE_STAGES = (0, 1, 2, 4, 6)
 # Only the last two stages drop paths, as in the released program.
 _DROP_PATH_STAGES = (5, 6)
 
 
-def read_arch(arch: Arch | Mapping[str, Any] | str) -> Arch:
-    """A checked arch of the AttentiveNAS space at any resolution, from an `Arch`, a dict or the printed form."""
-    arch = Arch.parse(arch) if isinstance(arch, str) else Arch(arch)
-    resolution = arch.get("resolution")
-    if not isinstance(resolution, int) or resolution < 1:
-        raise ValueError(f"an arch needs its resolution, one whole number of pixels, not {resolution!r}")
-    return AttentiveNASSpace(resolutions=(resolution,)).validate(arch)
+class PoolingError(ValueError, AssertionError):
+    """A pooling that the head cannot take; timm's own models assert here, so it may be caught as that too."""
 
 
 class AlphaNet(nn.Module):
     """One network of the AttentiveNAS space (AlphaNet, ICML 2021, Table 7), answering everything timm asks of a model.
 
     Args:
-        arch: The arch: an `Arch`, a dict of its fields, or its printed form.
+        arch: The arch, in any form that `read_arch` takes.
         num_classes: Outputs of the classifier; 0 for none.
         in_chans: Channels of the input.
         global_pool: 'avg', 'max', or '' to keep the head's output spatial.
@@ -48,9 +41,11 @@ class AlphaNet(nn.Module):
         images (B, in_chans, H, W) -> logits (B, num_classes).
     """
 
+    __jit_unused_properties__: ClassVar[list[str]] = ["_model_args"]
+
     def __init__(
         self,
-        arch: Arch | Mapping[str, Any] | str,
+        arch: GivenArch,
         num_classes: int = 1000,
         in_chans: int = 3,
         global_pool: str = "avg",
@@ -62,7 +57,7 @@ class AlphaNet(nn.Module):
         dtype=None,
     ):
         super().__init__()
-        dd = {"device": device, "dtype": dtype}
+        dd: dict[str, Any] = {"device": device, "dtype": dtype}
         self.arch = read_arch(arch)
         spec = AttentiveNASSpace(resolutions=(self.arch.resolution,)).network(self.arch)
         self.num_classes = num_classes
@@ -71,6 +66,7 @@ class AlphaNet(nn.Module):
         self.resize_input = resize_input
         self.resolution = spec.resolution
         self.grad_checkpointing = False
+        self._factory_args = {}
 
         self.conv_stem = create_conv2d(in_chans, spec.stem_channels, 3, stride=2, bias=False, **dd)
         self.bn1 = BatchNormAct2d(spec.stem_channels, act_layer=nn.SiLU, **dd)
@@ -87,6 +83,17 @@ class AlphaNet(nn.Module):
         self.head_hidden_size = spec.head_channels
         self.classifier = Linear(spec.head_channels, num_classes, **dd) if num_classes > 0 else nn.Identity()
         self.feature_info = _feature_info(spec)
+        self.stage_ends = [stage + 1 for stage in _FEATURE_STAGES]  # how many stages lead to each intermediate
+
+    @property
+    def _model_args(self) -> dict[str, Any]:
+        """What timm writes into a saved model's config to build it again, in plain values."""
+        resize = {"resize_input": True} if self.resize_input else {}
+        return {**self._factory_args, **resize, "arch": self.arch.to_dict()}
+
+    @_model_args.setter
+    def _model_args(self, args: dict[str, Any]) -> None:
+        self._factory_args = args
 
     # -- forward --------------------------------------------------------------------------------------------------
 
@@ -96,11 +103,17 @@ class AlphaNet(nn.Module):
             x = F.interpolate(x, size=(self.resolution, self.resolution), mode="bicubic", align_corners=False)
         return x
 
+    @torch.jit.ignore()
+    def running_blocks(self, stage: nn.Module) -> list[nn.Module]:
+        """The blocks of a stage that a forward runs: each is one step of gradient checkpointing."""
+        return list(stage.children())
+
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32))."""
         x = self.bn1(self.conv_stem(self.resize(x)))
         if self.grad_checkpointing and not torch.jit.is_scripting():
-            x = checkpoint_seq(self.blocks, x, flatten=True)
+            for stage in self.blocks:
+                x = checkpoint_seq(self.running_blocks(stage), x)
         else:
             x = self.blocks(x)
         return self.bn2(self.conv_expand(x))
@@ -139,40 +152,51 @@ class AlphaNet(nn.Module):
             The final features and the list of intermediates, or the list.
         """
         if output_fmt != "NCHW":
-            raise ValueError(f"output_fmt must be 'NCHW', not {output_fmt!r}")
-        take, last = feature_take_indices(len(_FEATURE_STAGES), indices)
-        wanted = [_FEATURE_STAGES[index] for index in take]
+            raise ValueError(f"output_fmt must be 'NCHW', not '{output_fmt}'")
+        take_indices, last = feature_take_indices(len(self.stage_ends), indices)
+        take_stages = [self.stage_ends[index] for index in take_indices]
         intermediates: list[torch.Tensor] = []
         x = self.bn1(self.conv_stem(self.resize(x)))
-        blocks = self.blocks[: _FEATURE_STAGES[last] + 1] if stop_early else self.blocks
-        for number, stage in enumerate(blocks):
-            x = checkpoint_seq(stage, x) if self.grad_checkpointing else stage(x)
-            if number in wanted:
+        # TorchScript cannot slice a Sequential.
+        if torch.jit.is_scripting() or not stop_early:  # noqa: SIM108
+            blocks = self.blocks
+        else:
+            blocks = self.blocks[: self.stage_ends[last]]
+        number = 0
+        for number, stage in enumerate(blocks, start=1):
+            if self.grad_checkpointing and not torch.jit.is_scripting():
+                x = checkpoint_seq(self.running_blocks(stage), x)
+            else:
+                x = stage(x)
+            if number in take_stages:
                 intermediates.append(x)
         if intermediates_only:
             return intermediates
-        if len(blocks) == len(_DROP_PATH_STAGES) + _DROP_PATH_STAGES[0]:
+        if number == self.stage_ends[-1]:
             x = self.bn2(self.conv_expand(x))
         return x, intermediates
 
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
-        """Drop what comes after the last wanted intermediate; returns the indices taken."""
-        take, last = feature_take_indices(len(_FEATURE_STAGES), indices)
-        self.blocks = self.blocks[: _FEATURE_STAGES[last] + 1]
-        if last + 1 < len(_FEATURE_STAGES) or prune_norm:
+        """Drop what comes after the last wanted intermediate; returns the indices taken.
+
+        The head's two convolutions feed no intermediate, so they go with the head or the norm, or when a stage goes
+        that they follow.
+        """
+        take_indices, last = feature_take_indices(len(self.stage_ends), indices)
+        prune_end = prune_norm or prune_head or self.stage_ends[last] < len(self.blocks)
+        self.blocks = self.blocks[: self.stage_ends[last]]
+        if prune_end:
             self.conv_expand, self.bn2 = nn.Identity(), nn.Identity()
-            self.num_features = self.feature_info[last]["num_chs"]
-        if prune_head:
             self.conv_head, self.act2 = nn.Identity(), nn.Identity()
-            self.head_hidden_size = self.num_features
+            self.num_features = self.head_hidden_size = self.feature_info[last]["num_chs"]
             self.reset_classifier(0, "")
-        return take
+        return take_indices
 
     # -- what timm asks -------------------------------------------------------------------------------------------
 
-    @torch.jit.ignore
+    @torch.jit.ignore()
     def get_classifier(self) -> nn.Module:
         """The last linear layer."""
         return self.classifier
@@ -188,7 +212,7 @@ class AlphaNet(nn.Module):
         head = Linear(self.head_hidden_size, num_classes, device=like.device, dtype=like.dtype) if num_classes else None
         self.classifier = (nn.Identity() if head is None else head).train(self.training)
 
-    @torch.jit.ignore
+    @torch.jit.ignore()
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Parameter groups for layer-wise decay: stem, each stage (`coarse`) or block, head."""
         return {
@@ -196,12 +220,12 @@ class AlphaNet(nn.Module):
             "blocks": r"^blocks\.(\d+)" if coarse else r"^blocks\.(\d+)\.(\d+)",
         }
 
-    @torch.jit.ignore
+    @torch.jit.ignore()
     def no_weight_decay(self) -> set[str]:
         """Names of further parameters without weight decay: none beyond the vectors that timm leaves out itself."""
         return set()
 
-    @torch.jit.ignore
+    @torch.jit.ignore()
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Trade computation for memory in training."""
         self.grad_checkpointing = enable
@@ -225,12 +249,12 @@ def _build_stages(spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool
 
 def _check_head(num_classes: int, global_pool: str) -> None:
     if num_classes and not global_pool:
-        raise ValueError(f"global_pool='' leaves nothing to classify; it goes with num_classes=0, not {num_classes}")
+        raise PoolingError(f"global_pool='' leaves nothing to classify; it goes with num_classes=0, not {num_classes}")
 
 
 def _build_pool(global_pool: str) -> SelectAdaptivePool2d:
     if global_pool not in ("avg", "max", "avgmax", "fast", ""):
-        raise ValueError(f"global_pool must be 'avg', 'max', 'avgmax', 'fast' or '', not {global_pool!r}")
+        raise PoolingError(f"global_pool must be 'avg', 'max', 'avgmax', 'fast' or '', not {global_pool!r}")
     return SelectAdaptivePool2d(pool_type=global_pool)
 
 

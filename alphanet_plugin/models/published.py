@@ -25,7 +25,7 @@ def register_published(module: ModuleType) -> None:
     entries = store.list_published()
     for architecture, default_cfg in module.default_cfgs.items():
         own = [entry for entry in entries if entry.architecture == architecture]
-        state = tuple((entry.tag, entry.weights, entry.weights.stat().st_mtime_ns) for entry in own)
+        state = tuple((entry.tag, entry.weights, entry.published_ns) for entry in own)
         if _known.get(architecture, ()) == state:
             continue
         _known[architecture] = state
