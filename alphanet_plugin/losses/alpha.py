@@ -1,0 +1,145 @@
+"""Alpha-divergence and its adaptive version, the knowledge-distillation loss of AlphaNet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from alphanet_plugin.losses.alpha_term import AlphaForm, AlphaTerm
+from alphanet_plugin.losses.base import KDLoss, check_logits, log_probabilities
+
+_WORKSPACE = 2**20
+"""Elements worked on at a time: a large batch goes through in row blocks, so temporaries stay small."""
+_FLOAT16_MAX = torch.finfo(torch.float16).max
+
+
+class AlphaDivergence(KDLoss):
+    """D_alpha(p || q) of AlphaNet (Wang et al., ICML 2021), teacher p, student q: eq. 3, clipped gradient eq. 5.
+
+    alpha = 1 is KL(p || q), alpha = 0 is KL(q || p); negative alpha penalises a student that over-estimates the
+    teacher's uncertainty, positive alpha one that under-estimates it. The three forms:
+
+    - "reference", what the released AlphaNet program computes. The value clips (p/q)^alpha as the gradient does
+      and so may be negative. alpha = 1 is KL, unclipped in value and gradient; |alpha| < 0.001 is KL(q || p) with
+      p/q clipped inside the logarithm. The paper has none of these. (|alpha - 1| < 0.001 counts as 1: this
+      package's choice, since the clipped eq. 3 grows like 1 / (alpha - 1) there.)
+    - "paper", the text. Gradient eq. 5 for every alpha, alpha = 1 included; the value is eq. 3 itself, unclipped.
+    - "exact". Gradient eq. 5; the value is the f-divergence of Proposition 3.1 whose gradient that is: never
+      negative, zero only where p = q, and of ordinary size however far apart p and q are (alpha = 0 excepted).
+
+    In "paper" and "exact", alpha = 0 is the limit, whose clip point lies at infinity: no clipping. Values that
+    would grow without bound ("paper", alpha = 0, unclipped alpha = 1, clip = inf) saturate at 1e30, so finite
+    logits give finite numbers. `clip=math.inf` switches clipping off; values and gradients may then be enormous,
+    and that sums over them stay finite is not promised.
+
+    Args:
+        alpha: any number from -1e6 to 1e6.
+        clip: beta of eq. 5, greater than 1.
+        form: "reference", "paper" or "exact".
+    """
+
+    def __init__(self, alpha: float, clip: float = 5.0, form: AlphaForm = "reference") -> None:
+        super().__init__()
+        self._terms = (AlphaTerm(alpha, clip, form),)
+        self.alpha, self.clip, self.form = float(alpha), float(clip), form
+
+    def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        return _largest(student_logits, teacher_logits, self._terms)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}, clip={self.clip}, form={self.form!r}"
+
+
+class AdaptiveAlphaDivergence(KDLoss):
+    """max{D_alpha_min(p || q), D_alpha_max(p || q)} per sample: eq. 4 of AlphaNet with the gradient of eq. 5.
+
+    The larger of the two values, each as `form` defines it, decides the sample's value and gradient. See
+    `AlphaDivergence` for the forms and for clip = inf.
+
+    Args:
+        alpha_min: alpha_- of the paper, at most `alpha_max`; 0.0 is a value like any other.
+        alpha_max: alpha_+ of the paper.
+        clip: beta of eq. 5, greater than 1.
+        form: "reference", "paper" or "exact".
+    """
+
+    def __init__(
+        self,
+        alpha_min: float = -1.0,
+        alpha_max: float = 1.0,
+        clip: float = 5.0,
+        form: AlphaForm = "reference",
+    ) -> None:
+        super().__init__()
+        low = AlphaTerm(alpha_min, clip, form, name="alpha_min")
+        high = AlphaTerm(alpha_max, clip, form, name="alpha_max")
+        if alpha_min > alpha_max:
+            raise ValueError(
+                f"alpha_min must not exceed alpha_max, got alpha_min={alpha_min!r} and alpha_max={alpha_max!r}"
+            )
+        self._terms = (low, high)
+        self.alpha_min, self.alpha_max = float(alpha_min), float(alpha_max)
+        self.clip, self.form = float(clip), form
+
+    def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        return _largest(student_logits, teacher_logits, self._terms)
+
+    @torch.no_grad()
+    def divergences(self, student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The two values between which each sample chooses, at alpha_min and at alpha_max, each `(B,)`."""
+        check_logits(student_logits, teacher_logits)
+        low, high = (_largest(student_logits, teacher_logits, (term,)) for term in self._terms)
+        return low, high
+
+    def extra_repr(self) -> str:
+        return f"alpha_min={self.alpha_min}, alpha_max={self.alpha_max}, clip={self.clip}, form={self.form!r}"
+
+
+def _largest(student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...]) -> Tensor:
+    return _LargestTerm.apply(student_logits, teacher_logits, terms)  # pyright: ignore[reportReturnType]
+
+
+class _LargestTerm(torch.autograd.Function):
+    """Per sample the largest of several terms; the gradient is ready after the forward pass and is all it keeps."""
+
+    @staticmethod
+    def forward(ctx: Any, student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...]) -> Tensor:
+        dtype = torch.promote_types(torch.promote_types(student_logits.dtype, teacher_logits.dtype), torch.float32)
+        values = student_logits.new_empty(len(student_logits), dtype=dtype)
+        slopes = torch.empty_like(student_logits, dtype=dtype)
+        for rows in _row_blocks(*student_logits.shape):
+            log_p = log_probabilities(teacher_logits[rows].to(dtype))
+            log_q = log_probabilities(student_logits[rows].to(dtype))
+            values[rows], weight = _select(terms, log_p, log_q)
+            mean_g = weight.sum(dim=-1, keepdim=True)
+            torch.sub(log_q.exp_().mul_(mean_g), weight, out=slopes[rows])  # -q_j (g_j - E_q[g])
+        if student_logits.dtype == torch.float16:  # bounded before, not after, a GradScaler's factor: it must see inf
+            slopes.clamp_(-_FLOAT16_MAX, _FLOAT16_MAX)
+        ctx.save_for_backward(slopes)
+        ctx.dtype = student_logits.dtype
+        return values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        (slopes,) = ctx.saved_tensors
+        return (slopes * grad_outputs[0].unsqueeze(1)).to(ctx.dtype), None, None
+
+
+def _select(terms: tuple[AlphaTerm, ...], log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
+    """Value and weights of each row's largest term (eq. 4)."""
+    value, weight = terms[0](log_p, log_q)
+    for term in terms[1:]:
+        other, other_weight = term(log_p, log_q)
+        weight = torch.where((other > value).unsqueeze(1), other_weight, weight)
+        value = torch.maximum(value, other)
+    return value, weight
+
+
+def _row_blocks(batch: int, classes: int) -> Iterator[slice]:
+    step = max(1, _WORKSPACE // classes)
+    return (slice(start, start + step) for start in range(0, batch, step))
