@@ -102,7 +102,10 @@ class Checkpoints:
 
 
 def _save_plain_names(models: list[torch.nn.Module], weights: list[dict[str, Any]], folder: str) -> None:  # noqa: ARG001
-    weights[:] = [{name.removeprefix("module."): value for name, value in state.items()} for state in weights]
+    # safetensors takes no channels_last tensors.
+    weights[:] = [
+        {name.removeprefix("module."): value.contiguous() for name, value in state.items()} for state in weights
+    ]
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

@@ -110,6 +110,7 @@ class Trainer:
                 "loss": losses[0],
                 "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1),
                 "kd_loss_smallest": losses[-1],
+                "images": len(images) * self.accelerator.num_processes,
                 "seconds": time.perf_counter() - began,
             }
             self.log.write(record)

@@ -1,0 +1,112 @@
+"""Configurations: read, written back, and errors that name the key."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from alphanet_plugin.config import KLConfig, RunConfig, differences, from_dict, read_config, to_dict, to_yaml
+from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.shipped import shipped
+
+SHIPPED = sorted(shipped("configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_configurations_are_read_and_written_back(path, tmp_path):
+    config = read_config(RunConfig, path)
+    again = tmp_path / "again.yaml"
+    again.write_text(to_yaml(config))
+    assert read_config(RunConfig, again) == config
+
+
+def test_imagenet_is_the_papers_recipe():
+    config = read_config(RunConfig, shipped("configs/imagenet.yaml"))
+    training = config.training
+    assert (training.epochs, training.warmup_epochs, training.batch_size, training.lr) == (360, 5, 32, 0.1)
+    assert (training.momentum, training.weight_decay, training.label_smoothing) == (0.9, 1e-5, 0.1)
+    assert (training.drop_rate, training.drop_path_rate, training.clip_value) == (0.2, 0.2, 1.0)
+    assert config.space.resolutions == (192, 224, 256, 288)
+    assert (config.kd.alpha_min, config.kd.alpha_max, config.kd.clip) == (-1.0, 1.0, 5.0)
+    search = config.search
+    sizes = (search.num_random, search.num_parents, search.num_crossovers, search.num_mutations, search.num_rounds)
+    assert sizes == (512, 128, 128, 128, 20)
+    assert config.evaluation.calibration_batches * config.evaluation.batch_size == 64 * 256
+    assert config.evaluation.search_calibration_batches * config.evaluation.batch_size == 32 * 256
+    assert (config.data.image_size, config.data.augment) == (224, "v0")
+
+
+def write(tmp_path, text):
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("output: x\ntrainin: {}", "run.yaml: trainin is no key; did you mean 'training'"),
+        ("output: x\ntraining: {epoch: 3}", r"training\.epoch is no key; did you mean 'epochs'"),
+        ("output: x\ntraining: {epochs: many}", r"training\.epochs takes a whole number, not 'many'"),
+        ("output: x\ntraining: {epochs: 2.5}", r"training\.epochs takes a whole number, not 2.5"),
+        ("output: x\ntraining: {epochs: true}", r"training\.epochs takes a whole number, not True"),
+        ("output: x\ntraining: {epochs: 0, warmup_epochs: 0}", r"training\.epochs must be at least 1, not 0"),
+        ("output: x\ntraining: {lr: -1}", r"training\.lr must be above 0"),
+        ("output: x\ntraining: {epochs: 3, warmup_epochs: 4}", r"warmup_epochs must be from 0 to epochs \(3\)"),
+        ("output: x\ntraining: {mixed_precision: fp8}", r"mixed_precision must be one of 'no', 'bf16', 'fp16'"),
+        ("output: x\ntraining: 3", "training holds keys and values, not 3"),
+        ("output: x\nspace: {resolutions: 32}", r"space\.resolutions takes a list"),
+        ("output: x\nspace: {resolutions: [32, a]}", r"space\.resolutions\[1\] takes a whole number"),
+        ("output: x\nspace: {name: attentive}", r"space\.name must be one of attentive_nas"),
+        ("output: x\nkd: {name: alpha}", r"kd\.name must be one of adaptive_alpha, kl, not 'alpha'"),
+        ("output: x\nkd: {name: kl, alpha_min: 0}", r"kd\.alpha_min is no key"),
+        ("output: x\ndata: {search_fraction: 0.1, search_count: 3}", "search_fraction or search_count, not both"),
+        ("seed: 3", "output is missing"),
+        ("- a list", "must hold keys and values, not list"),
+        ("output: [", "is not valid YAML"),
+    ],
+)
+def test_errors_name_the_key_and_what_is_allowed(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        read_config(RunConfig, write(tmp_path, text))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ConfigError, match="cannot read .*none.yaml: No such file"):
+        read_config(RunConfig, tmp_path / "none.yaml")
+
+
+def test_overrides(tmp_path):
+    path = write(tmp_path, "output: x\nspace: {resolutions: [32]}")
+    overrides = ["training.epochs=7", "kd.name=kl", "kd.temperature=2", "space.resolutions=[16, 24]", "data.root=null"]
+    config = read_config(RunConfig, path, overrides)
+    assert config.training.epochs == 7
+    assert config.kd == KLConfig(temperature=2.0)
+    assert config.space.resolutions == (16, 24)
+    for override, message in (
+        ("training.epochs", "takes key=value"),
+        ("training.epoch=3", "did you mean 'epochs'"),
+        ("output.x=3", "output holds no keys"),
+        ("seed=[", "not valid YAML"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_config(RunConfig, path, [override])
+
+
+def test_numbers_as_people_write_them(tmp_path):
+    config = read_config(RunConfig, write(tmp_path, "output: x\ntraining: {weight_decay: 1e-5, lr: 1, clip_value: null}"))
+    assert (config.training.weight_decay, config.training.lr, config.training.clip_value) == (1e-5, 1.0, None)
+
+
+def test_configurations_are_frozen_and_plain():
+    config = from_dict(RunConfig, {"output": "x"})
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 3
+    assert yaml.safe_load(yaml.safe_dump(to_dict(config))) == to_dict(config)
+
+
+def test_differences_are_dotted_keys():
+    one = to_dict(from_dict(RunConfig, {"output": "x"}))
+    other = to_dict(from_dict(RunConfig, {"output": "x", "seed": 1, "kd": {"name": "kl"}}))
+    assert differences(one, one) == []
+    assert set(differences(one, other)) >= {"seed", "kd.name", "kd.temperature"}

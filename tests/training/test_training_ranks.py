@@ -1,0 +1,47 @@
+"""Two processes under `accelerate launch` on CPU (gloo), for real."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    output = tmp_path_factory.mktemp("ranks")
+    program = Path(__file__).with_name("ranks.py")
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", str(program), str(output),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=280, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return [json.loads((output / f"rank_{rank}.json").read_text()) for rank in range(2)]
+
+
+def test_all_ranks_train_the_same_archs_on_different_images(ranks):
+    assert ranks[0]["archs"] == ranks[1]["archs"]
+    assert ranks[0]["images"] != ranks[1]["images"]
+    assert ranks[0]["own_gradient"] != ranks[1]["own_gradient"]
+
+
+def test_gradients_are_synchronised_once_a_step(ranks):
+    for rank in ranks:
+        assert rank["buckets"]
+        assert len(rank["buckets"]) == len(set(rank["buckets"]))
+
+
+def test_gradients_are_the_mean_over_ranks_also_where_the_last_subnet_has_none(ranks):
+    for rank in ranks:
+        assert rank["unexpected_gradients"] == []
+        assert rank["worst_gradient_error"] < 1e-3
+
+
+def test_parameters_stay_bit_equal(ranks):
+    assert ranks[0]["parameters"] == ranks[1]["parameters"]
