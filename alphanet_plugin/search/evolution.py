@@ -11,7 +11,6 @@ import numpy as np
 
 from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
-
 from .evaluated import Evaluated
 from .history import HistoryEntry, SearchHistory
 from .parents import RANKS, select_parents

@@ -13,7 +13,6 @@ from typing import Any
 
 from ..errors import SearchError
 from ..spaces import Arch
-
 from .evaluated import Evaluated
 
 try:

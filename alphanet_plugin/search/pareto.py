@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..errors import SearchError
-
 from .evaluated import Evaluated
 from .spread import spread_indices
 

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..spaces import Arch, SearchSpace
-
 from .variation import ChoiceTable, Rows, crossover, draw_uniform, mutate, step
 
 MAX_DRAWS = 2**17  # draws a call makes before it gives up; about half a second
@@ -108,9 +107,10 @@ class Proposals:
         for _ in range(MAX_STEPS):
             side = self._side(rows[outside])
             outside, side = outside[side != 0], side[side != 0]
-            if not len(outside):
+            moved = step(rows[outside], self._table.sizes, side < 0, self._rng)
+            if (moved == rows[outside]).all():  # all have arrived, or stand at the end of the space
                 break
-            rows[outside] = step(rows[outside], self._table.sizes, side < 0, self._rng)
+            rows[outside] = moved
         return rows
 
     def _side(self, rows: Rows) -> NDArray[np.int64]:

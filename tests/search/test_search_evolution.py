@@ -54,7 +54,7 @@ def test_evolution_beats_random_search_at_equal_budget(rank):
 
 
 def test_evolution_finds_the_optimum():
-    sizes = {"num_random": 50, "num_parents": 10, "num_crossovers": 20, "num_mutations": 40, "num_rounds": 40}
+    sizes = {"num_random": 50, "num_parents": 10, "num_crossovers": 20, "num_mutations": 40, "num_rounds": 30}
     search = EvolutionSearch(SPACE, closeness, **RANGE, **sizes, rank="accuracy", mutation_probability=0.05)
     best = best_under(search.run(), 40.0)
     assert best.arch == SPACE.presets["a4"]
@@ -189,16 +189,20 @@ def test_killed_and_run_again_is_as_if_never_killed(tmp_path):
     assert [entry.evaluated for entry in read_history(path)[1]] == whole
 
 
-def test_initial_subnets_out_of_range_are_measured_but_have_no_children():
+def test_initial_subnets_out_of_range_are_measured_but_have_no_children(tmp_path):
     largest, smallest = SPACE.largest(), SPACE.smallest()
 
     def size(arch):  # the largest would be the only parent if it were allowed
         return {"top1": SPACE.mflops(arch, 10)}
 
     sizes = {**SMALL, "num_parents": 1, "num_crossovers": 0, "rank": "accuracy", "mutation_probability": 0.05}
-    search = EvolutionSearch(SPACE, size, **RANGE, **sizes, initial=[largest, smallest, largest])
-    assert search.num_evaluations == 2 + 24 + 3 * 8
-    results = search.run()
+    with SearchHistory(tmp_path / "h.jsonl", {}) as history:
+        initial = [largest, smallest, largest]
+        search = EvolutionSearch(SPACE, size, **RANGE, **sizes, initial=initial, history=history)
+        assert search.num_evaluations == 2 + 24 + 3 * 8
+        results = search.run()
+        # Few mutations of the largest would reach the range; random subnets would have to fill in.
+        assert Counter(entry.origin for entry in history if entry.round) == {"mutation": 3 * 8}
     assert [subnet.arch for subnet in results[:2]] == [largest, smallest]
     assert all(20 <= subnet.mflops <= 40 for subnet in results[2:])
     assert Counter(subnet.arch for subnet in results).most_common(1)[0][1] == 1

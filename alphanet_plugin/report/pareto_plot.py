@@ -1,0 +1,283 @@
+"""The picture of a search: accuracy against cost."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .label_placement import place_labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
+
+_INK, _FAINT, _GRID = "#1b2733", "#66727f", "#e3e8ed"
+_EARLY, _LATE = "#c3d2e0", "#2f6f9f"
+_FRONT, _PRESET, _PUBLISHED = "#0f4c75", "#e07b1a", "#c2264b"
+_PRESET_TEXT = "#b3590a"  # darker, to be read on white
+_FONT = "DejaVu Sans"  # comes with matplotlib
+
+
+class Measured(Protocol):
+    """A subnet with its cost (multiply-adds / 1e6) and its metrics; `search.Evaluated` is one."""
+
+    @property
+    def mflops(self) -> float: ...
+
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+
+def plot_pareto(
+    points: Sequence[Measured],
+    path: str | os.PathLike[str],
+    *,
+    presets: Mapping[str, Measured] | None = None,
+    published: Mapping[str, Measured] | None = None,
+    metric: str = "top1",
+    title: str = "Accuracy against cost",
+    subtitle: str = "",
+    xlabel: str = "MFLOPs (multiply-adds / 1e6)",
+    ylabel: str = "top-1 accuracy (%)",
+) -> Path:
+    """Write a PNG of 1200 x 800 pixels: every subnet a point, the Pareto front of them all a line.
+
+    Points are coloured by their order, from pale (evaluated first) to dark (last), so that one sees a search proceed.
+    The front is drawn in steps: the best accuracy that so many MFLOPs buy. A few points far below all others are
+    marked on the lower edge, that they do not flatten the rest.
+    The file is written beside and renamed. Neither pyplot nor the caller's matplotlib settings are touched.
+
+    Args:
+        points: All evaluated subnets, in the order of their evaluation.
+        path: Where to; ends in ``.png``, folders are made.
+        presets: Subnets marked and labelled by name; the front takes them in.
+        published: Others to be marked and labelled, such as those that were published; the front takes them in.
+        metric: What the vertical axis shows.
+        title: Above the picture.
+        subtitle: A smaller line under the title.
+        xlabel: With its unit.
+        ylabel: With its unit.
+
+    Raises:
+        ValueError: There is nothing to show, a metric is missing or not finite, or the path is not a PNG's.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"the picture is a PNG; {path.name!r} should end in .png")
+    groups = [points, list((presets or {}).values()), list((published or {}).values())]
+    dots, preset_dots, published_dots = (_coordinates(group, metric) for group in groups)
+    everything = np.concatenate([dots, preset_dots, published_dots])
+    if not len(everything):
+        raise ValueError("there is no subnet to plot")
+
+    figure, axes = _canvas(title, subtitle, xlabel, ylabel)
+    _set_limits(axes, everything, floor=min(_floor(dots), *everything[len(dots) :, 1], np.inf))
+    num_below = _draw_points(axes, dots)
+    _draw_legend(axes, len(dots), num_below, bool(presets), bool(published))
+    _make_room_for_legend(axes, everything)
+    front = _draw_front(axes, everything)
+    _draw_named(axes, preset_dots, "D", 46, _PRESET)
+    _draw_named(axes, published_dots, "*", 150, _PUBLISHED)
+    names = [*(presets or {}), *(published or {})]
+    colors = [_PRESET_TEXT] * len(preset_dots) + [_PUBLISHED] * len(published_dots)
+    _draw_labels(axes, names, colors, np.concatenate([preset_dots, published_dots]), front, dots)
+    _write(figure, path)
+    return path
+
+
+def _coordinates(group: Sequence[Measured], metric: str) -> NDArray[np.float64]:
+    """MFLOPs and metric (n, 2)."""
+    if missing := [subnet for subnet in group if metric not in subnet.metrics]:
+        raise ValueError(f"no metric {metric!r} was measured; there are {', '.join(missing[0].metrics) or 'none'}")
+    table = np.asarray([(subnet.mflops, subnet.metrics[metric]) for subnet in group], dtype=np.float64)
+    if not np.isfinite(table).all():
+        raise ValueError(f"metric {metric} of a subnet is not finite and cannot be plotted")
+    return table.reshape(-1, 2)
+
+
+def _front(dots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Those better than everything as cheap or cheaper, by cost."""
+    dots = dots[np.lexsort((-dots[:, 1], dots[:, 0]))]
+    best_before = np.concatenate([[-np.inf], np.maximum.accumulate(dots[:, 1])[:-1]])
+    return dots[dots[:, 1] > best_before]
+
+
+def _canvas(title: str, subtitle: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.085, 0.115, 0.885, 0.745 if subtitle else 0.785), facecolor="white")
+    text: dict[str, Any] = {"family": _FONT, "color": _INK, "parse_math": False}
+    figure.text(0.085, 0.945, title, fontsize=14, fontweight="bold", va="center", **text)
+    figure.text(0.085, 0.895, subtitle, fontsize=9, va="center", **{**text, "color": _FAINT})
+    axes.set_xlabel(xlabel, fontsize=9.5, labelpad=6, **text)
+    axes.set_ylabel(ylabel, fontsize=9.5, labelpad=6, **text)
+    axes.grid(True, color=_GRID, linewidth=0.8, linestyle="-")
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_FAINT, labelsize=9, length=0, pad=5, labelfontfamily=_FONT)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color("#b9c2cb")
+    return figure, axes
+
+
+def _floor(dots: NDArray[np.float64]) -> float:
+    """The lowest point's height; without those far out (three interquartile ranges below) if they are few (5 %)."""
+    if not len(dots):
+        return np.inf
+    heights = np.sort(dots[:, 1])
+    lower, upper = np.percentile(heights, [25, 75])
+    num_far = int(np.searchsorted(heights, lower - 3 * (upper - lower)))
+    return float(heights[num_far if num_far <= 0.05 * len(heights) else 0])
+
+
+def _set_limits(axes: Axes, everything: NDArray[np.float64], floor: float) -> None:
+    """Room around the points, above all over them, where labels go."""
+    (left, _), (right, top) = everything.min(axis=0), everything.max(axis=0)
+    width, height = (span or max(abs(end) * 0.1, 1.0) for span, end in [(right - left, right), (top - floor, top)])
+    axes.set_xlim(left - 0.05 * width, right + 0.05 * width)
+    axes.set_ylim(floor - 0.07 * height, top + 0.12 * height)
+
+
+def _draw_points(axes: Axes, dots: NDArray[np.float64]) -> int:
+    """Returns how many lie below the axes and are marked on the lower edge."""
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.transforms import blended_transform_factory
+
+    style: dict[str, Any] = {"cmap": LinearSegmentedColormap.from_list("order", [_EARLY, _LATE]), "linewidths": 0}
+    style |= {"vmin": 0, "vmax": max(len(dots) - 1, 1), "alpha": 0.75, "zorder": 2}
+    order = np.arange(len(dots))
+    below = dots[:, 1] < axes.get_ylim()[0]
+    size = float(np.interp(len(dots), [50, 2000], [26, 9]))
+    axes.scatter(*dots[~below].T, c=order[~below], s=size, **style)
+    if below.any():
+        on_edge = blended_transform_factory(axes.transData, axes.transAxes)
+        places = np.full(below.sum(), 0.02)
+        axes.scatter(dots[below, 0], places, c=order[below], s=22, marker="v", transform=on_edge, **style)
+    return int(below.sum())
+
+
+def _draw_front(axes: Axes, everything: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The front as steps that go on to the right; returns its course (n, 2)."""
+    front = _front(everything)
+    edge = [everything[:, 0].max(), front[-1, 1]]
+    corners = np.stack([front[1:, 0], front[:-1, 1]], axis=1)
+    course = np.empty((2 * len(front), 2))
+    course[0::2], course[1:-1:2], course[-1] = front, corners, edge
+    axes.fill_between(course[:, 0], course[:, 1], axes.get_ylim()[0], color=_FRONT, alpha=0.035, linewidth=0, zorder=1)
+    axes.plot(*course.T, color=_FRONT, linewidth=1.7, zorder=3, solid_joinstyle="round")
+    axes.scatter(*front.T, s=14, color=_FRONT, linewidths=0, zorder=3)
+    return course
+
+
+def _draw_named(axes: Axes, dots: NDArray[np.float64], marker: str, size: float, color: str) -> None:
+    axes.scatter(*dots.T, s=size, marker=marker, color=color, edgecolors="white", linewidths=1.0, zorder=5)
+
+
+def _draw_legend(axes: Axes, num_points: int, num_below: int, presets: bool, published: bool) -> None:
+    from matplotlib.legend_handler import HandlerTuple
+    from matplotlib.lines import Line2D
+
+    def mark(marker: str, color: str, size: float) -> Line2D:
+        return Line2D([], [], marker=marker, color=color, markersize=size, linestyle="", markeredgewidth=0)
+
+    entries: list[tuple[Any, str]] = []
+    if num_points:
+        shades = tuple(mark("o", color, 5.5) for color in (_EARLY, "#7aa1c0", _LATE))
+        entries.append(
+            (shades, f"{num_points:,} evaluated subnets, first to last" if num_points > 1 else "1 evaluated subnet")
+        )
+    if num_below:
+        entries.append((mark("v", _FAINT, 5.5), f"{num_below:,} of them below {axes.get_ylim()[0]:.3g}"))
+    entries.append((Line2D([], [], color=_FRONT, linewidth=1.7, marker="o", markersize=4), "Pareto front"))
+    if presets:
+        entries.append((mark("D", _PRESET, 6), "presets"))
+    if published:
+        entries.append((mark("*", _PUBLISHED, 10), "published"))
+    handles, labels = zip(*entries, strict=True)
+    axes.legend(
+        handles, labels, loc="lower right", framealpha=0.9, edgecolor="none", facecolor="white", labelcolor=_INK,
+        prop={"family": _FONT, "size": 9}, handletextpad=0.7, borderpad=0.7, labelspacing=0.6, handlelength=2.2,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, bbox_to_anchor=(1, 0.045 if num_below else 0),
+    ).set_zorder(6)  # fmt: skip
+
+
+def _make_room_for_legend(axes: Axes, everything: NDArray[np.float64]) -> None:
+    """Lower the bottom of the axes until no point lies under the legend; what is marked on the edge stays there."""
+    legend = axes.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent().transformed(axes.transData.inverted())
+    bottom, top = axes.get_ylim()
+    over = everything[(everything[:, 0] > box.x0) & (everything[:, 1] > bottom)]
+    share = 0.02 + (box.y1 - bottom) / (top - bottom)  # of the height
+    lowest = over[:, 1].min() if len(over) else top
+    axes.set_ylim(min(bottom, (lowest - share * top) / (1 - share)), top)
+
+
+def _draw_labels(
+    axes: Axes,
+    names: Sequence[str],
+    colors: Sequence[str],
+    named: NDArray[np.float64],
+    front: NDArray[np.float64],
+    dots: NDArray[np.float64],
+) -> None:
+    if not len(named):
+        return
+    from matplotlib.patheffects import withStroke
+
+    texts = [
+        axes.text(
+            x, y, name, fontsize=9, fontweight="bold", family=_FONT, color=color, ha="center", va="center", zorder=7,
+            parse_math=False,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )
+        for (x, y), name, color in zip(named, names, colors, strict=True)
+    ]  # fmt: skip
+    sizes = np.asarray([[box.width, box.height] for box in (text.get_window_extent() for text in texts)])
+    to_pixels = axes.transData.transform
+    centres = place_labels(
+        to_pixels(named), sizes, _along(to_pixels(front)), to_pixels(dots), axes.get_window_extent().get_points()
+    )
+    for text, centre, anchor, size in zip(texts, centres, to_pixels(named), sizes, strict=True):
+        x, y = axes.transData.inverted().transform(centre)
+        text.set_position((x, y))
+        edge = centre + np.clip(anchor - centre, -size / 2, size / 2)
+        if np.hypot(*(edge - anchor)) > 20:  # far enough to ask whose label it is
+            ends = axes.transData.inverted().transform(np.stack([edge, anchor]))
+            axes.plot(*ends.T, color=text.get_color(), linewidth=0.8, alpha=0.7, zorder=4)
+
+
+def _along(line: NDArray[np.float64], spacing: float = 6.0) -> NDArray[np.float64]:
+    """Points (n, 2) on a line of pixels, `spacing` apart."""
+    if len(line) < 2:
+        return line
+    lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    places = np.arange(0.0, lengths[-1], spacing)
+    return np.stack([np.interp(places, lengths, line[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _write(figure: Figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(picture)  # not savefig, which the caller's settings may crop or resize
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(picture.getvalue())
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
