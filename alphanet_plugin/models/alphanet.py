@@ -46,14 +46,20 @@ default_cfgs = generate_default_cfgs(
 )
 
 
+def refresh_entries() -> None:
+    """Tell timm what the store holds now. `timm.create_model` needs no telling; `timm.list_models` cannot ask."""
+    register_published(sys.modules[__name__])
+
+
 def _create(architecture: str, arch: GivenArch | None, pretrained: bool, **kwargs: Any) -> AlphaNet:
     """Build one entry; `arch` None means that the published weights or the preset of that name say it."""
     if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
-        register_published(sys.modules[__name__])
-        published = choose_published(architecture, kwargs)
+        entries = register_published(sys.modules[__name__])
+        published = choose_published(entries, architecture, kwargs)
         if published is not None:
-            kwargs["pretrained_cfg"] = published.tag
-            arch = _published_arch(published, arch)
+            model_args = dict(published.config.get("model_args", {}))
+            arch = _published_arch(published, model_args.pop("arch", None), arch)
+            kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag}
     if arch is None:
         arch = PRESETS.get(architecture.removeprefix("alphanet_"))
     if arch is None:
@@ -78,12 +84,11 @@ def _is_tag(pretrained_cfg: Any) -> bool:
     return isinstance(pretrained_cfg, str) and bool(pretrained_cfg)
 
 
-def _published_arch(published: Published, given: GivenArch | None) -> GivenArch | None:
+def _published_arch(published: Published, own: GivenArch | None, given: GivenArch | None) -> GivenArch | None:
     """The arch that the weights have; ValueError if the caller asks for another."""
-    arch = published.config.get("model_args", {}).get("arch")
-    if arch is not None and given is not None and read_arch(given) != read_arch(arch):
-        raise ValueError(f"{published.name} has arch {read_arch(arch)}, not {read_arch(given)}; leave arch out")
-    return given if arch is None else arch
+    if own is not None and given is not None and read_arch(given) != read_arch(own):
+        raise ValueError(f"{published.name} has arch {read_arch(own)}, not {read_arch(given)}; leave arch out")
+    return given if own is None else own
 
 
 @register_model
@@ -146,4 +151,4 @@ def alphanet_a6(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
     return _preset(pretrained, "a6", kwargs)
 
 
-register_published(sys.modules[__name__])
+refresh_entries()

@@ -88,8 +88,7 @@ class AlphaNet(nn.Module):
     @property
     def _model_args(self) -> dict[str, Any]:
         """What timm writes into a saved model's config to build it again, in plain values."""
-        resize = {"resize_input": True} if self.resize_input else {}
-        return {**self._factory_args, **resize, "arch": self.arch.to_dict()}
+        return {**self._factory_args, "resize_input": self.resize_input, "arch": self.arch.to_dict()}
 
     @_model_args.setter
     def _model_args(self, args: dict[str, Any]) -> None:

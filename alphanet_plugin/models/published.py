@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from types import ModuleType
 from typing import Any
@@ -20,8 +20,12 @@ _SOURCES = ("file", "url", "hf_hub_id", "state_dict")
 _known: dict[str, tuple] = {}
 
 
-def register_published(module: ModuleType) -> None:
-    """Tell timm the store's tags of every entry of `module`, which holds timm's `default_cfgs`, where they changed."""
+def register_published(module: ModuleType) -> list[store.Published]:
+    """Tell timm the store's tags of every entry of `module`, which holds timm's `default_cfgs`, where they changed.
+
+    Returns:
+        What the store holds.
+    """
     entries = store.list_published()
     for architecture, default_cfg in module.default_cfgs.items():
         own = [entry for entry in entries if entry.architecture == architecture]
@@ -31,15 +35,18 @@ def register_published(module: ModuleType) -> None:
         _known[architecture] = state
         cfgs = {entry.tag: _pretrained_cfg(entry) for entry in own}
         module.default_cfgs[architecture] = DefaultCfg(
-            tags=deque([*cfgs, ""]), cfgs={**cfgs, "": default_cfg.cfgs[""]}, is_pretrained=bool(own)
+            tags=deque(cfgs or [""]), cfgs={**cfgs, "": default_cfg.cfgs[""]}, is_pretrained=bool(own)
         )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=f"Overwriting {architecture} in registry")
             register_model(getattr(module, architecture))
+    return entries
 
 
-def choose_published(architecture: str, kwargs: Mapping[str, Any]) -> store.Published | None:
-    """The store's entry that an entry point's arguments ask for; None where they bring their own source.
+def choose_published(
+    entries: Sequence[store.Published], architecture: str, kwargs: Mapping[str, Any]
+) -> store.Published | None:
+    """The one of the store's entries that an entry point's arguments ask for; None where they bring their own source.
 
     Raises:
         NoWeightsError: The store has no such weights; the message tells the ways to get some.
@@ -48,7 +55,7 @@ def choose_published(architecture: str, kwargs: Mapping[str, Any]) -> store.Publ
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     if (wanted is not None and not isinstance(wanted, str)) or any(overlay.get(source) for source in _SOURCES):
         return None
-    own = [entry for entry in store.list_published() if entry.architecture == architecture]
+    own = [entry for entry in entries if entry.architecture == architecture]
     for entry in own:
         if wanted in (None, "", entry.tag):
             if not wanted:
