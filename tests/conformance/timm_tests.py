@@ -10,6 +10,7 @@ our entries.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -20,9 +21,9 @@ import tempfile
 from pathlib import Path
 
 import platformdirs
-import timm
 
 HERE = Path(__file__).parent
+TIMM = importlib.metadata.version("timm")
 ENTRIES = [f"alphanet_{name}" for name in ("a0", "a1", "a2", "a3", "a4", "a5", "a5_base", "a6")]
 EXCLUDED = {
     "alphanet_subnet": "there is no network before an arch is given, and timm's tests build models by name alone"
@@ -50,13 +51,13 @@ class NotAvailable(Exception):
 
 def fetch() -> Path:
     """The folder that holds test_models.py of the installed timm, fetched if it is not there yet."""
-    folder = platformdirs.user_cache_path("alphanet", appauthor=False) / "timm-tests" / timm.__version__
+    folder = platformdirs.user_cache_path("alphanet", appauthor=False) / "timm-tests" / TIMM
     if not (folder / "test_models.py").is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as beside:
             archive = _download(Path(beside))
             with tarfile.open(archive) as tar:
-                source = tar.extractfile(f"timm-{timm.__version__}/tests/test_models.py")
+                source = tar.extractfile(f"timm-{TIMM}/tests/test_models.py")
                 assert source is not None
                 (Path(beside) / "test_models.py").write_bytes(source.read())
             os.replace(Path(beside) / "test_models.py", folder / "test_models.py")
@@ -66,7 +67,7 @@ def fetch() -> Path:
 def _download(folder: Path) -> Path:
     tried = []
     for pip in _pips():
-        command = [*pip, "download", "--no-deps", "--no-binary", "timm", f"timm=={timm.__version__}", "-d", str(folder)]
+        command = [*pip, "download", "--no-deps", "--no-binary", "timm", f"timm=={TIMM}", "-d", str(folder)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=240)
         except subprocess.TimeoutExpired:
@@ -76,7 +77,7 @@ def _download(folder: Path) -> Path:
         if done.returncode == 0 and archives:
             return archives[0]
         tried.append(f"`{' '.join(pip)}` said: {(done.stderr.strip().splitlines() or ['nothing'])[-1]}")
-    raise NotAvailable(f"cannot fetch timm {timm.__version__}'s tests: {'; '.join(tried) or 'there is no pip'}")
+    raise NotAvailable(f"cannot fetch timm {TIMM}'s tests: {'; '.join(tried) or 'there is no pip'}")
 
 
 def _pips() -> list[list[str]]:
