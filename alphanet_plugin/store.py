@@ -83,7 +83,7 @@ def is_imagenet(tag: str) -> bool:
 
 def _read(folder: Path) -> Published | None:
     architecture, _, tag = folder.name.partition(".")
-    if not tag or tag.endswith(".tmp") or not folder.is_dir():
+    if not architecture or not tag or not folder.is_dir():  # what is being written starts with a dot
         return None
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, read_run_config
 from .progress import progress_bar
 
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    start_cpu_ranks()
     train(read_run_config(arguments.config, arguments.overrides))
 
 

@@ -1,0 +1,54 @@
+"""Errors of the command line: one line, status 2, and the traceback only when asked for."""
+
+import pytest
+
+from alphanet_plugin.cli.main import VERBS, build_parser, main
+
+
+@pytest.mark.parametrize("verb", [verb.__name__.rpartition(".")[2] for verb in VERBS])
+def test_every_verb_has_help(verb, capsys):
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args([verb, "--help"])
+    assert stop.value.code == 0
+    assert len(capsys.readouterr().out.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--config", "none.yaml"], "cannot read none.yaml: No such file"),
+        (["train", "--config", "configs/digit.yaml"], "configs/digits.yaml, configs/imagenet.yaml"),
+        (["train", "--config", "configs/digits.yaml", "--set", "training.epoch=3"], "did you mean 'epochs'"),
+        (["train", "--config", "configs/digits.yaml", "--set", "data.name=foldr"], "foldr"),
+        (["train", "--config", "configs/imagenet.yaml", "--set", "data.root=nowhere"], "nowhere"),
+        (["train", "--config", "configs/digits.yaml", "--set", "training.tracker=tensorbored"], "tensorbored"),
+        (["search", "nowhere"], "nowhere holds no trained run"),
+        (["publish", "nowhere"], "nowhere holds no trained run"),
+        (["profile", "a7"], "no arch 'a7': give a preset"),
+        (["profile", "a4", "--classes", "0"], "at least 1"),
+        (["profile", "a4", "--resolutions", "big"], "--resolutions takes whole numbers"),
+        (["evaluate", "alphanet_a4"], "--data is needed"),
+        (["evaluate", "alphanet_a4", "--data", "digits"], "no weights for alphanet_a4"),
+    ],
+)
+def test_one_line_and_status_2(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    errors = capsys.readouterr().err.strip().splitlines()
+    lines = [line for line in errors if line.startswith("alphanet: error:")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not any("Traceback" in line for line in errors)
+
+
+def test_debug_shows_the_traceback():
+    with pytest.raises(ValueError, match="no arch 'a7'"):
+        main(["profile", "a7", "--debug"])
+
+
+def test_profile_prints_the_published_figures(capsys):
+    assert main(["profile", "a4"]) == 0
+    output = capsys.readouterr().out
+    assert "443.531" in output
+    assert "11,997,928" in output
+    assert main(["profile", "largest", "--classes", "10", "--resolutions", "32,40"]) == 0

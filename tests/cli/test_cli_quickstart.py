@@ -1,0 +1,102 @@
+"""The whole path in small: train, search, publish, load with timm, in one command."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+SMALL = [
+    "space.resolutions=[16, 20, 24, 28]", "data.image_size=28", "training.epochs=1", "training.batch_size=128",
+    "evaluation.calibration_batches=2", "evaluation.search_calibration_batches=1", "evaluation.batch_size=64",
+    "search.num_random=3", "search.num_parents=2", "search.num_crossovers=1", "search.num_mutations=1",
+    "search.num_rounds=2", "publish.presets=[a0]", "publish.front=2",
+]  # fmt: skip
+
+
+def alphanet(*arguments, home, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "alphanet_plugin", *arguments], capture_output=True, text=True, timeout=280, check=False,
+        cwd=cwd, env={**os.environ, "ALPHANET_HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "120"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quickstart")
+    overrides = [part for setting in SMALL for part in ("--set", setting)]
+    done = alphanet("quickstart", *overrides, home=folder / "home", cwd=folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, done, overrides
+
+
+def published(output):
+    """Name -> test accuracy of the printed table."""
+    return dict(re.findall(r"(alphanet_\w+\.digits\w*).*?([\d.]+)\s*\|?\s*$", output, flags=re.MULTILINE))
+
+
+def test_prints_what_was_published_and_draws_it(quickstart):
+    folder, done, _ = quickstart
+    names = published(done.stdout)
+    assert "alphanet_a0.digits" in names
+    assert 2 <= len(names) <= 3
+    with Image.open(folder / "runs/digits/pareto.png") as picture:
+        assert picture.size == (1200, 800)
+    for stage in ("train", "search", "publish"):
+        assert stage in done.stderr
+
+
+def test_the_three_lines_work_when_pasted(quickstart):
+    folder, done, _ = quickstart
+    lines = done.stdout[done.stdout.index("import timm") :].strip().splitlines()
+    assert len(lines) == 3
+    pasted = subprocess.run(
+        [sys.executable, "-"], input="\n".join(lines), capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "ALPHANET_HOME": str(folder / "home")},
+    )  # fmt: skip
+    assert pasted.returncode == 0, pasted.stderr
+    assert re.fullmatch(r"tensor\(\d\)", pasted.stdout.strip())
+
+
+def test_printed_accuracies_are_those_of_the_published_models(quickstart):
+    folder, done, _ = quickstart
+    for name, accuracy in published(done.stdout).items():
+        measured = alphanet("evaluate", name, "--data", "digits", home=folder / "home", cwd=folder)
+        assert measured.returncode == 0, measured.stderr
+        found = re.search(r"top1 ([\d.]+) %.*\(360 images\)", measured.stdout)
+        assert float(found[1]) == pytest.approx(float(accuracy), abs=0.006)
+
+
+def test_started_again_it_trains_and_evaluates_nothing_twice(quickstart):
+    folder, done, overrides = quickstart
+    checkpoints = folder / "runs/digits/checkpoints"
+    before = {path: path.stat().st_mtime_ns for path in checkpoints.rglob("*")}
+    history = (folder / "runs/digits/search.jsonl").read_bytes()
+    again = alphanet("quickstart", *overrides, home=folder / "home", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert {path: path.stat().st_mtime_ns for path in checkpoints.rglob("*")} == before
+    assert (folder / "runs/digits/search.jsonl").read_bytes() == history
+    assert published(again.stdout) == published(done.stdout)
+
+
+def test_a_run_of_another_configuration_is_not_overwritten(quickstart):
+    folder, _, overrides = quickstart
+    done = alphanet("quickstart", *overrides, "--set", "training.lr=0.2", home=folder / "home", cwd=folder)
+    assert done.returncode == 2
+    assert "other values of training.lr" in done.stderr
+
+
+def test_verbs_on_the_run(quickstart):
+    folder, _, _ = quickstart
+    home = folder / "home"
+    for split in ("search", "test"):
+        done = alphanet("evaluate", "runs/digits", "--arch", "a0", "--split", split, home=home, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert f"{split} images): top1" in done.stdout
+    done = alphanet("publish", "runs/digits", "--tag", "again", "--set", "publish.front=0", home=home, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    done = alphanet("models", "--published", home=home, cwd=folder)
+    assert "alphanet_a0.again" in done.stdout
+    assert "alphanet_a0.digits" in done.stdout

@@ -1,0 +1,57 @@
+"""What README.md tells people to do, done."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alphanet_plugin.cli.main import build_parser
+from alphanet_plugin.cli.options import read_run_config
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands():
+    for block in blocks("bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for command in line.split("#")[0].split("&&"):
+                words = shlex.split(command)
+                if words[:1] == ["alphanet"]:
+                    yield words[1:]
+                elif words[:2] == ["accelerate", "launch"]:
+                    yield words[words.index("alphanet_plugin") + 1 :]
+
+
+def test_there_is_something_to_test():
+    assert len(list(commands())) >= 5
+    assert len(blocks("python")) >= 2
+
+
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
+def test_commands_are_understood(command):
+    arguments = build_parser().parse_args(command)
+    if getattr(arguments, "config", None):
+        read_run_config(arguments.config, arguments.overrides)
+
+
+@pytest.mark.parametrize("code", [code for code in blocks("python") if "pretrained=True" not in code])
+def test_python_runs(code, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:alphanet_plugin", "-c", code], capture_output=True, text=True,
+        timeout=200, check=False, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def test_pictures_and_files_that_it_names_exist():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
