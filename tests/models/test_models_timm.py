@@ -360,9 +360,7 @@ def test_fx(model):
             torch.testing.assert_close(traced(x)[last], model(x))
 
 
-@pytest.mark.parametrize("resize", [False, True])
-def test_export_with_any_batch(resize):
-    model = create(resize_input=resize).eval()
+def test_export_with_any_batch(model):
     batch = torch.export.Dim("batch", min=1, max=64)
     exported = torch.export.export(model, (X,), dynamic_shapes=({0: batch},)).module()
     with torch.no_grad():

@@ -61,7 +61,11 @@ def test_eval_logits(supernet, name):
     torch.testing.assert_close(logits, expected, rtol=0, atol=1e-6 * expected.abs().max().item())
 
 
-@pytest.mark.parametrize("name", ARCHS)
+# The larger ones take seconds each and say little that the others do not.
+SLOW = {"a6", "max", "random0", "random1", "random2"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in ARCHS])
 def test_calibrated_logits(supernet, name):
     subnet = supernet.extract(ARCHS[name]).eval()
     recalibrate_bn(subnet, [images(100, 4), images(101, 4)])
