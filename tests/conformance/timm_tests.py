@@ -53,15 +53,21 @@ def fetch() -> Path:
     """The folder that holds test_models.py of the installed timm, fetched if it is not there yet."""
     folder = platformdirs.user_cache_path("alphanet", appauthor=False) / "timm-tests" / TIMM
     if not (folder / "test_models.py").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as beside:
-            archive = _download(Path(beside))
-            with tarfile.open(archive) as tar:
-                source = tar.extractfile(f"timm-{TIMM}/tests/test_models.py")
-                assert source is not None
-                (Path(beside) / "test_models.py").write_bytes(source.read())
-            os.replace(Path(beside) / "test_models.py", folder / "test_models.py")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as beside:
+                _extract(_download(Path(beside)), Path(beside) / "test_models.py")
+                os.replace(Path(beside) / "test_models.py", folder / "test_models.py")
+        except (OSError, KeyError, tarfile.TarError) as error:
+            raise NotAvailable(f"cannot keep timm {TIMM}'s tests in {folder}: {error}") from error
     return folder
+
+
+def _extract(archive: Path, target: Path) -> None:
+    with tarfile.open(archive) as tar:
+        source = tar.extractfile(f"timm-{TIMM}/tests/test_models.py")
+        assert source is not None
+        target.write_bytes(source.read())
 
 
 def _download(folder: Path) -> Path:
