@@ -50,12 +50,13 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
     arch = read_arch_option(arguments.arch, trained.space)
     name = f"{arguments.arch} ({trained.mflops(arch):,.2f} MFLOPs, {arguments.split} images)"
     if arguments.split == "test":
-        return name, recipes.measure_for_publishing(trained, arch)[1]
+        return name, recipes.Deployment(trained, arch.resolution).measure(arch)[1]
     return name, recipes.build_evaluator(trained)(arch)
 
 
 def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
     import timm
+    from timm.data import resolve_model_data_config
 
     from ..data import build_splits, eval_loader
     from ..evaluation import evaluate
@@ -68,7 +69,7 @@ def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
         model = timm.create_model(arguments.subject, pretrained=True)
     except RuntimeError as error:
         raise ValueError(f"{arguments.subject} is neither a folder nor a model with weights: {error}") from error
-    cfg = timm.data.resolve_model_data_config(model)
+    cfg = resolve_model_data_config(model)
     splits = build_splits(
         arguments.data, arguments.root, image_size=cfg["input_size"][-1],
         crop_pct=None if arguments.data == "digits" else cfg["crop_pct"],

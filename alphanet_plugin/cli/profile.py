@@ -51,7 +51,7 @@ def _latency(arch: Arch, arguments: argparse.Namespace) -> str:
 
     from ..models import alphanet_subnet
 
-    side = arch["resolution"]
+    side = arch.resolution
     model = alphanet_subnet(arch=arch, num_classes=arguments.classes).eval().to(arguments.device)
     images = torch.randn(arguments.batch, 3, side, side, device=arguments.device)
     with torch.inference_mode():

@@ -39,10 +39,10 @@ def publish(trained: TrainedRun) -> list[Publication]:
     published = []
     with progress_bar("publish") as advance:
         advance(0, len(chosen))
-        for name, arch in chosen.items():
-            published.append(recipes.publish_subnet(trained, name, arch))
-            advance(len(published), len(chosen), f"{name} {published[-1].metrics['top1']:.2f} %")
-    return published
+        for one in recipes.publish_run(trained, chosen):
+            published.append(one)
+            advance(len(published), len(chosen), f"{one.name} {one.metrics['top1']:.2f} %")
+    return sorted(published, key=lambda one: one.mflops)
 
 
 def print_published(published: list[Publication]) -> None:

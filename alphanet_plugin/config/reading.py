@@ -125,6 +125,7 @@ def _convert_union(value: Any, hints: tuple[Any, ...], where: str) -> Any:
     if value is None and type(None) in hints:
         return None
     hints = tuple(hint for hint in hints if hint is not type(None))
+    assert hints
     if all(dataclasses.is_dataclass(hint) for hint in hints) and len(hints) > 1:
         return _convert(value, _named(value, hints, where), where)
     for hint in hints[:-1]:

@@ -1,0 +1,168 @@
+"""A configuration becomes built objects: space, images, supernet, losses, trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.utils import set_seed
+
+from ..config import AdaptiveAlphaConfig, RunConfig, differences, to_dict
+from ..data import Splits, build_splits, train_loader
+from ..errors import ConfigError
+from ..losses import AdaptiveAlphaDivergence, KDLoss, KLDivergence, LabelSmoothingCrossEntropy
+from ..samplers import Sampler, SandwichSampler
+from ..schedules import WarmupCosine
+from ..spaces import SearchSpace, get_space
+from ..supernet import Supernet, build_supernet
+from ..training import (
+    Checkpoints,
+    JsonLinesLog,
+    SupernetUpdate,
+    Trainer,
+    build_sgd,
+    latest_checkpoint,
+    read_state,
+)
+from .run_folder import RunFolder
+
+
+def build_space(config: RunConfig) -> SearchSpace:
+    """The search space."""
+    return get_space(config.space.name, resolutions=config.space.resolutions)
+
+
+@lru_cache(maxsize=8)
+def build_data(config: RunConfig, image_size: int | None = None) -> Splits:
+    """The images, at the configured side or another; the same object when asked again."""
+    options = {key: value for key, value in asdict(config.data).items() if key != "workers"}
+    return build_splits(options.pop("name"), **{**options, "image_size": image_size or config.data.image_size})
+
+
+def build_model(config: RunConfig, num_classes: int) -> Supernet:
+    """The supernet, resizing images to each arch's resolution inside the network, in the fast memory format."""
+    supernet = build_supernet(
+        cast(Any, build_space(config)),
+        num_classes=num_classes,
+        resize_input=True,
+        drop_rate=config.training.drop_rate,
+        drop_path_rate=config.training.drop_path_rate,
+    )
+    return supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def build_kd_loss(config: RunConfig) -> KDLoss:
+    """The distillation loss."""
+    options = {key: value for key, value in asdict(config.kd).items() if key != "name"}
+    return AdaptiveAlphaDivergence(**options) if isinstance(config.kd, AdaptiveAlphaConfig) else KLDivergence(**options)
+
+
+def build_sampler(config: RunConfig) -> Sampler:
+    """Which archs a step trains."""
+    return SandwichSampler(build_space(config), num_random=config.sampler.num_random, seed=config.seed)
+
+
+def build_accelerator(config: RunConfig) -> Accelerator:
+    """Accelerate's, ready for supernets under several ranks."""
+    # A step's last subnet leaves weights unused that earlier ones used; BatchNorm keeps no statistics to broadcast.
+    ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    try:
+        return Accelerator(
+            mixed_precision=config.training.mixed_precision,
+            log_with=config.training.tracker,
+            project_dir=config.output,
+            kwargs_handlers=[ddp],
+        )
+    except ValueError as error:
+        raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
+
+
+def build_trainer(
+    config: RunConfig,
+    accelerator: Accelerator,
+    splits: Splits,
+    on_step: Callable[[dict[str, Any]], None] | None = None,
+) -> Trainer:
+    """Everything that training needs, prepared; a run that was begun in the folder is resumed by `Trainer.run`.
+
+    Raises:
+        ConfigError: The folder holds a run with another configuration.
+    """
+    training = config.training
+    folder = RunFolder(Path(config.output))
+    check_same_run(config, folder)
+    world = accelerator.num_processes
+    steps_per_epoch = max(1, len(splits.train) // (training.batch_size * world))
+    total_steps = training.epochs * steps_per_epoch
+
+    set_seed(config.seed)
+    supernet = build_model(config, splits.num_classes)
+    optimizer = build_sgd(supernet, lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay)
+    model, optimizer = accelerator.prepare(supernet, optimizer)
+    set_seed(config.seed, device_specific=True)
+
+    def batches(start_step: int) -> Iterable[tuple[torch.Tensor, torch.Tensor]]:
+        return train_loader(
+            splits.train,
+            batch_size=training.batch_size,
+            steps=total_steps,
+            seed=config.seed,
+            start_step=start_step,
+            rank=accelerator.process_index,
+            world_size=world,
+            num_workers=config.data.workers,
+        )
+
+    return Trainer(
+        accelerator=accelerator,
+        update=SupernetUpdate(
+            accelerator=accelerator,
+            model=model,
+            optimizer=optimizer,
+            label_loss=LabelSmoothingCrossEntropy(training.label_smoothing),
+            kd_loss=build_kd_loss(config),
+            clip_value=training.clip_value,
+        ),
+        sampler=build_sampler(config),
+        schedule=WarmupCosine(
+            base_lr=training.lr * max(1, training.batch_size * world // 256),
+            total_steps=total_steps,
+            warmup_steps=training.warmup_epochs * steps_per_epoch,
+        ),
+        batches=batches,
+        total_steps=total_steps,
+        checkpoints=Checkpoints(
+            accelerator, folder.checkpoints, keep=training.keep_checkpoints, identity=run_identity(config)
+        ),
+        save_every=training.save_every,
+        log=JsonLinesLog(folder.log),
+        on_step=on_step,
+    )
+
+
+def run_identity(config: RunConfig) -> dict[str, Any]:
+    """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
+    values = to_dict(config)
+    for key in ("output", "evaluation", "search", "publish"):
+        del values[key]
+    for key in ("save_every", "keep_checkpoints", "tracker"):
+        del values["training"][key]
+    for key in ("root", "workers"):
+        del values["data"][key]
+    return values
+
+
+def check_same_run(config: RunConfig, folder: RunFolder) -> None:
+    """ConfigError if the folder holds a run whose weights come of another configuration."""
+    latest = latest_checkpoint(folder.checkpoints)
+    changed = differences(read_state(latest)["identity"], run_identity(config)) if latest else []
+    if changed:
+        raise ConfigError(
+            f"{folder.path} holds a run with other values of {', '.join(changed)}; "
+            f"choose another output, put the values back, or delete {folder.checkpoints} to start anew"
+        )

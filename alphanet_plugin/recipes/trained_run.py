@@ -1,0 +1,236 @@
+"""A trained run, opened for searching and publishing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Subset
+
+from ..config import RunConfig, read_config, to_yaml
+from ..data import LabelledImages, Splits, cached_batches, eval_loader
+from ..errors import CheckpointError, ConfigError
+from ..evaluation import Metrics, SubnetEvaluator, evaluate
+from ..search import Evaluated, EvolutionSearch, SearchHistory, pareto_front, pick_spread
+from ..spaces import Arch, SearchSpace
+from ..supernet import Supernet
+from ..training import latest_checkpoint, read_weights
+from ..weights import Publication, publish
+from .building import build_data, build_model, check_same_run, run_identity
+from .run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run whose supernet is trained, opened for searching and publishing.
+
+    Attributes:
+        folder: Where its parts lie.
+        config: As it was trained.
+        checkpoint: Whose weights these are.
+        supernet: With those weights.
+        splits: The images at the side that the supernet was trained on.
+    """
+
+    folder: RunFolder
+    config: RunConfig
+    checkpoint: Path
+    supernet: Supernet
+    splits: Splits
+
+    @property
+    def space(self) -> SearchSpace:
+        return self.supernet.space
+
+    def mflops(self, arch: Arch) -> float:
+        """Multiply-adds / 1e6 with this data set's classifier."""
+        return self.space.mflops(arch, num_classes=self.splits.num_classes)
+
+    def params(self, arch: Arch) -> int:
+        """Parameters of the static model with this data set's classifier."""
+        return self.space.params(arch, num_classes=self.splits.num_classes, idle_shortcuts=False)
+
+
+def open_run(path: str | Path, overrides: Sequence[str] = (), device: str | torch.device = "cpu") -> TrainedRun:
+    """Open a trained run.
+
+    Args:
+        path: The run's folder.
+        overrides: ``key=value`` of its evaluation, search or publish sections.
+        device: Where subnets will be evaluated.
+
+    Raises:
+        CheckpointError: There is no run, or it has no checkpoint yet.
+        ConfigError: An override changes what the weights depend on.
+    """
+    folder = RunFolder(Path(path))
+    latest = latest_checkpoint(folder.checkpoints)
+    if not folder.config.is_file() or latest is None:
+        raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train --config ...` makes one")
+    config = replace(read_config(RunConfig, folder.config, overrides), output=str(folder.path))
+    check_same_run(config, folder)
+    splits = build_data(config)
+    supernet = build_model(config, splits.num_classes)
+    supernet.load_state_dict(read_weights(latest))
+    return TrainedRun(folder, config, latest, supernet.to(device), splits)
+
+
+def write_run_config(config: RunConfig) -> None:
+    """Keep the configuration beside what it makes."""
+    folder = RunFolder(Path(config.output))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(to_yaml(config), encoding="utf-8")
+
+
+def build_evaluator(run: TrainedRun) -> SubnetEvaluator:
+    """What the search evaluates subnets with: BatchNorm from training images, accuracy on the search images."""
+    settings = run.config.evaluation
+    return SubnetEvaluator(
+        run.supernet,
+        _batches(run, run.splits.calibration, settings.search_calibration_batches),
+        _batches(run, run.splits.search, None),
+    )
+
+
+def build_search(
+    run: TrainedRun, on_evaluated: Callable[..., None] | None = None, initial: Sequence[Arch] = ()
+) -> EvolutionSearch:
+    """The evolutionary search over a trained run; it goes on from the run's history."""
+    options = asdict(run.config.search)
+    if options["min_mflops"] is None:
+        options["min_mflops"] = run.mflops(run.space.smallest())
+    if options["max_mflops"] is None:
+        options["max_mflops"] = run.mflops(run.space.largest())
+    evaluator = build_evaluator(run)
+    return EvolutionSearch(
+        run.space,
+        lambda arch: asdict(evaluator(arch)),
+        num_classes=run.splits.num_classes,
+        seed=run.config.seed,
+        history=SearchHistory(run.folder.history, _search_fingerprint(run)),
+        initial=initial,
+        on_evaluated=on_evaluated,
+        **options,
+    )
+
+
+def search_results(run: TrainedRun) -> list[Evaluated]:
+    """What a search of this run has evaluated so far; nothing if there was none.
+
+    Raises:
+        SearchError: The history belongs to other weights or settings.
+    """
+    if not run.folder.history.is_file():
+        return []
+    with SearchHistory(run.folder.history, _search_fingerprint(run)) as history:
+        return [entry.evaluated for entry in history]
+
+
+def _search_fingerprint(run: TrainedRun) -> dict[str, Any]:
+    settings = run.config.evaluation
+    return {
+        "space": run.space.to_config(),
+        "num_classes": run.splits.num_classes,
+        "checkpoint": run.checkpoint.name,
+        "training": run_identity(run.config),
+        "calibration_batches": settings.search_calibration_batches,
+        "batch_size": settings.batch_size,
+    }
+
+
+def to_publish(run: TrainedRun) -> dict[str, Arch]:
+    """Name of `timm.create_model` -> arch, for the configured presets and a spread of the search's Pareto front.
+
+    Raises:
+        ConfigError: A preset is not the space's.
+    """
+    settings, presets = run.config.publish, run.space.presets
+    for name in settings.presets:
+        if name not in presets:
+            raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
+    chosen = {f"alphanet_{name}.{settings.tag}": presets[name] for name in settings.presets}
+    front = pareto_front(search_results(run))
+    for subnet in pick_spread(front, settings.front) if front and settings.front else []:
+        if subnet.arch not in chosen.values():
+            size = f"{subnet.mflops:.1f}".replace(".", "p")
+            chosen[f"alphanet_subnet.{settings.tag}_{size}m"] = subnet.arch
+    return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
+
+
+class Deployment:
+    """Subnets of one resolution as they will be used: fed at that resolution, recalibrated so, and measured so.
+
+    Args:
+        run: The run.
+        resolution: Side of the images in pixels.
+    """
+
+    def __init__(self, run: TrainedRun, resolution: int):
+        settings = run.config.evaluation
+        self.splits = build_data(run.config, image_size=resolution)
+        self.evaluator = SubnetEvaluator(
+            _Deployed(run.supernet),
+            _batches(run, self.splits.calibration, settings.calibration_batches),
+            _batches(run, self.splits.test, None),
+        )
+
+    def measure(self, arch: Arch) -> tuple[nn.Module, Metrics]:
+        """The recalibrated subnet, and its figures on the test images."""
+        subnet = self.evaluator.subnet(arch)
+        return subnet, evaluate(subnet, self.evaluator.evaluation_batches)
+
+
+def publish_run(run: TrainedRun, chosen: Mapping[str, Arch]) -> Iterator[Publication]:
+    """Recalibrate, measure on the test images, and publish each of ``ARCHITECTURE.TAG`` -> arch to the local store."""
+    deployment = None
+    for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
+        if deployment is None or deployment.splits.image_size != arch.resolution:
+            deployment = Deployment(run, arch.resolution)
+        subnet, metrics = deployment.measure(arch)
+        architecture, _, tag = name.partition(".")
+        publication = Publication(
+            architecture=architecture,
+            tag=tag,
+            arch=arch,
+            data_config=deployment.splits.data_config,
+            class_names=deployment.splits.class_names,
+            metrics=asdict(metrics),
+            mflops=run.mflops(arch),
+            params=run.params(arch),
+            dataset=deployment.splits.name,
+            recipe=run_identity(run.config),
+        )
+        publish(subnet, publication)
+        yield publication
+
+
+class _Deployed:
+    """A supernet whose subnets take images as they come, already at the arch's resolution."""
+
+    def __init__(self, supernet: Supernet):
+        self.supernet = supernet
+
+    def extract(self, arch: Arch) -> nn.Module:
+        subnet = self.supernet.extract(arch)
+        subnet.resize_input = False  # type: ignore[assignment]
+        return subnet
+
+
+def _batches(run: TrainedRun, images: LabelledImages, limit: int | None) -> Iterable[Any]:
+    """`limit` whole batches for calibration, all images if None; kept in memory where they fit."""
+    settings = run.config.evaluation
+    count = len(images) if limit is None else min(len(images), limit * settings.batch_size)
+    batch_size = min(settings.batch_size, count)
+    if limit is not None:
+        count -= count % batch_size  # every batch weighs the same in BatchNorm's average
+    workers, seed = run.config.data.workers, run.config.seed
+    if count * images[0][0].numel() * 4 <= settings.cache_gb * 1e9:
+        return cached_batches(images, batch_size, count, seed=seed, num_workers=workers)
+    order = np.random.default_rng(seed).permutation(len(images))[:count].tolist()
+    part = cast(LabelledImages, Subset(cast(Any, images), order))
+    return eval_loader(part, batch_size=batch_size, seed=seed, num_workers=workers)
