@@ -16,6 +16,7 @@ from torch import nn
 from .. import store
 from ..atomic import atomic_folder
 from ..errors import StoreError
+from ..models import refresh_entries
 from ..spaces import Arch
 from .card import write_card
 
@@ -79,6 +80,7 @@ def publish(model: nn.Module, publication: Publication, folder: Path | None = No
             write_card(publication, beside / store.CARD_FILE)
     except OSError as error:
         raise StoreError(f"cannot publish {publication.name} to {path}: {error}") from error
+    refresh_entries()
     return path
 
 
