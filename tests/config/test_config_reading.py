@@ -72,7 +72,7 @@ def test_errors_name_the_key_and_what_is_allowed(tmp_path, text, message):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(ConfigError, match="cannot read .*none.yaml: No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read .*none\.yaml: No such file"):
         read_config(RunConfig, tmp_path / "none.yaml")
 
 
@@ -94,7 +94,9 @@ def test_overrides(tmp_path):
 
 
 def test_numbers_as_people_write_them(tmp_path):
-    config = read_config(RunConfig, write(tmp_path, "output: x\ntraining: {weight_decay: 1e-5, lr: 1, clip_value: null}"))
+    config = read_config(
+        RunConfig, write(tmp_path, "output: x\ntraining: {weight_decay: 1e-5, lr: 1, clip_value: null}")
+    )
     assert (config.training.weight_decay, config.training.lr, config.training.clip_value) == (1e-5, 1.0, None)
 
 

@@ -1,0 +1,28 @@
+"""`accelerate launch` as README gives it, with two processes on CPUs."""
+
+import json
+import os
+import subprocess
+import sys
+
+SETTINGS = [
+    "output=run", "space.resolutions=[16, 20]", "data.image_size=20", "data.search_count=1200", "training.epochs=1",
+    "training.batch_size=50",
+]  # fmt: skip
+
+
+def test_two_processes_train_together(tmp_path):
+    overrides = [part for setting in SETTINGS for part in ("--set", setting)]
+    command = [
+        sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu", "-m", "alphanet_plugin",
+        "train", "--config", "configs/digits.yaml", *overrides,
+    ]  # fmt: skip
+    environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE", "MASTER_PORT")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path,
+        env={**environment, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("trained: run") == 1
+    records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [record["images"] for record in records] == [100, 100]  # 237 images make two global batches
