@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..spaces import AttentiveNASSpace, NetworkSpec
-from .mbconv import MBConvBlock
+from .mbconv import build_block
 from .read_arch import GivenArch, read_arch
 
 # The stages (counted from 0) whose output is the last at its stride: strides 2, 4, 8, 16, 32.
@@ -240,7 +240,7 @@ def _build_stages(spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool
             identity = block.stride == 1 and block.in_channels == block.out_channels
             drops = identity and number in _DROP_PATH_STAGES
             rate = drop_path_rate * index / num_blocks if drops else 0.0
-            blocks.append(MBConvBlock(block, drop_path=rate, zero_init_last=zero_init_last, **dd))
+            blocks.append(build_block(block, drop_path=rate, zero_init_last=zero_init_last, **dd))
             index += 1
         stages.append(nn.Sequential(*blocks))
     return nn.Sequential(*stages)

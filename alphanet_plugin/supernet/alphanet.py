@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 from timm.layers import DropPath, create_conv2d
 from torch import nn
 
 from ..models import AlphaNet, MBConvBlock, Shortcut, alphanet_subnet
-from ..spaces import Arch, AttentiveNASSpace, BlockSpec
+from ..spaces import Arch, AttentiveNASSpace, BlockSpec, NetworkSpec
 from .layers import ElasticSequential, make_elastic
 from .supernet import Supernet
+
+# Layers whose attribute follows a field: of `NetworkSpec`, and within a block of `BlockSpec`.
+_NETWORK_KNOBS = (
+    ("conv_stem", "active_out", "stem_channels"),
+    ("conv_expand", "active_out", "expand_channels"),
+    ("conv_head", "active_out", "head_channels"),
+)
+_BLOCK_KNOBS = (
+    ("conv_pw", "active_out", "mid_channels"),
+    ("conv_dw", "active_kernel", "kernel_size"),
+    ("se.fc1", "active_out", "se_channels"),
+    ("se.fc2", "active_out", "mid_channels"),
+    ("conv_pwl", "active_out", "out_channels"),
+    ("shortcut", "active_out", "out_channels"),
+    ("shortcut.conv", "active_out", "out_channels"),
+)
+
+
+class _Knobs:
+    """What `activate` sets in the layers of a module, found once: looking modules up takes nn.Module long."""
+
+    def __init__(self, module: nn.Module, table: Iterable[tuple[str, str, str]]):
+        layers = dict(module.named_modules())
+        self.settings = [(layers[name], *knob) for name, *knob in table if hasattr(layers.get(name), knob[0])]
+
+    def follow(self, spec: NetworkSpec | BlockSpec) -> None:
+        for layer, attribute, field in self.settings:
+            object.__setattr__(layer, attribute, getattr(spec, field))  # nn.Module's own takes ten times as long
 
 
 class ElasticShortcut(Shortcut):
@@ -74,12 +103,18 @@ class AlphaNetSupernet(Supernet, AlphaNet):
         )
         self.space = space
         self.max_drop_rate = drop_rate
-        for stage_number, (stage, specs) in enumerate(zip(self.blocks, space.network(self.arch).stages, strict=True)):
-            for block, spec in zip(stage, specs, strict=True):
+        for number, specs in enumerate(space.network(self.arch).stages):
+            stage = ElasticSequential.twin(cast(nn.Sequential, self.blocks[number]))
+            for block, spec in zip(cast(Iterable[MBConvBlock], stage), specs, strict=True):
                 # All blocks of a stage share its width, so only the first may meet another number of channels.
                 block.shortcut = ElasticShortcut(block.shortcut, spec, may_project=block is stage[0])
-            self.blocks[stage_number] = ElasticSequential.twin(stage)
+            self.blocks[number] = stage
         make_elastic(self)
+        self._knobs = _Knobs(self, _NETWORK_KNOBS)
+        self._stages = [
+            (stage, [_Knobs(block, _BLOCK_KNOBS) for block in stage])
+            for stage in cast(Iterable[ElasticSequential], self.blocks)
+        ]
         self._drop_paths = [(module, module.drop_prob) for module in self.modules() if isinstance(module, DropPath)]
         self.activate(space.largest())
 
@@ -87,35 +122,27 @@ class AlphaNetSupernet(Supernet, AlphaNet):
         self.active = self.space.validate(arch)
         spec = self.space.network(self.active)
         self.resolution = spec.resolution
-        self.conv_stem.active_out = spec.stem_channels
-        for stage, blocks in zip(self.blocks, spec.stages, strict=True):
+        self._knobs.follow(spec)
+        for (stage, knobs), blocks in zip(self._stages, spec.stages, strict=True):
             stage.active_depth = len(blocks)
-            for block, block_spec in zip(stage, blocks, strict=False):
-                _activate_block(block, block_spec)
-        self.conv_expand.active_out = spec.expand_channels
-        self.conv_head.active_out = spec.head_channels
+            for block_knobs, block in zip(knobs, blocks, strict=False):
+                block_knobs.follow(block)
         self.drop_rate = self.max_drop_rate if drop else 0.0
         for drop_path, rate in self._drop_paths:
             drop_path.drop_prob = rate if drop else 0.0
 
+    def running_blocks(self, stage: nn.Module) -> list[nn.Module]:
+        stage = cast(ElasticSequential, stage)
+        return list(stage)[: stage.active_depth]
+
     def build_static(self, arch: Arch) -> nn.Module:
-        with torch.device("meta"):
-            return alphanet_subnet(
-                arch=arch, num_classes=self.num_classes, in_chans=self.in_chans, resize_input=self.resize_input
-            )
-
-
-def _activate_block(block: MBConvBlock, spec: BlockSpec) -> None:
-    block.conv_dw.active_kernel = spec.kernel_size
-    block.conv_pwl.active_out = spec.out_channels
-    block.shortcut.active_out = spec.out_channels
-    if spec.expands:
-        block.conv_pw.active_out = spec.mid_channels
-    if spec.se_channels:
-        block.se.fc1.active_out = spec.se_channels
-        block.se.fc2.active_out = spec.mid_channels
-    if not isinstance(block.shortcut.conv, nn.Identity):
-        block.shortcut.conv.active_out = spec.out_channels
+        return alphanet_subnet(
+            arch=arch,
+            num_classes=self.num_classes,
+            in_chans=self.in_chans,
+            resize_input=self.resize_input,
+            device="meta",
+        )
 
 
 def build_supernet(space: AttentiveNASSpace, num_classes: int = 1000, **options: Any) -> Supernet:

@@ -6,10 +6,15 @@ kernel size, the supernet sets before the forward; None means all.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.nn import functional as F
+
+from .depthwise import centre, depthwise_conv
+from .prefix_linear import prefix_linear
 
 
 class ElasticConv2d(nn.Conv2d):
@@ -30,29 +35,33 @@ class ElasticConv2d(nn.Conv2d):
             raise NotImplementedError(f"no elastic twin for {conv}")
         with torch.device("meta"):
             twin = cls(
-                conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, groups=conv.groups,
+                conv.in_channels, conv.out_channels, conv.kernel_size[0], conv.stride[0], groups=conv.groups,
                 bias=conv.bias is not None,
             )  # fmt: skip
         twin.weight, twin.bias = conv.weight, conv.bias
         return twin.train(conv.training)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        channels = x.shape[1]
+        channels, (side, _) = x.shape[1], self.kernel_size
+        out, kernel_size = self.active_out or self.out_channels, self.active_kernel or side
+        on_cpu = _runs_on_cpu(x)
+        if on_cpu:
+            x = x.contiguous(memory_format=torch.channels_last)
         if self.groups > 1:
-            out, groups = channels, channels
-            weight = _centre(self.weight[:channels], self.active_kernel)
+            if on_cpu and self.bias is None:
+                return depthwise_conv(x, self.weight, kernel_size, self.stride[0])
+            out, groups, weight = channels, channels, self.weight[:channels]
         else:
-            out, groups = self.active_out or self.out_channels, 1
-            weight = _centre(self.weight[:out, :channels], self.active_kernel)
+            if on_cpu and side == 1 and self.stride == (1, 1):
+                return prefix_linear(x, self.weight, self.bias, out)
+            groups, weight = 1, self.weight[:out, :channels]
         bias = None if self.bias is None else self.bias[:out]
-        return F.conv2d(x, weight, bias, self.stride, weight.shape[-1] // 2, groups=groups)
+        return F.conv2d(x, centre(weight, kernel_size), bias, self.stride, kernel_size // 2, groups=groups)
 
 
-def _centre(weight: torch.Tensor, kernel_size: int | None) -> torch.Tensor:
-    if kernel_size is None or kernel_size == weight.shape[-1]:
-        return weight
-    start = (weight.shape[-1] - kernel_size) // 2
-    return weight[:, :, start : start + kernel_size, start : start + kernel_size]
+def _runs_on_cpu(x: torch.Tensor) -> bool:
+    """Whether our own functions apply: they are for CPUs, and leave it to torch to mix types under autocast."""
+    return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 class ElasticBatchNormAct2d(BatchNormAct2d):
@@ -61,6 +70,16 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
     With momentum 0, as the supernet starts, no running statistics are kept in training: those of one subnet would be
     wrong for every other. Recalibration sets a momentum for its time, and then they are those of the active subnet.
     """
+
+    weight: nn.Parameter
+    bias: nn.Parameter
+    running_mean: torch.Tensor | None
+    running_var: torch.Tensor | None
+    num_batches_tracked: torch.Tensor | None
+    momentum: float | None
+    eps: float
+    act: nn.Module
+    drop: nn.Module
 
     @classmethod
     def twin(cls, norm: nn.BatchNorm2d) -> ElasticBatchNormAct2d:
@@ -71,7 +90,9 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
         twin.running_mean, twin.running_var = norm.running_mean, norm.running_var
         twin.num_batches_tracked = norm.num_batches_tracked
         if isinstance(norm, BatchNormAct2d):
-            twin.act, twin.drop = norm.act, norm.drop
+            twin.act, twin.drop = cast(nn.Module, norm.act), cast(nn.Module, norm.drop)
+            if isinstance(twin.act, nn.SiLU):
+                twin.act.inplace = False  # in place, autograd would copy the input first
         return twin.train(norm.training)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -105,6 +126,8 @@ class ElasticLinear(nn.Linear):
         return twin.train(linear.training)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if _runs_on_cpu(x) and x.ndim == 2:
+            return prefix_linear(x, self.weight, self.bias, self.out_features)
         return F.linear(x, self.weight[:, : x.shape[-1]], self.bias)
 
 

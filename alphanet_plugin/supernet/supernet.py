@@ -41,14 +41,20 @@ class Supernet(nn.Module):
     def extract(self, arch: Arch | None = None) -> nn.Module:
         """The static timm model of an arch (by default the active one) with copies of the weights it uses."""
         subnet = self.build_static(self.active if arch is None else self.space.validate(arch))
-        shared = self.state_dict()
-        sliced = {name: _slice(shared[name], like.shape) for name, like in subnet.state_dict().items()}
-        subnet.load_state_dict(sliced, assign=True)
+        shared = dict(self.named_modules())
+        for name, module in subnet.named_modules():
+            for key, like in module._parameters.items():
+                if like is not None:
+                    module._parameters[key] = nn.Parameter(_slice(shared[name]._parameters[key], like.shape))
+            for key, like in module._buffers.items():
+                if like is not None:
+                    module._buffers[key] = _slice(shared[name]._buffers[key], like.shape)
         return subnet.train(self.training)
 
 
-def _slice(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _slice(tensor: torch.Tensor | None, shape: torch.Size) -> torch.Tensor:
     """A copy of the leading channels, and of the centre of a kernel, that a tensor of this shape takes."""
+    assert tensor is not None
     assert tensor.ndim == len(shape)
     for dim, size in enumerate(shape):
         start = (tensor.shape[dim] - size) // 2 if dim >= 2 else 0

@@ -114,10 +114,7 @@ def test_training_keeps_no_statistics():
     "arch",
     [
         SPACE.largest(),
-        pytest.param(
-            SPACE.smallest(),
-            marks=pytest.mark.xfail(strict=True, reason="AlphaNetSupernet does not override running_blocks yet"),
-        ),
+        SPACE.smallest(),
     ],
     ids=["largest", "smallest"],
 )

@@ -15,7 +15,8 @@ def ranks(tmp_path_factory):
     program = Path(__file__).with_name("ranks.py")
     command = [
         sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", str(program), str(output),
+        "--num_machines", "1", "--mixed_precision", "no",
+        "--dynamo_backend", "no", "--main_process_port", "0", str(program), str(output),
     ]  # fmt: skip
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=280, check=False,

@@ -1,0 +1,45 @@
+"""Matrix product with the leading block of a weight: the elastic 1x1 convolution and linear layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def prefix_linear(x: Tensor, weight: Tensor, bias: Tensor | None, out_channels: int) -> Tensor:
+    """x (B, I', ...) by the first `out_channels` rows and I' columns of weight (O, I) or (O, I, 1, 1).
+
+    Without a copy where x is channels_last, and then the output (B, O', ...) is. The slices of the weight are read and
+    their gradients written where they lie; autograd's own slicing fills and copies a full weight for every dimension.
+    """
+    rows = x.movedim(1, -1)
+    y = _PrefixLinear.apply(rows.reshape(-1, x.shape[1]), weight, bias, out_channels)
+    return y.view(*rows.shape[:-1], out_channels).movedim(-1, 1)  # type: ignore[union-attr]
+
+
+class _PrefixLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, out_channels: int) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        ctx.bias_size = None if bias is None else len(bias)
+        block = weight.flatten(1)[:out_channels, : rows.shape[1]]
+        return rows @ block.t() if bias is None else torch.addmm(bias[:out_channels], rows, block.t())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        (rows, weight), (grad,) = ctx.saved_tensors, grad_outputs
+        out_channels, in_channels = grad.shape[1], rows.shape[1]
+        grad_rows = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_rows = grad @ weight.flatten(1)[:out_channels, :in_channels]
+        if ctx.needs_input_grad[1]:
+            grad_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format)
+            torch.mm(grad.t(), rows, out=grad_weight.flatten(1)[:out_channels, :in_channels])
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad.new_zeros(ctx.bias_size)
+            torch.sum(grad, 0, out=grad_bias[:out_channels])
+        return grad_rows, grad_weight, grad_bias, None
