@@ -60,7 +60,9 @@ def test_subnet_computes_what_the_supernet_does(supernet, arch, training):
         assert module.training == training
     x = images(3, 3, 45, 38)
     with torch.no_grad():
-        torch.testing.assert_close(supernet(x), subnet(x), rtol=1e-9, atol=1e-9)
+        logits, expected = supernet(x), subnet(x)
+    # Random statistics let activations grow, and the two sum in another order: relative to the largest logit.
+    assert (logits - expected).abs().max() < 1e-9 * expected.abs().max()
 
 
 @pytest.mark.parametrize("arch", random_archs(2, seed=1), ids=lambda arch: f"{SPACE.mflops(arch):.1f}M")
