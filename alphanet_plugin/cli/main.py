@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..errors import AlphaNetError
 from . import evaluate, models, profile, publish, quickstart, search, train
-from .passive_threads import restart_with_passive_threads
+from .process import prepare_process
 
 VERBS = (quickstart, train, search, evaluate, publish, profile, models)
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; 0 on success, 2 on an error that is the user's to mend, 130 when interrupted."""
     arguments = build_parser().parse_args(argv)
     if argv is None and arguments.verb in ("quickstart", "train", "search", "publish", "evaluate"):
-        restart_with_passive_threads()
+        prepare_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         arguments.run(arguments)

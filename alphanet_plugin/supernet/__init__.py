@@ -1,10 +1,11 @@
 """Elastic networks: one set of weights for every arch of a space."""
 
 from .alphanet import AlphaNetSupernet, build_supernet
+from .keep_freed_memory import keep_freed_memory
 from .layers import ElasticBatchNormAct2d, ElasticConv2d, ElasticLinear, ElasticSequential, make_elastic
 from .supernet import Supernet
 
 __all__ = [
     "AlphaNetSupernet", "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "Supernet",
-    "build_supernet", "make_elastic",
+    "build_supernet", "keep_freed_memory", "make_elastic",
 ]  # fmt: skip

@@ -1,9 +1,17 @@
-"""Torch's threads, told to sleep while they wait for each other."""
+"""How torch's threads wait and what becomes of freed memory, where this program owns the process."""
 
 from __future__ import annotations
 
 import os
 import sys
+
+
+def prepare_process() -> None:
+    """Passive threads, and freed memory kept; for a program's entry point alone, as it starts the program again."""
+    restart_with_passive_threads()
+    from ..supernet import keep_freed_memory
+
+    keep_freed_memory()
 
 
 def restart_with_passive_threads() -> None:

@@ -1,0 +1,352 @@
+"""Times the sandwich step of the supernet beside a plain way to write it, and compares their gradients.
+
+    python benchmarks/train_step.py                                                       # 192..288 pixels, batch 16
+    python benchmarks/train_step.py --resolutions 32,40,48,56 --input 56 --batch 64 --classes 10      # the quickstart's
+
+A step is: the largest network on the labels, two networks and the smallest by adaptive alpha-divergence from the
+largest, every forward followed by its backward; gradients clipped at 1.0 by element; SGD with Nesterov momentum. The
+plain way is `PlainNet` and `torch.optim.SGD(foreach=False)`: NCHW, contiguous slices of the weights, swish as an
+autograd function that computes its sigmoid again. Each runs in a process of its own, set up as a program that trains
+would: the product's calls `keep_freed_memory`, the plain one leaves the allocator as it is (unless `--same-memory`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, cast
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from alphanet_plugin.losses import AdaptiveAlphaDivergence, LabelSmoothingCrossEntropy
+from alphanet_plugin.spaces import Arch, AttentiveNASSpace, BlockSpec, NetworkSpec
+from alphanet_plugin.supernet import build_supernet, keep_freed_memory
+
+# -- the plain way ------------------------------------------------------------------------------------------------
+
+
+class Swish(torch.autograd.Function):
+    """x sigmoid(x), keeping x only."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: torch.Tensor) -> torch.Tensor:
+        (x,) = ctx.saved_tensors
+        sigmoid = torch.sigmoid(x)
+        return grad_outputs[0] * (sigmoid * (1 + x * (1 - sigmoid)))
+
+
+class PlainConv(nn.Conv2d):
+    def forward(self, x: torch.Tensor, out: int, kernel_size: int = 1) -> torch.Tensor:
+        groups = x.shape[1] if self.groups > 1 else 1
+        start = (self.weight.shape[-1] - kernel_size) // 2
+        centre = slice(start, start + kernel_size)
+        weight = self.weight[:out, : x.shape[1] // groups, centre, centre].contiguous()
+        bias = None if self.bias is None else self.bias[:out].contiguous()
+        return F.conv2d(x, weight, bias, self.stride, kernel_size // 2, groups=groups)
+
+
+class PlainNorm(nn.BatchNorm2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = self.weight[: x.shape[1]].contiguous(), self.bias[: x.shape[1]].contiguous()
+        return F.batch_norm(x, None, None, weight, bias, True, 0.0, self.eps)
+
+
+class PlainSE(nn.Module):
+    def __init__(self, channels: int, hidden: int):
+        super().__init__()
+        self.fc1, self.fc2 = PlainConv(channels, hidden, 1), PlainConv(hidden, channels, 1)
+
+    def forward(self, x: torch.Tensor, hidden: int) -> torch.Tensor:
+        gate = x.mean(3, keepdim=True).mean(2, keepdim=True)
+        gate = self.fc2(F.relu(self.fc1(gate, hidden)), x.shape[1])
+        return x * (F.relu6(gate + 3) / 6)
+
+
+class PlainBlock(nn.Module):
+    def __init__(self, spec: BlockSpec, projects: bool):
+        super().__init__()
+        if spec.expands:
+            self.conv_pw = PlainConv(spec.in_channels, spec.mid_channels, 1, bias=False)
+            self.bn1 = PlainNorm(spec.mid_channels)
+        self.conv_dw = PlainConv(
+            spec.mid_channels, spec.mid_channels, spec.kernel_size, spec.stride, groups=spec.mid_channels, bias=False
+        )
+        self.bn2 = PlainNorm(spec.mid_channels)
+        if spec.se_channels:
+            self.se = PlainSE(spec.mid_channels, spec.se_channels)
+        self.conv_pwl = PlainConv(spec.mid_channels, spec.out_channels, 1, bias=False)
+        self.bn3 = PlainNorm(spec.out_channels)
+        self.shortcut = nn.Module()
+        if projects:
+            self.shortcut.conv = PlainConv(spec.in_channels, spec.out_channels, 1, bias=False)
+
+    def forward(self, x: torch.Tensor, spec: BlockSpec) -> torch.Tensor:
+        shortcut = x
+        if spec.stride == 2:
+            shortcut = F.avg_pool2d(x, 2, padding=x.shape[-1] % 2)
+        if spec.in_channels != spec.out_channels:
+            shortcut = cast(nn.Module, self.shortcut.conv)(shortcut, spec.out_channels)
+        if spec.expands:
+            x = Swish.apply(self.bn1(self.conv_pw(x, spec.mid_channels)))
+        x = Swish.apply(self.bn2(self.conv_dw(x, spec.mid_channels, spec.kernel_size)))
+        if spec.se_channels:
+            x = self.se(x, spec.se_channels)
+        return self.bn3(self.conv_pwl(x, spec.out_channels)) + shortcut
+
+
+class PlainNet(nn.Module):
+    """The elastic network with the names of the product's state dict, taking the arch's shapes at every call."""
+
+    def __init__(self, largest: NetworkSpec, num_classes: int):
+        super().__init__()
+        self.conv_stem = PlainConv(3, largest.stem_channels, 3, 2, bias=False)
+        self.bn1 = PlainNorm(largest.stem_channels)
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(PlainBlock(spec, projects=number == 0) for number, spec in enumerate(stage))
+            for stage in largest.stages
+        )
+        features = largest.stages[-1][-1].out_channels
+        self.conv_expand = PlainConv(features, largest.expand_channels, 1, bias=False)
+        self.bn2 = PlainNorm(largest.expand_channels)
+        self.conv_head = PlainConv(largest.expand_channels, largest.head_channels, 1, bias=False)
+        self.classifier = nn.Linear(largest.head_channels, num_classes)
+
+    def forward(self, x: torch.Tensor, spec: NetworkSpec) -> torch.Tensor:
+        if x.shape[-1] != spec.resolution:
+            x = F.interpolate(x, size=(spec.resolution, spec.resolution), mode="bicubic", align_corners=False)
+        x = Swish.apply(self.bn1(self.conv_stem(x, spec.stem_channels, 3)))
+        for blocks, block_specs in zip(self.blocks, spec.stages, strict=True):
+            for block, block_spec in zip(blocks, block_specs, strict=False):  # type: ignore[arg-type]
+                x = block(x, block_spec)
+        x = Swish.apply(self.bn2(self.conv_expand(x, spec.expand_channels)))
+        x = Swish.apply(self.conv_head(x.mean(3, keepdim=True).mean(2, keepdim=True), spec.head_channels))
+        weight = self.classifier.weight[:, : spec.head_channels].contiguous()
+        return F.linear(x.flatten(1), weight, self.classifier.bias)
+
+
+def plain_alpha_divergence(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+    """Adaptive alpha-divergence at -1 and 1 with beta 5, as released: a surrogate whose gradient is eq. 5's."""
+    log_q, log_p = F.log_softmax(student, dim=1), F.log_softmax(teacher, dim=1)
+    q, p = log_q.exp().detach(), log_p.exp()
+    ratio = torch.exp(log_q.detach() - log_p).clamp(0, 5)  # (p / q)^-1
+    low = (q * (ratio - 1)).sum(1) / (-1.0 * -2.0)
+    high = (p * (log_p - log_q.detach())).sum(1)
+    low_surrogate = (q * (ratio / -1.0) * -log_q).sum(1)
+    high_surrogate = -(p * log_q).sum(1)
+    return torch.where(high > low, high_surrogate, low_surrogate).mean()
+
+
+# -- the two steps ------------------------------------------------------------------------------------------------
+
+
+def plain_step(net: PlainNet, specs: Sequence[NetworkSpec]) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    """Gradients of one sandwich, the plain way."""
+
+    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
+        logits = net(images, specs[0])
+        F.cross_entropy(logits, labels, label_smoothing=0.1).backward()
+        teacher = logits.detach()
+        for spec in specs[1:]:
+            plain_alpha_divergence(net(images, spec), teacher).backward()
+
+    return step
+
+
+def product_step(net: Any, archs: Sequence[Arch]) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    """Gradients of one sandwich by the product's supernet and losses."""
+    label_loss, kd_loss = LabelSmoothingCrossEntropy(0.1), AdaptiveAlphaDivergence()
+
+    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
+        net.activate(archs[0])
+        logits = net(images)
+        label_loss(logits, labels).backward()
+        teacher = logits.detach()
+        for arch in archs[1:]:
+            net.activate(arch)
+            kd_loss(net(images), teacher).backward()
+
+    return step
+
+
+def make_optimizer(net: nn.Module, **options: bool) -> torch.optim.SGD:
+    """SGD with decay on matrices and kernels only."""
+    groups = [
+        {"params": [p for p in net.parameters() if p.ndim > 1], "weight_decay": 1e-5},
+        {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True, **options)
+
+
+# -- measuring ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """What both do."""
+
+    resolutions: tuple[int, ...]
+    side: int
+    batch: int
+    classes: int
+    threads: int
+    same_memory: bool
+
+    def space(self) -> AttentiveNASSpace:
+        return AttentiveNASSpace(self.resolutions)
+
+    def archs(self) -> list[Arch]:
+        """Largest, two presets of the middle, smallest."""
+        space = self.space()
+        return [space.largest(), space.presets["a5_base"], space.presets["a2"], space.smallest()]
+
+    def specs(self) -> list[NetworkSpec]:
+        return [self.space().network(arch) for arch in self.archs()]
+
+    def images(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = torch.Generator().manual_seed(1)
+        images = torch.randn(size, 3, self.side, self.side, generator=generator)
+        return images, torch.randint(self.classes, (size,), generator=generator)
+
+
+def build_product(case: Case) -> Any:
+    """The supernet in training, no projection's norm at 0: every gradient counts."""
+    torch.manual_seed(0)
+    net = build_supernet(case.space(), num_classes=case.classes, resize_input=True).train()
+    for name, parameter in net.named_parameters():
+        if "bn" in name and name.endswith("weight"):
+            nn.init.uniform_(parameter, 0.5, 1.0)
+    return net
+
+
+def build_plain(case: Case) -> PlainNet:
+    """The plain network with the product's weights."""
+    plain = PlainNet(case.specs()[0], case.classes).train()
+    missing, _ = plain.load_state_dict(build_product(case).state_dict(), strict=False)
+    assert not missing, missing
+    return plain
+
+
+def worker(name: str, case: Case, pipe: Connection) -> None:
+    """Answer every message with the seconds of one step: gradients, then clipping and update."""
+    torch.set_num_threads(case.threads)
+    product = name == "product"
+    if product or case.same_memory:
+        keep_freed_memory()
+    if product:
+        net = build_product(case)
+        step, optimizer = product_step(net, case.archs()), make_optimizer(net, fused=True)
+    else:
+        net = build_plain(case)
+        step, optimizer = plain_step(net, case.specs()), make_optimizer(net, foreach=False)
+    images, labels = case.images(case.batch)
+    while pipe.recv():
+        start = time.perf_counter()
+        step(images, labels)
+        middle = time.perf_counter()
+        nn.utils.clip_grad_value_(net.parameters(), 1.0, foreach=product)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        pipe.send((middle - start, time.perf_counter() - middle))
+
+
+def measure(case: Case, repeats: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of the steps of both, each in a process of its own, in turns; the first two only warm up."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    for name in ("product", "plain"):
+        pipes[name], theirs = context.Pipe()
+        context.Process(target=worker, args=(name, case, theirs), daemon=True).start()
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in pipes}
+    for _ in range(repeats + 2):
+        for name, pipe in pipes.items():
+            pipe.send(True)
+            times[name].append(pipe.recv())
+    for pipe in pipes.values():
+        pipe.send(False)
+    return {name: rows[2:] for name, rows in times.items()}
+
+
+def gradient_errors(case: Case, size: int) -> dict[str, float]:
+    """Relative L2 errors of both in float32, and of the product in float64, against the plain way in float64."""
+    images, labels = case.images(size)
+    product, plain = build_product(case), build_plain(case)
+    found = {}
+    for kind in (torch.float32, torch.float64):
+        for title, net, step in (
+            ("product", product, product_step(product, case.archs())),
+            ("plain", plain, plain_step(plain, case.specs())),
+        ):
+            net.to(kind)
+            step(images.to(kind), labels)
+            found[f"{title} {str(kind).removeprefix('torch.')}"] = gradients(net)
+            net.float()
+    exact = found.pop("plain float64")
+    return {name: float((flat - exact).norm() / exact.norm()) for name, flat in found.items()}
+
+
+def gradients(net: nn.Module) -> torch.Tensor:
+    """All gradients (n,) in float64 by name, and clear them."""
+    flat = torch.cat([p.grad.double().flatten() for _, p in sorted(net.named_parameters()) if p.grad is not None])
+    net.zero_grad(set_to_none=True)
+    return flat
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resolutions", default="192,224,256,288")
+    parser.add_argument("--input", type=int, default=224, help="side of the images, resized to each arch's resolution")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--same-memory", action="store_true", help="call keep_freed_memory for the plain way as well")
+    parser.add_argument("--check-batch", type=int, default=4, help="batch of the float64 comparison; 0 skips it")
+    args = parser.parse_args()
+    case = Case(
+        resolutions=tuple(int(side) for side in args.resolutions.split(",")),
+        side=args.input,
+        batch=args.batch,
+        classes=args.classes,
+        threads=args.threads,
+        same_memory=args.same_memory,
+    )
+    torch.set_num_threads(args.threads)
+    print(
+        f"torch {torch.__version__}, {platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
+        f"{os.cpu_count()} cores, {args.threads} threads, load {os.getloadavg()[0]:.1f}"
+    )
+    print(f"batch {args.batch}, {args.input} pixels, resolutions {args.resolutions}, {args.classes} classes")
+    report(measure(case, args.repeats))
+    if args.check_batch:
+        print(f"relative L2 error of the gradients against the plain way in float64, batch {args.check_batch}:")
+        for name, error in gradient_errors(case, args.check_batch).items():
+            print(f"  {name:16} {error:.1e}")
+
+
+def report(times: dict[str, list[tuple[float, float]]]) -> None:
+    print("seconds a step     best   median   medians of gradients + update")
+    totals = {name: [sum(parts) for parts in rows] for name, rows in times.items()}
+    for name, rows in times.items():
+        parts = " + ".join(f"{statistics.median(column):.3f}" for column in zip(*rows, strict=True))
+        print(f"{name:14} {min(totals[name]):8.3f} {statistics.median(totals[name]):8.3f}   {parts}")
+    best = min(totals["plain"]) / min(totals["product"])
+    paired = statistics.median(p / q for p, q in zip(totals["plain"], totals["product"], strict=True))
+    print(f"plain / product: {best:.2f} by the best, {paired:.2f} by the median of pairs")
+
+
+if __name__ == "__main__":
+    main()
