@@ -125,15 +125,15 @@ def _convert_union(value: Any, hints: tuple[Any, ...], where: str) -> Any:
     if value is None and type(None) in hints:
         return None
     hints = tuple(hint for hint in hints if hint is not type(None))
-    assert hints
     if all(dataclasses.is_dataclass(hint) for hint in hints) and len(hints) > 1:
         return _convert(value, _named(value, hints, where), where)
-    for hint in hints[:-1]:
+    errors = []
+    for hint in hints:
         try:
             return _convert(value, hint, where)
-        except ConfigError:
-            continue
-    return _convert(value, hints[-1], where)
+        except ConfigError as error:
+            errors.append(error)
+    raise errors[-1]
 
 
 def _named(value: Any, schemas: tuple[Any, ...], where: str) -> Any:
