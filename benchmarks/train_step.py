@@ -240,8 +240,8 @@ def build_plain(case: Case) -> PlainNet:
     return plain
 
 
-def worker(name: str, case: Case, pipe: Connection) -> None:
-    """Answer every message with the seconds of one step: gradients, then clipping and update."""
+def timed_steps(name: str, case: Case, count: int, pipe: Connection) -> None:
+    """Send the seconds of some steps, for gradients and for clipping and update, after one that warms up."""
     torch.set_num_threads(case.threads)
     product = name == "product"
     if product or case.same_memory:
@@ -253,31 +253,29 @@ def worker(name: str, case: Case, pipe: Connection) -> None:
         net = build_plain(case)
         step, optimizer = plain_step(net, case.specs()), make_optimizer(net, foreach=False)
     images, labels = case.images(case.batch)
-    while pipe.recv():
+    for number in range(count + 1):
         start = time.perf_counter()
         step(images, labels)
         middle = time.perf_counter()
         nn.utils.clip_grad_value_(net.parameters(), 1.0, foreach=product)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        pipe.send((middle - start, time.perf_counter() - middle))
+        if number:
+            pipe.send((middle - start, time.perf_counter() - middle))
 
 
-def measure(case: Case, repeats: int) -> dict[str, list[tuple[float, float]]]:
-    """Seconds of the steps of both, each in a process of its own, in turns; the first two only warm up."""
+def measure(case: Case, rounds: int, count: int = 2) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of steps, by turns: both would not fit in memory together."""
     context = multiprocessing.get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    for name in ("product", "plain"):
-        pipes[name], theirs = context.Pipe()
-        context.Process(target=worker, args=(name, case, theirs), daemon=True).start()
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in pipes}
-    for _ in range(repeats + 2):
-        for name, pipe in pipes.items():
-            pipe.send(True)
-            times[name].append(pipe.recv())
-    for pipe in pipes.values():
-        pipe.send(False)
-    return {name: rows[2:] for name, rows in times.items()}
+    times: dict[str, list[tuple[float, float]]] = {"product": [], "plain": []}
+    for _ in range(rounds):
+        for name, rows in times.items():
+            ours, theirs = context.Pipe()
+            process = context.Process(target=timed_steps, args=(name, case, count, theirs))
+            process.start()
+            rows.extend(ours.recv() for _ in range(count))
+            process.join()
+    return times
 
 
 def gradient_errors(case: Case, size: int) -> dict[str, float]:
@@ -312,7 +310,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3, help="rounds; each takes two steps of both")
     parser.add_argument("--same-memory", action="store_true", help="call keep_freed_memory for the plain way as well")
     parser.add_argument("--check-batch", type=int, default=4, help="batch of the float64 comparison; 0 skips it")
     args = parser.parse_args()
