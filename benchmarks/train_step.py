@@ -222,20 +222,20 @@ class Case:
         return images, torch.randint(self.classes, (size,), generator=generator)
 
 
-def build_product(case: Case) -> Any:
-    """The supernet in training, no projection's norm at 0: every gradient counts."""
+def build_product(case: Case, random_norms: bool = False) -> Any:
+    """The supernet as training starts, where the last norm of a block is 0, or with every norm in 0.5..1.0."""
     torch.manual_seed(0)
     net = build_supernet(case.space(), num_classes=case.classes, resize_input=True).train()
     for name, parameter in net.named_parameters():
-        if "bn" in name and name.endswith("weight"):
+        if random_norms and "bn" in name and name.endswith("weight"):
             nn.init.uniform_(parameter, 0.5, 1.0)
     return net
 
 
-def build_plain(case: Case) -> PlainNet:
+def build_plain(case: Case, random_norms: bool = False) -> PlainNet:
     """The plain network with the product's weights."""
     plain = PlainNet(case.specs()[0], case.classes).train()
-    missing, _ = plain.load_state_dict(build_product(case).state_dict(), strict=False)
+    missing, _ = plain.load_state_dict(build_product(case, random_norms).state_dict(), strict=False)
     assert not missing, missing
     return plain
 
@@ -278,10 +278,10 @@ def measure(case: Case, rounds: int, count: int = 2) -> dict[str, list[tuple[flo
     return times
 
 
-def gradient_errors(case: Case, size: int) -> dict[str, float]:
+def gradient_errors(case: Case, size: int, random_norms: bool) -> dict[str, float]:
     """Relative L2 errors of both in float32, and of the product in float64, against the plain way in float64."""
     images, labels = case.images(size)
-    product, plain = build_product(case), build_plain(case)
+    product, plain = build_product(case, random_norms), build_plain(case, random_norms)
     found = {}
     for kind in (torch.float32, torch.float64):
         for title, net, step in (
@@ -331,8 +331,10 @@ def main() -> None:
     report(measure(case, args.repeats))
     if args.check_batch:
         print(f"relative L2 error of the gradients against the plain way in float64, batch {args.check_batch}:")
-        for name, error in gradient_errors(case, args.check_batch).items():
-            print(f"  {name:16} {error:.1e}")
+        for random_norms in (False, True):
+            print("  with random norms:" if random_norms else "  as training starts:")
+            for name, error in gradient_errors(case, args.check_batch, random_norms).items():
+                print(f"    {name:16} {error:.1e}")
 
 
 def report(times: dict[str, list[tuple[float, float]]]) -> None:
