@@ -11,14 +11,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from .. import store
-    from ..models.alphanet import PRESETS
+    from ..models import entry_archs
     from ..spaces import get_space
 
     space = get_space("attentive_nas")
     if not arguments.published:
-        for name, arch in PRESETS.items():
-            print(f"alphanet_{name:<10} {space.mflops(arch):8.1f} MFLOPs at {arch['resolution']} pixels")
-        print("alphanet_subnet     any arch: timm.create_model('alphanet_subnet', arch=...)")
+        for name, arch in entry_archs().items():
+            print(f"{name:<18} {space.mflops(arch):8.1f} MFLOPs at {arch['resolution']} pixels")
+        print("alphanet_subnet    any arch: timm.create_model('alphanet_subnet', arch=...)")
     entries = store.list_published()
     print(f"published in {store.home()}:" + ("" if entries else " nothing yet; `alphanet quickstart` fills it"))
     for entry in entries:

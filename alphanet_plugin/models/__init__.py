@@ -1,8 +1,19 @@
 """Static networks and their timm entries; importing this registers them with timm."""
 
-from .alphanet import alphanet_subnet, refresh_entries
+from .alphanet import alphanet_subnet
+from .entries import entry_archs, refresh_entries
+from .entry import protocols
 from .mbconv import MBConvBlock, Shortcut
 from .network import AlphaNet
 from .read_arch import read_arch
 
-__all__ = ["AlphaNet", "MBConvBlock", "Shortcut", "alphanet_subnet", "read_arch", "refresh_entries"]
+__all__ = [
+    "AlphaNet",
+    "MBConvBlock",
+    "Shortcut",
+    "alphanet_subnet",
+    "entry_archs",
+    "protocols",
+    "read_arch",
+    "refresh_entries",
+]

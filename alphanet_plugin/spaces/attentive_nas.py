@@ -54,6 +54,8 @@ _PRESETS = {
     "a5_base": (3, "16 16 24 32 64 112 200 216 1984", "2 3 4 3 3 5 1", "3 3 5 5 3 3 3", "1 4 4 4 5 6 6"),
     "a6": (3, "16 16 24 32 64 112 216 224 1984", "1 3 3 4 4 6 1", "3 3 3 3 3 5 3", "1 4 6 5 4 6 6"),
 }
+# AttentiveNAS published the same archs but for a5, and no a5_base.
+_ATTENTIVE_NAS_A5 = (2, "16 16 24 32 72 112 192 216 1792", "1 3 3 3 4 6 1", "3 3 3 5 3 3 3", "1 4 5 4 4 6 6")
 
 
 class AttentiveNASSpace(SearchSpace):
@@ -78,14 +80,19 @@ class AttentiveNASSpace(SearchSpace):
 
     @cached_property
     def presets(self) -> Mapping[str, Arch]:
-        last = len(self.resolutions) - 1
-        return {
-            name: self.arch(
-                resolution=self.resolutions[round(rank * last / 3)],
-                **{field: _numbers(text) for field, text in zip(_FIELDS, lists, strict=True)},
-            )
-            for name, (rank, *lists) in _PRESETS.items()
-        }
+        return {name: self._published_arch(*row) for name, row in _PRESETS.items()}
+
+    @cached_property
+    def attentive_nas_presets(self) -> Mapping[str, Arch]:
+        """The archs that the AttentiveNAS paper published; `presets` are AlphaNet's."""
+        rows = {name: row for name, row in _PRESETS.items() if name != "a5_base"}
+        return {name: self._published_arch(*row) for name, row in {**rows, "a5": _ATTENTIVE_NAS_A5}.items()}
+
+    def _published_arch(self, rank: int, *lists: str) -> Arch:
+        return self.arch(
+            resolution=self.resolutions[round(rank * (len(self.resolutions) - 1) / 3)],
+            **{field: _numbers(text) for field, text in zip(_FIELDS, lists, strict=True)},
+        )
 
     def network(self, arch: Arch) -> NetworkSpec:
         stem, *widths, head = arch.width

@@ -14,7 +14,16 @@ from alphanet_plugin.models import AlphaNet, alphanet_subnet, read_arch, refresh
 from alphanet_plugin.spaces import Arch
 
 SPACE = get_space("attentive_nas")
-ENTRIES = {f"alphanet_{name}": arch for name, arch in SPACE.presets.items()}
+ENTRIES = {
+    **{f"alphanet_{name}": arch for name, arch in SPACE.presets.items()},
+    "alphanet_min": SPACE.smallest(),
+    "alphanet_max": SPACE.largest(),
+    **{f"attentive_nas_{name}": SPACE.presets[name] for name in ("a0", "a1", "a2", "a3", "a4", "a6")},
+    "attentive_nas_a5": SPACE.parse(
+        "resolution=256 width=16,16,24,32,72,112,192,216,1792 depth=1,3,3,3,4,6,1 kernel_size=3,3,3,5,3,3,3 "
+        "expand_ratio=1,4,5,4,4,6,6"
+    ),
+}
 ARCH = SPACE.presets["a1"]
 
 
@@ -24,8 +33,9 @@ def on_meta(name, **options):
 
 def test_list_models_finds_them():
     refresh_entries()
-    assert set(timm.list_models("alphanet_*")) == {*ENTRIES, "alphanet_subnet"}
-    assert timm.list_models("alphanet_*", pretrained=True) == []
+    ours = ["alphanet_*", "attentive_nas_*"]
+    assert set(timm.list_models(ours)) == {*ENTRIES, "alphanet_subnet"}
+    assert timm.list_models(ours, pretrained=True) == []
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -43,6 +53,18 @@ def test_entries_build_their_preset(name):
     features = model.forward_features(torch.empty(1, *cfg["input_size"], device="meta"))
     assert tuple(features.shape[-2:]) == cfg["pool_size"]
     assert timm.data.resolve_data_config({}, model=model)["input_size"] == cfg["input_size"]
+
+
+def test_attentive_nas_differs_in_a5_alone():
+    same = {n for n in ("a0", "a1", "a2", "a3", "a4", "a5", "a6") if ENTRIES[f"attentive_nas_{n}"] == SPACE.presets[n]}
+    assert same == {"a0", "a1", "a2", "a3", "a4", "a6"}
+    assert round(SPACE.mflops(ENTRIES["attentive_nas_a5"])) == 491  # as the paper has it
+
+
+def test_both_protocols_stand_in_the_cfg():
+    (note,) = on_meta("alphanet_a0").pretrained_cfg["notes"]
+    assert "input at 192 pixels" in note
+    assert "resized to 192 inside the network" in note
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""timm entries of the archs that AttentiveNAS (CVPR 2021) published."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from timm.models import generate_default_cfgs, register_model
+
+from ..spaces import AttentiveNASSpace
+from .entry import create_entry, entry_cfg
+from .network import AlphaNet
+from .published import register_published
+
+__all__: list[str] = []
+
+ARCHS = {f"attentive_nas_{name}": arch for name, arch in AttentiveNASSpace().attentive_nas_presets.items()}
+_PAPER = {
+    "paper_ids": "arXiv:2011.09011",
+    "paper_name": "AttentiveNAS: Improving Neural Architecture Search via Attentive Sampling",
+}
+
+default_cfgs = generate_default_cfgs({name: entry_cfg(arch.resolution, **_PAPER) for name, arch in ARCHS.items()})
+
+
+def refresh_attentive_nas() -> None:
+    """Tell timm what the store holds of these entries."""
+    register_published(sys.modules[__name__])
+
+
+def _create(architecture: str, pretrained: bool, kwargs: dict[str, Any]) -> AlphaNet:
+    return create_entry(sys.modules[__name__], architecture, ARCHS, kwargs.pop("arch", None), pretrained, **kwargs)
+
+
+@register_model
+def attentive_nas_a0(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
+    """AttentiveNAS-A0: 203 MFLOPs at 192 pixels; AlphaNet-A0's arch."""
+    return _create("attentive_nas_a0", pretrained, kwargs)
+
+
+@register_model
+def attentive_nas_a1(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
+    """AttentiveNAS-A1: 279 MFLOPs at 224 pixels; AlphaNet-A1's arch."""
+    return _create("attentive_nas_a1", pretrained, kwargs)
+
+
+@register_model
+def attentive_nas_a2(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
+    """AttentiveNAS-A2: 317 MFLOPs at 224 pixels; AlphaNet-A2's arch."""
+    return _create("attentive_nas_a2", pretrained, kwargs)
+
+
+@register_model
+def attentive_nas_a3(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
+    """AttentiveNAS-A3: 357 MFLOPs at 224 pixels; AlphaNet-A3's arch."""
+    return _create("attentive_nas_a3", pretrained, kwargs)
+
+
+@register_model
+def attentive_nas_a4(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
+    """AttentiveNAS-A4: 444 MFLOPs at 256 pixels; AlphaNet-A4's arch."""
+    return _create("attentive_nas_a4", pretrained, kwargs)
+
+
+@register_model
+def attentive_nas_a5(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
+    """AttentiveNAS-A5: 491 MFLOPs at 256 pixels; not AlphaNet-A5's arch."""
+    return _create("attentive_nas_a5", pretrained, kwargs)
+
+
+@register_model
+def attentive_nas_a6(pretrained: bool = False, **kwargs: Any) -> AlphaNet:
+    """AttentiveNAS-A6: 709 MFLOPs at 288 pixels; AlphaNet-A6's arch."""
+    return _create("attentive_nas_a6", pretrained, kwargs)
+
+
+refresh_attentive_nas()

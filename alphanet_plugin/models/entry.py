@@ -1,0 +1,103 @@
+"""How a timm entry becomes a network: its arch comes from the name, from the caller, or from published weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import build_model_with_cfg
+
+from ..spaces import Arch
+from ..store import Published
+from .network import AlphaNet
+from .published import choose_published, register_published
+from .read_arch import GivenArch, read_arch
+
+
+def entry_cfg(resolution: int, **changed: Any) -> dict[str, Any]:
+    """timm's cfg of a network at `resolution` pixels, without weights; `paper_ids` and others in `changed`."""
+    cells = -(-resolution // 32)
+    return {
+        "num_classes": 1000,
+        "input_size": (3, resolution, resolution),
+        "pool_size": (cells, cells),
+        "crop_pct": 0.875,
+        "interpolation": "bicubic",
+        "mean": IMAGENET_DEFAULT_MEAN,
+        "std": IMAGENET_DEFAULT_STD,
+        "first_conv": "conv_stem",
+        "classifier": "classifier",
+        "license": "apache-2.0",
+        "notes": (protocols(resolution),),
+        **changed,
+    }
+
+
+def protocols(resolution: int) -> str:
+    """The two ways to evaluate, in words for a cfg or a card."""
+    return (
+        f"timm protocol: input at {resolution} pixels, the arch's resolution. "
+        f"Paper protocol: resize 256, centre crop 224, resized to {resolution} inside the network (resize_input=True)"
+    )
+
+
+def create_entry(
+    module: ModuleType,
+    architecture: str,
+    archs: Mapping[str, Arch],
+    arch: GivenArch | None,
+    pretrained: bool,
+    **kwargs: Any,
+) -> AlphaNet:
+    """Build one entry of `module`, which holds timm's `default_cfgs`.
+
+    Args:
+        module: The module of the entry.
+        architecture: The entry's name.
+        archs: The archs of the module's entries by name.
+        arch: What the caller gave; None means that the published weights or the name say it.
+        pretrained: Whether to load weights.
+        kwargs: timm's and the network's further arguments.
+    """
+    if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
+        published = choose_published(register_published(module), architecture, kwargs)
+        if published is not None:
+            model_args = dict(published.config.get("model_args", {}))
+            arch = _published_arch(published, model_args.pop("arch", None), arch)
+            kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag}
+    if arch is None:
+        arch = archs.get(architecture)
+    if arch is None:
+        raise ValueError(
+            f"{architecture} needs arch=...: an Arch, a dict of its fields, its printed form, or a YAML file's path"
+        )
+    arch = read_arch(arch)
+    if kwargs.get("pretrained_cfg") is None:
+        # Without weights nothing may depend on what the store holds, as timm's default (the first tag's cfg) would.
+        own = module.default_cfgs[architecture].cfgs[""].to_dict()
+        own.update({key: value for key, value in entry_cfg(arch.resolution).items() if key in _OF_RESOLUTION})
+        kwargs["pretrained_cfg"] = {**own, "architecture": architecture}
+    return build_model_with_cfg(
+        AlphaNet,
+        architecture,
+        pretrained,
+        arch=arch,
+        feature_cfg={"out_indices": (0, 1, 2, 3, 4), "flatten_sequential": True},
+        **kwargs,
+    )
+
+
+_OF_RESOLUTION = ("input_size", "pool_size", "notes")
+
+
+def _is_tag(pretrained_cfg: Any) -> bool:
+    return isinstance(pretrained_cfg, str) and bool(pretrained_cfg)
+
+
+def _published_arch(published: Published, own: GivenArch | None, given: GivenArch | None) -> GivenArch | None:
+    """The arch that the weights have; ValueError if the caller asks for another."""
+    if own is not None and given is not None and read_arch(given) != read_arch(own):
+        raise ValueError(f"{published.name} has arch {read_arch(own)}, not {read_arch(given)}; leave arch out")
+    return given if own is None else own
