@@ -1,6 +1,19 @@
 """Weights that come and go: released checkpoints, publishing, model cards."""
 
+from .import_released import FAMILIES, ReleasedSupernet, publish_released, read_released, store_released
 from .publish import Publication, publish
 from .released import read_supernet_checkpoint
+from .supernet_files import load_supernet, save_supernet
 
-__all__ = ["Publication", "publish", "read_supernet_checkpoint"]
+__all__ = [
+    "FAMILIES",
+    "Publication",
+    "ReleasedSupernet",
+    "load_supernet",
+    "publish",
+    "publish_released",
+    "read_released",
+    "read_supernet_checkpoint",
+    "save_supernet",
+    "store_released",
+]

@@ -53,5 +53,6 @@ def write_card(publication: Publication, path: Path) -> None:
         figures={label: publication.metrics[key] for key, (_, label) in _METRICS.items() if key in publication.metrics},
         recipe=yaml.safe_dump(dict(publication.recipe), sort_keys=False).strip(),
         license_name=publication.license,
+        source=dict(publication.source),
     )
     path.write_text(card.content, encoding="utf-8")

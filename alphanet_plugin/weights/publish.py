@@ -37,6 +37,7 @@ class Publication:
         dataset: Name of the data set.
         recipe: The run's configuration, as plain values.
         license: SPDX name of the weights' licence.
+        source: Where converted weights come from, as plain values; empty for weights of a run of our own.
     """
 
     architecture: str
@@ -50,10 +51,10 @@ class Publication:
     dataset: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
     license: str = "apache-2.0"
+    source: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.tag or not all(letter.isalnum() or letter in "_-" for letter in self.tag):
-            raise ValueError(f"a tag is letters, digits, '_' and '-', such as 'digits', not {self.tag!r}")
+        store.check_tag(self.tag)
 
     @property
     def name(self) -> str:
@@ -98,6 +99,7 @@ def _write_weights(model: nn.Module, publication: Publication, path: Path) -> No
         "license": publication.license,
         "mflops": f"{publication.mflops:.6f}",
         "metrics": json.dumps(dict(publication.metrics)),
+        "source": json.dumps(dict(publication.source)),
     }
     save_file(tensors, path, metadata=metadata)
 
