@@ -3,9 +3,9 @@
 from .alphanet import AlphaNetSupernet, build_supernet
 from .keep_freed_memory import keep_freed_memory
 from .layers import ElasticBatchNormAct2d, ElasticConv2d, ElasticLinear, ElasticSequential, make_elastic
-from .supernet import Supernet
+from .supernet import Supernet, slice_weights
 
 __all__ = [
     "AlphaNetSupernet", "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "Supernet",
-    "build_supernet", "keep_freed_memory", "make_elastic",
+    "build_supernet", "keep_freed_memory", "make_elastic", "slice_weights",
 ]  # fmt: skip

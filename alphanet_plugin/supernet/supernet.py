@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -41,20 +43,34 @@ class Supernet(nn.Module):
     def extract(self, arch: Arch | None = None) -> nn.Module:
         """The static timm model of an arch (by default the active one) with copies of the weights it uses."""
         subnet = self.build_static(self.active if arch is None else self.space.validate(arch))
-        shared = dict(self.named_modules())
-        for name, module in subnet.named_modules():
-            for key, like in module._parameters.items():
-                if like is not None:
-                    module._parameters[key] = nn.Parameter(_slice(shared[name]._parameters[key], like.shape))
-            for key, like in module._buffers.items():
-                if like is not None:
-                    module._buffers[key] = _slice(shared[name]._buffers[key], like.shape)
-        return subnet.train(self.training)
+        shared = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        return slice_weights(subnet, shared).train(self.training)
 
 
-def _slice(tensor: torch.Tensor | None, shape: torch.Size) -> torch.Tensor:
+Static = TypeVar("Static", bound=nn.Module)
+
+
+@torch.no_grad()
+def slice_weights(subnet: Static, shared: Mapping[str, torch.Tensor]) -> Static:
+    """Give a static model copies of the slices that it takes of shared tensors of the same names.
+
+    Args:
+        subnet: On any device, the meta device included; changed in place.
+        shared: Parameters and buffers, each at least as large as the subnet's.
+    """
+    for prefix, module in subnet.named_modules():
+        prefix = f"{prefix}." if prefix else ""
+        for key, like in module._parameters.items():
+            if like is not None:
+                module._parameters[key] = nn.Parameter(_slice(shared[prefix + key], like.shape))
+        for key, like in module._buffers.items():
+            if like is not None:
+                module._buffers[key] = _slice(shared[prefix + key], like.shape)
+    return subnet
+
+
+def _slice(tensor: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """A copy of the leading channels, and of the centre of a kernel, that a tensor of this shape takes."""
-    assert tensor is not None
     assert tensor.ndim == len(shape)
     for dim, size in enumerate(shape):
         start = (tensor.shape[dim] - size) // 2 if dim >= 2 else 0
