@@ -27,14 +27,20 @@ def read_run_config(path: str, overrides: list[str]) -> RunConfig:
     """A configuration by its path; a name such as ``configs/digits.yaml`` that is not there means the shipped file."""
     from ..config import RunConfig, read_config
 
+    return read_config(RunConfig, shipped_config(path), overrides)
+
+
+def shipped_config(path: str) -> Path:
+    """The path, or where there is no such file and it begins with ``configs/``, the shipped file of that name."""
     file = Path(path)
     if not file.exists() and path.startswith("configs/"):
         try:
-            file = shipped(path)
+            return shipped(path)
         except FileNotFoundError:
-            known = ", ".join(f"configs/{other.name}" for other in sorted(shipped("configs").glob("*.yaml")))
+            folder = shipped("configs")
+            known = ", ".join(f"configs/{other.relative_to(folder)}" for other in sorted(folder.rglob("*.yaml")))
             raise FileNotFoundError(f"there is no {path}, here or among the shipped ones: {known}") from None
-    return read_config(RunConfig, file, overrides)
+    return file
 
 
 def read_arch_option(text: str, space: SearchSpace) -> Arch:

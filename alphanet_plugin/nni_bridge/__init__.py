@@ -4,7 +4,12 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "AccelerateEvaluator": "evaluator",
+    "AlphaNet": "strategy",
     "AlphaNetSpace": "space",
+    "KLDistill": "strategy",
+    "OneShotSupernet": "one_shot_supernet",
+    "SupernetStrategy": "strategy",
     "repair_enas": "enas_loader",
 }
 

@@ -17,6 +17,7 @@ from .trained_run import (
     build_search,
     open_run,
     publish_run,
+    search_batches,
     search_results,
     to_publish,
     write_run_config,
@@ -25,5 +26,5 @@ from .trained_run import (
 __all__ = [
     "Deployment", "RunFolder", "TrainedRun", "build_accelerator", "build_data", "build_evaluator", "build_kd_loss",
     "build_model", "build_sampler", "build_search", "build_space", "build_trainer", "open_run", "publish_run",
-    "search_results", "to_publish", "write_run_config",
+    "search_batches", "search_results", "to_publish", "write_run_config",
 ]  # fmt: skip

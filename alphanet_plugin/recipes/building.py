@@ -87,8 +87,19 @@ def build_trainer(
     accelerator: Accelerator,
     splits: Splits,
     on_step: Callable[[dict[str, Any]], None] | None = None,
+    *,
+    supernet: Supernet | None = None,
+    sampler: Sampler | None = None,
 ) -> Trainer:
     """Everything that training needs, prepared; a run that was begun in the folder is resumed by `Trainer.run`.
+
+    Args:
+        config: The run.
+        accelerator: From `build_accelerator`.
+        splits: The images.
+        on_step: Called by the main rank with each step's record.
+        supernet: What to train in place of the configured space's supernet.
+        sampler: What to draw archs by in place of the configured sampler.
 
     Raises:
         ConfigError: The folder holds a run with another configuration.
@@ -101,7 +112,7 @@ def build_trainer(
     total_steps = training.epochs * steps_per_epoch
 
     set_seed(config.seed)
-    supernet = build_model(config, splits.num_classes)
+    supernet = supernet if supernet is not None else build_model(config, splits.num_classes)
     optimizer = build_sgd(supernet, lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay)
     model, optimizer = accelerator.prepare(supernet, optimizer)
     set_seed(config.seed, device_specific=True)
@@ -128,7 +139,7 @@ def build_trainer(
             kd_loss=build_kd_loss(config),
             clip_value=training.clip_value,
         ),
-        sampler=build_sampler(config),
+        sampler=sampler or build_sampler(config),
         schedule=WarmupCosine(
             base_lr=training.lr * max(1, training.batch_size * world // 256),
             total_steps=total_steps,

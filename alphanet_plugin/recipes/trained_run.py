@@ -87,12 +87,13 @@ def write_run_config(config: RunConfig) -> None:
 
 def build_evaluator(run: TrainedRun) -> SubnetEvaluator:
     """What the search evaluates subnets with: BatchNorm from training images, accuracy on the search images."""
-    settings = run.config.evaluation
-    return SubnetEvaluator(
-        run.supernet,
-        _batches(run, run.splits.calibration, settings.search_calibration_batches),
-        _batches(run, run.splits.search, None),
-    )
+    return SubnetEvaluator(run.supernet, *search_batches(run.config, run.splits))
+
+
+def search_batches(config: RunConfig, splits: Splits) -> tuple[Iterable[Any], Iterable[Any]]:
+    """Training images for BatchNorm during a search, and the search images."""
+    count = config.evaluation.search_calibration_batches
+    return _batches(config, splits.calibration, count), _batches(config, splits.search, None)
 
 
 def build_search(
@@ -173,8 +174,8 @@ class Deployment:
         self.splits = build_data(run.config, image_size=resolution)
         self.evaluator = SubnetEvaluator(
             _Deployed(run.supernet),
-            _batches(run, self.splits.calibration, settings.calibration_batches),
-            _batches(run, self.splits.test, None),
+            _batches(run.config, self.splits.calibration, settings.calibration_batches),
+            _batches(run.config, self.splits.test, None),
         )
 
     def measure(self, arch: Arch) -> tuple[nn.Module, Metrics]:
@@ -219,14 +220,14 @@ class _Deployed:
         return subnet
 
 
-def _batches(run: TrainedRun, images: LabelledImages, limit: int | None) -> Iterable[Any]:
+def _batches(config: RunConfig, images: LabelledImages, limit: int | None) -> Iterable[Any]:
     """`limit` whole batches for calibration, all images if None; kept in memory where they fit."""
-    settings = run.config.evaluation
+    settings = config.evaluation
     return repeatable_batches(
         images,
         batch_size=settings.batch_size,
         limit=limit,
         cache_gb=settings.cache_gb,
-        seed=run.config.seed,
-        num_workers=run.config.data.workers,
+        seed=config.seed,
+        num_workers=config.data.workers,
     )

@@ -1,0 +1,58 @@
+"""NAS experiments with NNI from a YAML file
+
+alphanet nni run configs/nni/alphanet_digits.yaml    train a supernet in an NNI experiment and rank its subnets
+alphanet nni resume ID                               go on with one that was stopped or killed"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from .cpu_ranks import start_cpu_ranks
+
+if TYPE_CHECKING:
+    from nni.nas.experiment import NasExperiment
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    verbs = parser.add_subparsers(dest="nni_verb", required=True, metavar="VERB")
+    begin = verbs.add_parser("run", help="run the experiment that a YAML file describes")
+    begin.add_argument("file", help="such as configs/nni/alphanet_digits.yaml")
+    again = verbs.add_parser("resume", help="go on with an experiment that was stopped or killed")
+    again.add_argument("experiment_id", metavar="ID", help="as `alphanet nni run` printed it")
+    for child in (begin, again):
+        child.add_argument("--port", type=int, default=8080, help="of NNI's portal, where there is one (default: 8080)")
+        child.add_argument("--top", type=int, default=5, help="how many models to print (default: 5)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    start_cpu_ranks()
+    from ..nni_bridge.experiment_file import resume, run_file
+    from .options import shipped_config
+
+    if arguments.nni_verb == "run":
+        experiment = run_file(shipped_config(arguments.file), port=arguments.port)
+    else:
+        experiment = resume(arguments.experiment_id, port=arguments.port)
+    if experiment is not None:
+        _print_top(experiment, arguments.top)
+        experiment.stop()
+
+
+def _print_top(experiment: NasExperiment, count: int) -> None:
+    print(f"experiment {experiment.id} has ended; its best models, by the evaluator's metric:")
+    for model in experiment.export_top_models(count):
+        metric: Any = model.metric
+        figure = metric["default"] if isinstance(metric, dict) else metric
+        print(f"  {'' if figure is None else format(figure, '6.2f')}  {_describe(experiment, model.sample)}")
+
+
+def _describe(experiment: NasExperiment, sample: dict[str, Any]) -> str:
+    from ..nni_bridge import AlphaNetSpace
+    from ..nni_bridge.samples import arch_of
+
+    if isinstance(experiment.model_space, AlphaNetSpace):
+        space = experiment.model_space
+        arch = arch_of(space.space, sample)
+        return f"{space.space.mflops(arch, space.num_classes):8.2f} MFLOPs  {arch}"
+    return " ".join(f"{label}={value}" for label, value in sample.items())

@@ -1,0 +1,99 @@
+"""Training with Accelerate as an NNI evaluator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import nni
+from nni.nas.evaluator import Evaluator
+from torch import nn
+
+from ..config import RunConfig, from_dict
+from ..data import Splits
+from ..evaluation import Metrics, evaluate, recalibrate_bn
+from ..recipes import build_accelerator, build_data, build_trainer, search_batches
+from .single_network import SingleNetwork, SingleSampler
+
+
+@nni.trace
+class AccelerateEvaluator(Evaluator):
+    """Trains with this package's Accelerate loop and reports top-1 accuracy in percent on the search images.
+
+    Given a frozen model it trains that network alone on the labels, from the weights that it has; with
+    ``training={"epochs": 0}`` it only recalibrates and measures it, as a search over a trained supernet wants.
+    Strategies of this package hand it a whole supernet. All arguments are plain values, so it can be serialised.
+
+    Args:
+        output: Folder for checkpoints and logs. A run begun there goes on where it stopped.
+        data: Section ``data`` of a run's YAML, such as ``{"name": "digits", "image_size": 48}``.
+        training: Section ``training``; epochs may be 0.
+        evaluation: Section ``evaluation``.
+        seed: Of everything random.
+
+    Raises:
+        ConfigError: A key or value is wrong; the message names it.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        data: Mapping[str, Any] | None = None,
+        training: Mapping[str, Any] | None = None,
+        evaluation: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ):
+        self.output = output
+        self.data = dict(data or {})
+        self.training = dict(training or {})
+        self.evaluation = dict(evaluation or {})
+        self.seed = seed
+        self.run_config()  # a mistake shows now, not in a trial
+
+    def run_config(self, **sections: Any) -> RunConfig:
+        """The run as `alphanet train` would read it, with further sections of the YAML."""
+        training = {**self.training, "epochs": max(1, self.epochs)}
+        if self.epochs < 1:
+            training["warmup_epochs"] = 0
+        values = {"output": self.output, "seed": self.seed, "data": self.data, "training": training}
+        return from_dict(RunConfig, {**values, "evaluation": self.evaluation, **sections})
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training images; 0 to measure only."""
+        return int(self.training.get("epochs", RunConfig(output="").training.epochs))
+
+    def evaluate(self, model: nn.Module) -> float:
+        """Train a frozen model, report its top-1 accuracy in percent on the search images, and return it."""
+        config = self.run_config(output=str(Path(self.output) / "trials" / _name_of(model)))
+        accelerator = build_accelerator(config)
+        splits = build_data(config)
+        if self.epochs:
+            network = SingleNetwork(model)
+            trainer = build_trainer(
+                config, accelerator, splits, supernet=network, sampler=SingleSampler(network.active)
+            )
+            trainer.run()
+            accelerator.end_training()
+        metrics = measure(config, splits, model.to(accelerator.device))
+        if accelerator.is_main_process:
+            nni.report_intermediate_result(metrics.top1)
+            nni.report_final_result({"default": metrics.top1, **asdict(metrics)})
+        return metrics.top1
+
+
+def measure(config: RunConfig, splits: Splits, model: nn.Module) -> Metrics:
+    """Recalibrate a network's BatchNorm on training images and measure it on the search images."""
+    calibration, search = search_batches(config, splits)
+    return evaluate(recalibrate_bn(model, calibration).eval(), search)
+
+
+def _name_of(model: nn.Module) -> str:
+    """A folder name of its own for every architecture."""
+    arch = getattr(model, "arch", None)
+    shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    return hashlib.sha256(json.dumps([str(arch), shapes]).encode()).hexdigest()[:16]

@@ -1,0 +1,78 @@
+"""NAS experiments, also under several ranks and after a kill."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accelerate import PartialState
+from nni.nas.evaluator import Evaluator
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment.config import NasExperimentConfig
+from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.space import RawFormatModelSpace
+from nni.nas.strategy import Strategy
+
+from .evolution_serializer import allow_evolution_to_resume
+from .strategy import SupernetStrategy
+
+
+def build_experiment(
+    space: ModelSpace,
+    evaluator: Evaluator,
+    strategy: Strategy,
+    *,
+    config: NasExperimentConfig | None = None,
+    experiment_id: str | None = None,
+) -> NasExperiment:
+    """NNI's experiment; strategies of this package get the sequential engine and the raw format that they need.
+
+    Args:
+        space: The model space.
+        evaluator: An NNI evaluator.
+        strategy: An NNI strategy.
+        config: NNI's configuration.
+        experiment_id: Of an experiment to go on with.
+    """
+    allow_evolution_to_resume()
+    if config is None and isinstance(strategy, SupernetStrategy):
+        config = NasExperimentConfig("sequential", "raw", "local")
+    return NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
+
+
+def run_experiment(
+    space: ModelSpace,
+    evaluator: Evaluator,
+    strategy: Strategy,
+    *,
+    port: int = 8080,
+    config: NasExperimentConfig | None = None,
+    experiment_id: str | None = None,
+    resume: bool = False,
+) -> NasExperiment | None:
+    """Run an experiment to its end. Under several ranks only the first writes its folder and serves the portal.
+
+    Args:
+        space: The model space.
+        evaluator: An NNI evaluator.
+        strategy: An NNI strategy; under several ranks one of this package, which trains on all of them.
+        port: Of NNI's portal, where the engine has one.
+        config: NNI's configuration.
+        experiment_id: A name for the experiment, or the one to resume.
+        resume: Go on with the experiment of that id.
+
+    Returns:
+        The experiment, for `export_top_models`; None on the other ranks.
+    """
+    if PartialState().num_processes > 1 and not isinstance(strategy, SupernetStrategy):
+        raise ValueError(f"{type(strategy).__name__} runs in one process; several ranks are for SupernetStrategy")
+    if not PartialState().is_main_process:
+        strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
+        return None
+    experiment = build_experiment(space, evaluator, strategy, config=config, experiment_id=experiment_id)
+    options: dict[str, Any] = {"port": port}
+    if resume:
+        experiment.resume(**options)
+    else:
+        experiment.run(**options)
+    return experiment

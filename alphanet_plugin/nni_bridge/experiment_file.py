@@ -1,0 +1,172 @@
+"""NAS experiments from YAML: sections ``experiment``, ``space``, ``evaluator`` and ``strategy``."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+from nni.experiment import Experiment
+from nni.nas.experiment import NasExperiment
+from nni.nas.experiment.config import NasExperimentConfig
+from nni.tools.nnictl.config_utils import Experiments
+
+from ..errors import ConfigError
+from .experiment import run_experiment
+
+_FILE = "alphanet.yaml"
+_SECTIONS = ("experiment", "space", "evaluator", "strategy")
+SPACES = {
+    "alphanet": "alphanet_plugin.nni_bridge:AlphaNetSpace",
+    "mobilenet_v3": "nni.nas.hub.pytorch:MobileNetV3Space",
+    "proxylessnas": "nni.nas.hub.pytorch:ProxylessNAS",
+    "shufflenet": "nni.nas.hub.pytorch:ShuffleNetSpace",
+}
+EVALUATORS = {"accelerate": "alphanet_plugin.nni_bridge:AccelerateEvaluator"}
+STRATEGIES = {
+    "alphanet": "alphanet_plugin.nni_bridge:AlphaNet",
+    "kl": "alphanet_plugin.nni_bridge:KLDistill",
+    "random": "nni.nas.strategy:Random",
+    "grid_search": "nni.nas.strategy:GridSearch",
+    "regularized_evolution": "nni.nas.strategy:RegularizedEvolution",
+    "tpe": "nni.nas.strategy:TPE",
+    "policy_based_rl": "nni.nas.strategy:PolicyBasedRL",
+}
+
+
+def run_file(path: str | Path, *, port: int = 8080) -> NasExperiment | None:
+    """Run the experiment that a YAML file describes; returns it, or None on ranks other than the first.
+
+    Raises:
+        ConfigError: A section, key or name is wrong; the message names it and what is allowed.
+    """
+    sections = read_sections(Path(path))
+    experiment_id = sections["experiment"].pop("experimentId", None) or _new_id()
+    config = build_config(sections["experiment"])
+    folder = Path(config.canonical_copy().experiment_working_directory) / experiment_id  # type: ignore[arg-type]
+    parts = build_parts(sections)  # a mistake shows before anything is written
+    if folder.exists():
+        raise ConfigError(
+            f"there is an experiment {experiment_id} in {folder.parent}; `alphanet nni resume {experiment_id}`"
+        )
+    folder.mkdir(parents=True)
+    shutil.copy(path, folder / _FILE)
+    return run_experiment(*parts, port=port, config=config, experiment_id=experiment_id)
+
+
+def resume(experiment_id: str, *, port: int = 8080) -> NasExperiment | None:
+    """Go on with an experiment that `run_file` began.
+
+    Raises:
+        ConfigError: NNI knows no such experiment, or it was not begun from a file.
+    """
+    known = Experiments().get_all_experiments()
+    if experiment_id not in known:
+        raise ConfigError(f"NNI knows no experiment {experiment_id!r}; it knows {', '.join(known) or 'none'}")
+    file = Path(known[experiment_id]["logDir"]) / experiment_id / _FILE
+    if not file.is_file():
+        raise ConfigError(f"experiment {experiment_id} was not begun by `alphanet nni run`: there is no {file}")
+    sections = read_sections(file)
+    sections["experiment"].pop("experimentId", None)
+    config = build_config(sections["experiment"])
+    return run_experiment(*build_parts(sections), port=port, config=config, experiment_id=experiment_id, resume=True)
+
+
+def read_sections(path: Path) -> dict[str, dict[str, Any]]:
+    """The four sections of a file; ``experiment`` may be left out."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold the sections {', '.join(_SECTIONS)}")
+    for name in content:
+        _check_known(name, _SECTIONS, f"{path}: section")
+    sections = {name: content.get(name) or {} for name in _SECTIONS}
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            raise ConfigError(f"{path}: section {name} must hold keys and values, not {section!r}")
+        if not section and name != "experiment":
+            raise ConfigError(f"{path} has no section {name!r}")
+    return {name: dict(section) for name, section in sections.items()}
+
+
+def build_config(section: Mapping[str, Any]) -> NasExperimentConfig:
+    """NNI's configuration from its own keys (``experimentName``, ``maxTrialNumber``, ``trialConcurrency`` ...).
+
+    Models run in this process with the weights that they share unless ``executionEngine`` and ``modelFormat`` say
+    otherwise.
+    """
+    values = {_snake(key): value for key, value in section.items()}
+    parts = [values.pop(key, default) for key, default in
+             (("execution_engine", "sequential"), ("model_format", "raw"), ("training_service", "local"))]  # fmt: skip
+    config = NasExperimentConfig(*parts)
+    fields = [name for name in vars(config) if not name.startswith("_")]
+    for key, value in values.items():
+        _check_known(key, fields, "experiment:")
+        setattr(config, key, value)
+    return config
+
+
+def build_parts(sections: Mapping[str, Mapping[str, Any]]) -> tuple[Any, Any, Any]:
+    """Model space, evaluator and strategy."""
+    space = _build("space", sections["space"], SPACES)
+    evaluator = _build("evaluator", {"name": "accelerate", **sections["evaluator"]}, EVALUATORS)
+    return space, evaluator, _build("strategy", sections["strategy"], STRATEGIES)
+
+
+def _build(section: str, values: Mapping[str, Any], registry: Mapping[str, str]) -> Any:
+    arguments = dict(values)
+    name = arguments.pop("name", None)
+    if name is None:
+        raise ConfigError(f"{section}.name is missing; known are {', '.join(registry)}")
+    _check_known(name, registry, f"{section}.name:")
+    module, _, attribute = registry[name].partition(":")
+    kind = getattr(import_module(module), attribute)
+    allowed = _arguments(kind)
+    for key in arguments:
+        _check_known(key, allowed, f"{section} {name}:")
+    try:
+        return kind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{section} {name}: {error}") from error
+
+
+def _arguments(kind: Callable[..., Any]) -> list[str]:
+    """Names that a class takes, through **options of its bases."""
+    names: list[str] = []
+    for base in inspect.getmro(getattr(kind, "__wrapped__", kind)):  # nni.trace wraps a class
+        initialise = getattr(base, "_init_wrapped", None) or base.__dict__.get("__init__")
+        if initialise is None:
+            continue
+        parameters = inspect.signature(initialise).parameters.values()
+        names += [
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"
+        ]
+        if names and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return list(dict.fromkeys(names))
+
+
+def _check_known(name: Any, known: Iterable[str], where: str) -> None:
+    known = list(known)
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        raise ConfigError(f"{where} {name!r} is not known; {hint}")
+
+
+def _snake(key: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", str(key)).lower()
+
+
+def _new_id() -> str:
+    return Experiment(None).id  # NNI's own way of drawing one

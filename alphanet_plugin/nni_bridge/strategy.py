@@ -1,0 +1,173 @@
+"""The papers' methods as NNI strategies."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
+from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace
+from nni.nas.strategy import Strategy
+
+from ..config import RunConfig
+from ..errors import SearchError
+from ..spaces import Arch
+from ..supernet import Supernet
+from .evaluator import AccelerateEvaluator
+from .one_shot_supernet import LabelSpace, OneShotSupernet
+from .samples import sample_of
+from .space import AlphaNetSpace
+from .supernet_training import SupernetTraining
+
+
+class SupernetStrategy(Strategy):
+    """Train a supernet by the sandwich rule with in-place distillation, then rank some of its subnets.
+
+    Works on `AlphaNetSpace` (the fast face) and on any one-shot model space of NNI, with an `AccelerateEvaluator`, in
+    the sequential engine and raw format, which `run_experiment` chooses. The experiment's intermediate results are the
+    smallest subnet's top-1 accuracy in percent after each epoch, its final one is the mean over the ranked subnets; all
+    on the search images. Killed and resumed, it goes on from the evaluator's last checkpoint.
+
+    Args:
+        num_random: Random archs in each step, beside the largest and the smallest.
+        num_candidates: Random subnets that are ranked after training, beside the presets and the two ends.
+        seed: Of the ranked subnets.
+    """
+
+    def __init__(self, *, num_random: int = 2, num_candidates: int = 8, seed: int = 0):
+        super().__init__()
+        self.num_random = num_random
+        self.num_candidates = num_candidates
+        self.seed = seed
+        self.training: SupernetTraining | None = None
+
+    @abstractmethod
+    def kd_section(self) -> Mapping[str, Any]:
+        """Section ``kd`` of a run's YAML: what the students learn by."""
+
+    def run_config(self, evaluator: AccelerateEvaluator, supernet: Supernet) -> RunConfig:
+        """The run as `alphanet train` would read it."""
+        sections: dict[str, Any] = {"kd": dict(self.kd_section()), "sampler": {"num_random": self.num_random}}
+        if not isinstance(supernet.space, LabelSpace):
+            sections["space"] = supernet.space.to_config()
+        return evaluator.run_config(**sections)
+
+    def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> RawFormatModelSpace:
+        if not isinstance(model_space, RawFormatModelSpace) or not isinstance(engine, SequentialExecutionEngine):
+            raise TypeError(
+                f"{type(self).__name__} trains one shared network: use alphanet_plugin.nni_bridge.run_experiment, or "
+                "NasExperimentConfig('sequential', 'raw', 'local')"
+            )
+        if not isinstance(model_space.evaluator, AccelerateEvaluator):
+            raise TypeError(f"{type(self).__name__} needs an AccelerateEvaluator, not {model_space.evaluator!r}")
+        supernet = as_supernet(model_space.model_space)
+        config = self.run_config(model_space.evaluator, supernet)
+        self.training = SupernetTraining(config, supernet, self._candidates(supernet))
+        mutated = RawFormatModelSpace(model_space.model_space, self.training)
+        mutated.status = ModelStatus.Frozen
+        return mutated
+
+    def _candidates(self, supernet: Supernet) -> list[Arch]:
+        space, rng = supernet.space, np.random.default_rng(self.seed)
+        drawn = [space.sample(rng) for _ in range(self.num_candidates)]
+        return list(dict.fromkeys([space.smallest(), *space.presets.values(), *drawn, space.largest()]))
+
+    def _run(self) -> None:
+        assert self.training is not None
+        mutated = RawFormatModelSpace(self.model_space.model_space, self.training)  # type: ignore[attr-defined]
+        mutated.status = ModelStatus.Frozen
+        self.engine.submit_models(mutated)
+
+    def list_models(self, sort: bool = True, limit: int | None = None) -> Iterator[ExecutableModelSpace]:
+        """The ranked subnets, best first; their weights are slices of the supernet's, not yet recalibrated."""
+        if self.training is None:
+            raise RuntimeError("the strategy has not been run")
+        ranked = self.training.results
+        ranked = sorted(ranked, key=lambda result: -result.metrics.top1) if sort else ranked
+        for result in ranked[:limit]:
+            model = self.model_space.freeze(nni_sample(self.training.supernet, result.arch))
+            model.status = ModelStatus.Trained
+            model.metrics.final = result.metrics.top1
+            yield model
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the weights are; they, the optimiser's and the random states are in that run's checkpoints."""
+        return {} if self.training is None else {"output": str(Path(self.training.config.output).resolve())}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Check that the run to go on with is the experiment's own.
+
+        Raises:
+            SearchError: The evaluator's output is another folder than when the experiment began.
+        """
+        now = self.state_dict().get("output")
+        if state_dict.get("output") not in (None, now):
+            raise SearchError(
+                f"this experiment trains in {state_dict['output']}, not {now}; give the evaluator that output"
+            )
+
+
+class AlphaNet(SupernetStrategy):
+    """Sandwich training with adaptive alpha-divergence (AlphaNet, ICML 2021, algorithm 1).
+
+    Args:
+        alpha_min: Penalises over-estimated uncertainty.
+        alpha_max: Penalises under-estimated uncertainty.
+        clip: Upper bound beta of (p / q)^alpha.
+        form: ``reference``, ``paper`` or ``exact``; see `alphanet_plugin.losses.AdaptiveAlphaDivergence`.
+        options: As `SupernetStrategy` takes them.
+    """
+
+    def __init__(
+        self,
+        alpha_min: float = -1.0,
+        alpha_max: float = 1.0,
+        clip: float = 5.0,
+        form: Literal["reference", "paper", "exact"] = "reference",
+        **options: Any,
+    ):
+        super().__init__(**options)
+        self.alpha_min, self.alpha_max, self.clip, self.form = alpha_min, alpha_max, clip, form
+
+    def kd_section(self) -> Mapping[str, Any]:
+        return {
+            "name": "adaptive_alpha",
+            "alpha_min": self.alpha_min,
+            "alpha_max": self.alpha_max,
+            "clip": self.clip,
+            "form": self.form,
+        }
+
+
+class KLDistill(SupernetStrategy):
+    """Sandwich training with KL divergence, the baseline that AlphaNet replaces (BigNAS, ECCV 2020).
+
+    Args:
+        temperature: Divides both networks' logits; the loss is multiplied by its square.
+        options: As `SupernetStrategy` takes them.
+    """
+
+    def __init__(self, temperature: float = 1.0, **options: Any):
+        super().__init__(**options)
+        self.temperature = temperature
+
+    def kd_section(self) -> Mapping[str, Any]:
+        return {"name": "kl", "temperature": self.temperature}
+
+
+def as_supernet(model_space: Any) -> Supernet:
+    """The supernet of a model space: our own of `AlphaNetSpace`, any other mutated by NNI's path sampling."""
+    if not isinstance(model_space, AlphaNetSpace):
+        return OneShotSupernet(model_space)
+    if model_space.face != "fast":
+        raise ValueError("the native face is for DARTS and its kin; build AlphaNetSpace with face='fast'")
+    return cast(Supernet, model_space.network.supernet)
+
+
+def nni_sample(supernet: Supernet, arch: Arch) -> dict[str, Any]:
+    """NNI's sample of one of its archs."""
+    space = supernet.space
+    return space.sample_of(arch) if isinstance(space, LabelSpace) else sample_of(space, arch)
