@@ -26,7 +26,7 @@ from typing import Any
 from . import store
 from .atomic import atomic_folder
 from .digest import digest, recorded_sha256
-from .errors import CheckpointError, ConfigError, HubError, StoreError
+from .errors import AlphaNetError, CheckpointError, ConfigError, HubError, StoreError
 
 VARIABLE = "ALPHANET_HUB"
 _ORIGIN_FILE = "hub.json"
@@ -156,7 +156,7 @@ def _choose_tag(org: str, architecture: str) -> str:
 
     # Not HfApi.list_models: without a network it tries again for half a minute, while a copy could answer.
     query = {"author": org, "search": architecture, "sort": "lastModified", "direction": "-1", "limit": "1000"}
-    with _hub_errors(f"{org}/{architecture}.*"):
+    with hub_errors(f"{org}/{architecture}.*"):
         answer = get_session().get(
             f"{constants.ENDPOINT}/api/models", params=query, headers=build_hf_headers(), timeout=_TIMEOUT
         )
@@ -174,7 +174,7 @@ def _ask_repository(org: str, architecture: str, tag: str) -> _Repository:
     from huggingface_hub import HfApi
 
     name = f"{org}/{architecture}.{tag}"
-    with _hub_errors(name):
+    with hub_errors(name):
         info = HfApi().model_info(name, files_metadata=True, timeout=_TIMEOUT)
         siblings = {file.rfilename: file for file in info.siblings or ()}
     if info.id.casefold() != name.casefold():
@@ -199,7 +199,7 @@ def _download(repository: _Repository) -> store.Published:
     folder = copy_folder(repository.org, repository.architecture, repository.tag)
     try:
         with _disk_errors(folder), atomic_folder(folder) as beside:
-            with _hub_errors(repository.name):
+            with hub_errors(repository.name):
                 for file in store.FILES:
                     if file in repository.files:
                         hf_hub_download(repository.name, file, revision=repository.revision, local_dir=beside)
@@ -246,19 +246,22 @@ _REFUSED = (
 
 
 @contextmanager
-def _hub_errors(name: str) -> Iterator[None]:
-    """The client's errors about repository `name`, as a HubError that says what to do."""
+def hub_errors(name: str, writing: bool = False) -> Iterator[None]:
+    """The client's errors about repository `name`, as a HubError that says what to do; the disk's as they are."""
     from huggingface_hub.errors import HTTPError
 
     try:
         yield
-    except (HTTPError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except AlphaNetError:
+        raise
+    # RuntimeError is what its transfers of large files raise; the last three, an answer that no hub would give.
+    except (HTTPError, OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         if _is_of_disk(error):
             raise
-        raise HubError(explain(error, name)) from error
+        raise HubError(_explain(error, name, writing)) from error
 
 
-def explain(error: BaseException, name: str) -> str:
+def _explain(error: BaseException, name: str, writing: bool) -> str:
     """What an error of huggingface_hub about repository `name` means, and what to do, in one line."""
     from huggingface_hub import constants
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -272,6 +275,8 @@ def explain(error: BaseException, name: str) -> str:
         return f"{name} is no name that a repository on the hub can have: {reason}"
     if isinstance(cause, OfflineModeIsEnabled):
         return f"{name} was not asked for, as HF_HUB_OFFLINE forbids it; unset it to use the hub"
+    if writing and status in (401, 403, 404):
+        return f"the hub does not let you write {name}; run `hf auth login` or set HF_TOKEN to a token that may"
     if isinstance(cause, GatedRepoError):
         return f"{name} is gated: ask for access on its page, then run `hf auth login` or set HF_TOKEN"
     if status in (401, 404):
@@ -280,7 +285,7 @@ def explain(error: BaseException, name: str) -> str:
         return f"the hub refuses your token's access to {name}; run `hf auth login` or set HF_TOKEN to one that may"
     if status is not None:
         return f"the hub answered {status} about {name}; try again later ({reason})"
-    if isinstance(error, (ValueError, KeyError, TypeError, AttributeError)) and not isinstance(error, OSError):
+    if isinstance(error, (ValueError, LookupError, TypeError, AttributeError)) and not isinstance(error, OSError):
         return f"{constants.ENDPOINT} answered about {name} as no hub does; check HF_ENDPOINT and any proxy ({reason})"
     return f"the connection to {constants.ENDPOINT} about {name} failed; check the network and try again ({reason})"
 

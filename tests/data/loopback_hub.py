@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class LoopbackHub:
         cut_after: Weights' downloads break off after so many bytes, `cuts` times.
         corrupt: Weights come with one byte changed.
         refuse_commits: Names of repositories whose commits fail.
+        refuse_weights: Uploads of weights fail, and are cut off if this is "cut".
         answer_as: Name -> name that the hub says it has, as for a repository that moved.
     """
 
@@ -40,7 +42,7 @@ class LoopbackHub:
         self.endpoint, self.port = endpoint, urlsplit(endpoint).port
         self.repositories, self.blobs, self.requests = {}, {}, []
         self.cut_after, self.cuts, self.corrupt = None, 0, False
-        self.refuse_commits, self.answer_as, self.commits = set(), {}, 0
+        self.refuse_commits, self.refuse_weights, self.answer_as, self.commits = set(), "", {}, 0
         self.server = None
 
     def __enter__(self):
@@ -66,7 +68,9 @@ class LoopbackHub:
         repository = self.repositories.setdefault(name, Repository(private=private))
         self.commits += 1
         repository.files = {**repository.files, **files}
-        repository.revision = hashlib.sha1(f"{name} {self.commits}".encode()).hexdigest()
+        # The client keeps what it fetched by commit, from one test to the next.
+        state = [name, self.commits, {path: sha256(content) for path, content in repository.files.items()}]
+        repository.revision = hashlib.sha1(json.dumps(state).encode()).hexdigest()
         repository.modified = time.time() if modified is None else modified
         self.blobs.update({sha256(content): content for content in files.values()})
 
@@ -136,9 +140,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self):
         self.hub.requests.append(("PUT", self.path))
+        if self.hub.refuse_weights == "cut":
+            self.rfile.read(100_000)
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
         content = self.rfile.read(int(self.headers["Content-Length"]))
         oid = self.path.rpartition("/")[2]
-        if sha256(content) != oid:
+        if sha256(content) != oid or self.hub.refuse_weights:
             self.answer(400)
             return
         self.hub.blobs[oid] = content
@@ -147,9 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
     def token(self):
         return (self.headers.get("Authorization") or "").removeprefix("Bearer ")
 
-    def answer(self, content, headers=()):
+    def answer(self, content, headers=(), status=200):
         """A status without content, or what becomes JSON."""
-        status = content if isinstance(content, int) else 200
+        status = content if isinstance(content, int) else status
         body = b"{}" if isinstance(content, int) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -245,16 +253,12 @@ class _Handler(BaseHTTPRequestHandler):
     def validate_yaml(self, content):
         data = yaml.safe_load(content.split("---")[1])
         wrong = [] if data.get("license") in LICENSES else [{"message": f"license {data.get('license')} is unknown"}]
-        body = json.dumps({"errors": wrong, "warnings": []}).encode()
-        self.send_response(400 if wrong else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer({"errors": wrong, "warnings": []}, status=400 if wrong else 200)
 
     def create(self, asked):
         name = f"{asked['organization']}/{asked['name']}"
         if name in self.hub.repositories:
-            self.answer(409)
+            self.answer({"url": f"{self.hub.endpoint}/{name}"}, status=409)
             return
         private = bool(asked.get("private")) or asked.get("visibility") == "private"
         self.hub.repositories[name] = Repository(private=private)
