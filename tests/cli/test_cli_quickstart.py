@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from huggingface_hub import ModelCard
 from PIL import Image
 
 SMALL = [
@@ -100,3 +101,31 @@ def test_verbs_on_the_run(quickstart):
     done = alphanet("models", "--published", home=home, cwd=folder)
     assert "alphanet_a0.again" in done.stdout
     assert "alphanet_a0.digits" in done.stdout
+
+
+def test_publish_to_a_hub_and_load_from_it_elsewhere(quickstart, loopback_hub, monkeypatch, tmp_path):
+    folder, _, _ = quickstart
+    monkeypatch.setenv("HF_TOKEN", "hf_owner")
+    options = ["--tag", "shared", "--set", "publish.front=0", "--hub", "my-lab", "--private"]
+    done = alphanet("publish", "runs/digits", *options, home=folder / "home", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert f"Uploaded {loopback_hub.endpoint}/my-lab/alphanet_a0.shared" in done.stdout
+    (repository,) = loopback_hub.repositories.values()
+    assert set(repository.files) == {"model.safetensors", "config.json", "README.md", "pareto.png"}
+    card = ModelCard(repository.files["README.md"].decode())
+    accuracy = card.data.eval_results[0].metric_value
+    assert "search saw" in card.text
+
+    monkeypatch.setenv("ALPHANET_HUB", "my-lab")
+    measured = alphanet("evaluate", "alphanet_a0.shared", "--data", "digits", home=tmp_path, cwd=tmp_path)
+    assert measured.returncode == 0, measured.stderr
+    assert float(re.search(r"top1 ([\d.]+) %", measured.stdout)[1]) == pytest.approx(accuracy, abs=0.006)
+    listed = alphanet("models", "--published", home=tmp_path, cwd=tmp_path)
+    assert "copies from my-lab" in listed.stdout
+    assert "alphanet_a0.shared" in listed.stdout
+
+    monkeypatch.delenv("HF_TOKEN")
+    loopback_hub.repositories.clear()
+    refused = alphanet("publish", "runs/digits", *options, home=folder / "home", cwd=folder)
+    assert refused.returncode == 2
+    assert "`hf auth login` or set HF_TOKEN" in refused.stderr
