@@ -39,7 +39,7 @@ class Publication:
         dataset: Name of the data set.
         recipe: The run's configuration, as plain values; empty if no run trained the weights.
         license: SPDX name of the weights' licence.
-        protocol: How the metrics were measured, in words; needed where there are any.
+        protocol: How the metrics were measured, in words.
         source: Where the weights come from, a paragraph of Markdown, where the recipe does not say it.
         picture: A PNG of the search's Pareto front; None or a path without a file for none.
     """

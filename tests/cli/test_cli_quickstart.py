@@ -9,6 +9,8 @@ import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from alphanet_plugin.cli.main import main
+
 SMALL = [
     "space.resolutions=[16, 20, 24, 28]", "data.image_size=28", "training.epochs=1", "training.batch_size=128",
     "evaluation.calibration_batches=2", "evaluation.search_calibration_batches=1", "evaluation.batch_size=64",
@@ -103,29 +105,22 @@ def test_verbs_on_the_run(quickstart):
     assert "alphanet_a0.digits" in done.stdout
 
 
-def test_publish_to_a_hub_and_load_from_it_elsewhere(quickstart, loopback_hub, monkeypatch, tmp_path):
+def test_publish_to_a_hub_and_load_from_it_elsewhere(quickstart, loopback_hub, monkeypatch, tmp_path, capsys):
     folder, _, _ = quickstart
     monkeypatch.setenv("HF_TOKEN", "hf_owner")
+    monkeypatch.setenv("ALPHANET_HOME", str(folder / "home"))
     options = ["--tag", "shared", "--set", "publish.front=0", "--hub", "my-lab", "--private"]
-    done = alphanet("publish", "runs/digits", *options, home=folder / "home", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert f"Uploaded {loopback_hub.endpoint}/my-lab/alphanet_a0.shared" in done.stdout
+    assert main(["publish", str(folder / "runs/digits"), *options]) == 0
+    assert f"Uploaded {loopback_hub.endpoint}/my-lab/alphanet_a0.shared" in capsys.readouterr().out
     (repository,) = loopback_hub.repositories.values()
     assert set(repository.files) == {"model.safetensors", "config.json", "README.md", "pareto.png"}
     card = ModelCard(repository.files["README.md"].decode())
-    accuracy = card.data.eval_results[0].metric_value
-    assert "search saw" in card.text
+    assert "neither training nor search saw" in card.text
 
+    monkeypatch.setenv("ALPHANET_HOME", str(tmp_path))
     monkeypatch.setenv("ALPHANET_HUB", "my-lab")
-    measured = alphanet("evaluate", "alphanet_a0.shared", "--data", "digits", home=tmp_path, cwd=tmp_path)
-    assert measured.returncode == 0, measured.stderr
-    assert float(re.search(r"top1 ([\d.]+) %", measured.stdout)[1]) == pytest.approx(accuracy, abs=0.006)
-    listed = alphanet("models", "--published", home=tmp_path, cwd=tmp_path)
-    assert "copies from my-lab" in listed.stdout
-    assert "alphanet_a0.shared" in listed.stdout
-
-    monkeypatch.delenv("HF_TOKEN")
-    loopback_hub.repositories.clear()
-    refused = alphanet("publish", "runs/digits", *options, home=folder / "home", cwd=folder)
-    assert refused.returncode == 2
-    assert "`hf auth login` or set HF_TOKEN" in refused.stderr
+    assert main(["evaluate", "alphanet_a0.shared", "--data", "digits"]) == 0
+    measured = float(re.search(r"top1 ([\d.]+) %", capsys.readouterr().out)[1])
+    assert measured == pytest.approx(card.data.eval_results[0].metric_value, abs=0.006)
+    assert main(["models", "--published"]) == 0
+    assert re.search(r"copies from my-lab on the hub:\s+alphanet_a0\.shared +10 classes", capsys.readouterr().out)

@@ -118,5 +118,6 @@ def test_weights_that_nobody_measured(net):
 
 
 def test_source_and_recipe_together(net):
-    _, card = card_of(net, source="Trained twice.")
+    _, card = card_of(net, source="Trained twice.", protocol="")
+    assert "Protocol: not recorded." in card.text
     assert re.search(r"Trained twice\.\n\nThe supernet was trained once", card.text)
