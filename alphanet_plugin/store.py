@@ -3,6 +3,7 @@
 The store is a folder, ``$ALPHANET_HOME`` or the user's data directory, with one folder a published model:
 ``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``config.json`` (as `timm.models.push_to_hf_hub` writes it,
 with the weights' sha256 beside), ``README.md``, and ``pareto.png`` where a search drew one.
+Imported supernets lie beside them in ``supernets/FAMILY.TAG/``, copies from a hub in ``hub/ORG/ARCHITECTURE.TAG/``.
 """
 
 from __future__ import annotations
@@ -65,6 +66,17 @@ def home() -> Path:
 def model_folder(architecture: str, tag: str) -> Path:
     """Where a model of that name is, or would be."""
     return home() / "models" / f"{architecture}.{tag}"
+
+
+def check_tag(tag: str) -> None:
+    """ValueError if `tag` cannot be part of a folder's and of a timm model's name."""
+    if not tag or not all(letter.isalnum() or letter in "_-" for letter in tag):
+        raise ValueError(f"a tag is letters, digits, '_' and '-', such as 'digits', not {tag!r}")
+
+
+def supernet_folder(family: str, tag: str) -> Path:
+    """Where a supernet of that name is, or would be."""
+    return home() / "supernets" / f"{family}.{tag}"
 
 
 def list_published() -> list[Published]:

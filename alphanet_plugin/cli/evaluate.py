@@ -3,14 +3,17 @@
 alphanet evaluate runs/digits --arch a4               a subnet of a run, on its search images
 alphanet evaluate runs/digits --arch a4 --split test  ... on its test images, as it would be deployed
 alphanet evaluate alphanet_a4.digits --data digits    a published model, on a data set's test images
-alphanet evaluate resnet18 --data folder --root DIR   any timm model"""
+alphanet evaluate alphanet_a4 --data DIR              ... on DIR/val/CLASS/*.jpg, at its own resolution
+alphanet evaluate alphanet_a4 --data DIR --protocol paper
+  resize 256, centre crop 224, resized to the arch's resolution inside the network, as the AlphaNet paper reports
+alphanet evaluate resnet18 --data DIR                 any timm model"""
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .options import add_overrides, read_arch_option
 
@@ -22,8 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", metavar="RUN|MODEL", help="folder of a trained run, or a name for timm.create_model")
     parser.add_argument("--arch", help="of a run: a preset, largest, smallest, a YAML file or the printed form")
     parser.add_argument("--split", choices=("search", "test"), default="search", help="of a run: which images")
-    parser.add_argument("--data", help="of a model: digits, folder, or a timm data set's name")
-    parser.add_argument("--root", help="of a model: folder of the data set")
+    parser.add_argument("--data", help="of a model: a folder, digits, or a timm data set's name")
+    parser.add_argument("--root", help="of a model: where the data set of that name lies")
+    parser.add_argument(
+        "--protocol", choices=("timm", "paper"), default="timm", help="of a model: how images come in (default: timm)"
+    )
+    parser.add_argument("--workers", type=int, default=0, help="of a model: processes that read images")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--device", default="cpu", help="such as cuda")
     add_overrides(parser)
@@ -55,24 +62,40 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
 
 
 def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
-    import timm
-    from timm.data import resolve_model_data_config
-
-    from ..data import build_splits, eval_loader
+    from ..data import eval_loader, open_evaluation
     from ..evaluation import evaluate
 
     if not arguments.data:
+        raise ValueError("--data is needed to evaluate a model: a folder, digits, or a timm data set's name")
+    model, image_size, crop_pct = _model_and_input(arguments)
+    images, class_names = open_evaluation(arguments.data, arguments.root, image_size=image_size, crop_pct=crop_pct)
+    if len(class_names) != model.num_classes:
         raise ValueError(
-            "--data is needed to evaluate a model: digits, folder (with --root), or a timm data set's name"
+            f"{arguments.subject} knows {model.num_classes} classes and {arguments.data} has "
+            f"{len(class_names)}; evaluate it on the data set that it was trained for"
         )
+    batches = eval_loader(images, batch_size=arguments.batch_size, num_workers=arguments.workers)
+    name = f"{arguments.subject} ({arguments.protocol} protocol, images of {image_size} pixels)"
+    return name, evaluate(model.to(arguments.device), batches)
+
+
+def _model_and_input(arguments: argparse.Namespace) -> tuple[Any, int, float]:
+    """The model, the side of its images in pixels, and their crop_pct."""
+    import timm
+    from timm.data import resolve_model_data_config
+
+    from ..models import AlphaNet
+
     try:
         model = timm.create_model(arguments.subject, pretrained=True)
     except RuntimeError as error:
         raise ValueError(f"{arguments.subject} is neither a folder nor a model with weights: {error}") from error
-    cfg = resolve_model_data_config(model)
-    splits = build_splits(
-        arguments.data, arguments.root, image_size=cfg["input_size"][-1],
-        crop_pct=None if arguments.data == "digits" else cfg["crop_pct"],
-    )  # fmt: skip
-    batches = eval_loader(splits.test, batch_size=arguments.batch_size)
-    return arguments.subject, evaluate(model.to(arguments.device), batches)
+    if arguments.protocol == "timm":
+        cfg = resolve_model_data_config(model)
+        return model, cfg["input_size"][-1], cfg["crop_pct"]
+    if not isinstance(model, AlphaNet):
+        raise ValueError(f"--protocol paper is AlphaNet's, whose models resize inside; {arguments.subject} does not")
+    if arguments.data == "digits":
+        raise ValueError("--protocol paper crops photographs at 224 pixels; digits are measured with --protocol timm")
+    model.resize_input = True
+    return model, 224, 0.875

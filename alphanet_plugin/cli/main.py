@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AlphaNetError
-from . import evaluate, models, profile, publish, quickstart, search, train
+from . import evaluate, import_, models, profile, publish, quickstart, search, train
 from .process import prepare_process
 
-VERBS = (quickstart, train, search, evaluate, publish, profile, models)
+VERBS = (quickstart, train, search, evaluate, publish, import_, profile, models)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for verb in VERBS:
-        name = verb.__name__.rpartition(".")[2]
+        name = verb.__name__.rpartition(".")[2].rstrip("_")  # import_ is a word of Python's
         summary, _, details = (verb.__doc__ or "").partition("\n\n")
         child = verbs.add_parser(
             name,
@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; 0 on success, 2 on an error that is the user's to mend, 130 when interrupted."""
     arguments = build_parser().parse_args(argv)
-    if argv is None and arguments.verb in ("quickstart", "train", "search", "publish", "evaluate"):
+    if argv is None and arguments.verb in ("quickstart", "train", "search", "publish", "evaluate", "import"):
         prepare_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:

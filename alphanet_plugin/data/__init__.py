@@ -2,15 +2,19 @@
 
 from .build import build_splits
 from .cached import cached_batches
+from .calibration import CalibrationImages, open_calibration
 from .digit_augment import SmallAffine
 from .digits import test_digit
+from .evaluation import open_evaluation
 from .loaders import Batch, eval_loader, train_loader
+from .repeatable import repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset
 from .splits import LabelledImages, Splits
 
 __all__ = [
     "Batch",
+    "CalibrationImages",
     "LabelledImages",
     "RunSampler",
     "SeededDataset",
@@ -19,6 +23,9 @@ __all__ = [
     "build_splits",
     "cached_batches",
     "eval_loader",
+    "open_calibration",
+    "open_evaluation",
+    "repeatable_batches",
     "test_digit",
     "train_loader",
 ]

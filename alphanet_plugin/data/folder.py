@@ -15,8 +15,8 @@ def open_folder(root: str | Path | None) -> tuple[TimmSource, TimmSource]:
     root = Path(root).expanduser()
     if not root.is_dir():
         raise ConfigError(f"data folder {str(root)!r} does not exist; {LAYOUT}")
-    train = _open_split(_existing(root, "train"))
-    test = _open_split(_existing(root, "val", "validation"))
+    train = open_class_folders(_existing(root, "train"))
+    test = open_class_folders(_existing(root, "val", "validation"))
     _check_same_classes(root, train.class_names, test.class_names)
     return train, test
 
@@ -28,7 +28,8 @@ def _existing(root: Path, *names: str) -> Path:
     raise ConfigError(f"{str(root)!r} has no {' or '.join(f'{name}/' for name in names)}; {LAYOUT}")
 
 
-def _open_split(folder: Path) -> TimmSource:
+def open_class_folders(folder: Path) -> TimmSource:
+    """The images of a folder of class folders, each of which must have some."""
     folders = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
     if not folders:
         raise ConfigError(f"{str(folder)!r} has no class folders; {LAYOUT}")

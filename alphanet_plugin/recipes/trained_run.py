@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Subset
 
 from ..config import RunConfig, read_config, to_yaml
-from ..data import LabelledImages, Splits, cached_batches, eval_loader
+from ..data import LabelledImages, Splits, repeatable_batches
 from ..errors import CheckpointError, ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
 from ..search import Evaluated, EvolutionSearch, SearchHistory, pareto_front, pick_spread
@@ -229,13 +227,11 @@ class _Deployed:
 def _batches(run: TrainedRun, images: LabelledImages, limit: int | None) -> Iterable[Any]:
     """`limit` whole batches for calibration, all images if None; kept in memory where they fit."""
     settings = run.config.evaluation
-    count = len(images) if limit is None else min(len(images), limit * settings.batch_size)
-    batch_size = min(settings.batch_size, count)
-    if limit is not None:
-        count -= count % batch_size  # every batch weighs the same in BatchNorm's average
-    workers, seed = run.config.data.workers, run.config.seed
-    if count * images[0][0].numel() * 4 <= settings.cache_gb * 1e9:
-        return cached_batches(images, batch_size, count, seed=seed, num_workers=workers)
-    order = np.random.default_rng(seed).permutation(len(images))[:count].tolist()
-    part = cast(LabelledImages, Subset(cast(Any, images), order))
-    return eval_loader(part, batch_size=batch_size, seed=seed, num_workers=workers)
+    return repeatable_batches(
+        images,
+        batch_size=settings.batch_size,
+        limit=limit,
+        cache_gb=settings.cache_gb,
+        seed=run.config.seed,
+        num_workers=run.config.data.workers,
+    )

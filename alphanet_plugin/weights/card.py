@@ -43,7 +43,7 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
         protocols=protocols(publication.data_config["input_size"][-1]),
         picture=(path.parent / store.PICTURE_FILE).is_file(),
         latency=measure_latency(model, publication.data_config["input_size"], min_seconds=_LATENCY_SECONDS),
-        source=publication.source,
+        source=dict(publication.source),
         recipe=yaml.safe_dump(dict(publication.recipe), sort_keys=False).strip() if publication.recipe else "",
         family=shipped(f"model_cards/{family(publication.architecture)}.md").read_text(encoding="utf-8").strip(),
         license_name=publication.license,

@@ -39,8 +39,8 @@ class Publication:
         dataset: Name of the data set.
         recipe: The run's configuration, as plain values; empty if no run trained the weights.
         license: SPDX name of the weights' licence.
+        source: Where converted weights come from, as plain values; empty for weights of a run of our own.
         protocol: How the metrics were measured, in words.
-        source: Where the weights come from, a paragraph of Markdown, where the recipe does not say it.
         picture: A PNG of the search's Pareto front; None or a path without a file for none.
     """
 
@@ -55,13 +55,12 @@ class Publication:
     dataset: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
     license: str = "apache-2.0"
+    source: Mapping[str, str] = field(default_factory=dict)
     protocol: str = ""
-    source: str = ""
     picture: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.tag or not all(letter.isalnum() or letter in "_-" for letter in self.tag):
-            raise ValueError(f"a tag is letters, digits, '_' and '-', such as 'digits', not {self.tag!r}")
+        store.check_tag(self.tag)
 
     @property
     def name(self) -> str:
@@ -110,6 +109,7 @@ def _write_weights(model: nn.Module, publication: Publication, path: Path) -> No
         "license": publication.license,
         "mflops": f"{publication.mflops:.6f}",
         "metrics": json.dumps(dict(publication.metrics)),
+        "source": json.dumps(dict(publication.source)),
     }
     save_file(tensors, path, metadata=metadata)
 

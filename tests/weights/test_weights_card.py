@@ -49,7 +49,8 @@ def test_it_says_what_was_measured_and_how(net):
         "Protocol: timm's, on test images.",
         protocols(ARCH.resolution),
         str(ARCH),
-        "epochs: 7",
+        "## Training The supernet was trained once",
+        "epochs: 7 ``` ## The family",
         'timm.create_model("alphanet_a1.digits", pretrained=True)',
         "It knows the 10 classes of digits",
     ):
@@ -104,20 +105,20 @@ def test_the_picture_lies_beside(net, tmp_path):
 
 
 def test_weights_that_nobody_measured(net):
-    source = "Converted from `x.pth.tar` (sha256 `abc`)."
+    source = {"checkpoint": "x.pth.tar", "sha256": "abc"}
     changed = {"metrics": {}, "recipe": {}, "protocol": "", "source": source, "license": "CC-BY-NC-4.0"}
     _, card = card_of(net, **changed)
     assert card.data.license == "cc-by-nc-4.0"
     assert not card.data.eval_results
     assert "Nothing was measured when these weights were published." in card.text
-    assert source in card.text
+    assert "converted:\n\n| | |\n| --- | --- |\n| checkpoint | x.pth.tar |\n| sha256 | abc |\n\n" in card.text
     assert "does not allow commercial use" in card.text
     assert "```yaml" not in card.text
-    _, card = card_of(net, **{**changed, "source": ""})
-    assert "Not recorded." in card.text
+    _, card = card_of(net, **{**changed, "source": {}})
+    assert "## Training\n\nNot recorded.\n\n## The family" in card.text
 
 
 def test_source_and_recipe_together(net):
-    _, card = card_of(net, source="Trained twice.", protocol="")
+    _, card = card_of(net, source={"checkpoint": "x"}, protocol="")
     assert "Protocol: not recorded." in card.text
-    assert re.search(r"Trained twice\.\n\nThe supernet was trained once", card.text)
+    assert re.search(r"\| checkpoint \| x \|\n\nThe supernet was trained once", card.text)

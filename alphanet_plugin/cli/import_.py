@@ -1,0 +1,88 @@
+"""turn a released AlphaNet or AttentiveNAS supernet into timm models
+
+alphanet import alphanet_best.pth.tar --space attentive_nas --calibrate /data/imagenet
+  writes the supernet to the local store, and every published arch as alphanet_a0.fb_in1k ...
+alphanet import attentive_nas.pth.tar --family attentive_nas --calibrate /data/imagenet
+  the same as attentive_nas_a0.fb_in1k ...
+
+The checkpoint's own BatchNorm statistics belong to no subnet; without --calibrate only the supernet is kept."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .progress import progress_bar
+
+if TYPE_CHECKING:
+    from ..data import CalibrationImages
+    from ..weights import Publication, ReleasedSupernet
+
+NOT_CALIBRATED = """\
+Nothing is offered to timm: the checkpoint's BatchNorm statistics belong to no subnet, and its models would answer at
+random. Give training images to estimate them on: alphanet import {checkpoint} --calibrate IMAGE_FOLDER"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint", help="the released .pth.tar file")
+    parser.add_argument("--space", default="attentive_nas", help="its search space (default: attentive_nas)")
+    parser.add_argument(
+        "--family", choices=("alphanet", "attentive_nas"), default="alphanet",
+        help="by which method it was trained, and so what its models are called (default: alphanet)",
+    )  # fmt: skip
+    parser.add_argument("--tag", default="fb_in1k", help="tag of the models (default: fb_in1k)")
+    parser.add_argument(
+        "--calibrate", metavar="IMAGE_FOLDER",
+        help="training images for BatchNorm (or a .safetensors file of ready batches)",
+    )  # fmt: skip
+    parser.add_argument("--batches", type=int, default=64, help="calibration batches (default: 64, as the paper)")
+    parser.add_argument("--batch-size", type=int, default=256, help="images of a batch (default: 256)")
+    parser.add_argument("--cache-gb", type=float, default=8.0, help="keep images of up to so many GB in memory")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read images")
+    parser.add_argument("--device", default="cpu", help="where to calibrate, such as cuda")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from ..data import open_calibration
+    from ..spaces import AttentiveNASSpace, get_space
+    from ..weights import read_released, store_released
+
+    space = get_space(arguments.space)
+    if not isinstance(space, AttentiveNASSpace):
+        raise ValueError(f"released checkpoints are of the space attentive_nas, not {arguments.space}")
+    calibration = arguments.calibrate and open_calibration(
+        arguments.calibrate,
+        num_batches=arguments.batches,
+        batch_size=arguments.batch_size,
+        cache_gb=arguments.cache_gb,
+        num_workers=arguments.workers,
+    )
+    released = read_released(arguments.checkpoint, space=space, family=arguments.family, tag=arguments.tag)
+    print(f"sha256 {released.sha256}")
+    print(f"supernet: {store_released(released)} ({len(released.archs)} published archs)")
+    if not calibration:
+        print(NOT_CALIBRATED.format(checkpoint=arguments.checkpoint))
+        return
+    print(f"BatchNorm statistics: {calibration.description}")
+    _print(_publish(released, calibration, arguments.device))
+
+
+def _publish(released: ReleasedSupernet, calibration: CalibrationImages, device: str) -> list[Publication]:
+    from ..weights import publish_released
+
+    published = []
+    with progress_bar("calibrate") as advance:
+        advance(0, len(released.archs))
+        for one in publish_released(released, calibration, device):
+            published.append(one)
+            advance(len(published), len(released.archs), one.name)
+    return published
+
+
+def _print(published: list[Publication]) -> None:
+    from .. import store
+    from ..report import SubnetRow, print_table
+
+    rows = [SubnetRow(name=one.name, mflops=one.mflops, params=one.params, metrics={}) for one in published]
+    print_table(rows, title=f"Published to {store.home()}, licence {published[0].license}; accuracy not measured")
+    print(f"measure: alphanet evaluate {published[0].name} --data IMAGE_FOLDER --protocol paper")

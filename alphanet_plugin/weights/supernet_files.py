@@ -1,0 +1,57 @@
+"""A supernet's weights as a folder: model.safetensors and config.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .. import store
+from ..atomic import atomic_folder
+from ..errors import CheckpointError, StoreError
+from ..spaces import get_space
+from ..supernet import Supernet, build_supernet
+
+
+def save_supernet(supernet: Supernet, folder: Path, about: Mapping[str, Any]) -> Path:
+    """Write the folder, all or nothing; what stood there is replaced.
+
+    Args:
+        supernet: With its weights.
+        folder: Where.
+        about: Further plain values for config.json, such as the source and the licence.
+
+    Raises:
+        StoreError: It could not be written; what stood there still stands.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in supernet.state_dict().items()}
+    config = {"space": supernet.space.to_config(), "num_classes": len(tensors["classifier.bias"]), **about}
+    try:
+        with atomic_folder(folder) as beside:
+            save_file(tensors, beside / store.WEIGHTS_FILE, metadata={"format": "pt"})
+            (beside / store.CONFIG_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"cannot write the supernet to {folder}: {error}") from error
+    return folder
+
+
+def load_supernet(folder: str | PathLike[str]) -> Supernet:
+    """The supernet of a folder that `save_supernet` wrote, resizing its input to each arch's resolution.
+
+    Raises:
+        CheckpointError: The folder holds no supernet, or a damaged one.
+    """
+    folder = Path(folder)
+    try:
+        config = json.loads((folder / store.CONFIG_FILE).read_text(encoding="utf-8"))
+        space = get_space(**config["space"])
+        supernet = build_supernet(cast(Any, space), num_classes=config["num_classes"])
+        supernet.load_state_dict(load_file(folder / store.WEIGHTS_FILE))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{folder} holds no supernet: {' '.join(str(error).split())}") from error
+    return supernet
