@@ -90,10 +90,7 @@ def fetch(org: str, architecture: str, tag: str | None) -> store.Published:
     kept = _kept(org, architecture, tag)
     try:
         repository = _ask_repository(org, architecture, tag or _choose_tag(org, architecture))
-        kept = _kept(org, architecture, repository.tag)
-        if kept is None or kept.revision != repository.revision or not _is_whole(kept):
-            kept = _download(repository)
-        return kept
+        return _current_copy(repository) or _download(repository)
     except HubError as error:
         if kept is None or not _is_whole(kept):
             raise
@@ -129,6 +126,12 @@ def _kept(org: str, architecture: str, tag: str | None) -> store.Published | Non
     copies = store.list_folder(store.home() / "hub" / org)
     wanted = (copy for copy in copies if copy.architecture == architecture and tag in (None, copy.tag))
     return next((_with_revision(copy) for copy in wanted), None)
+
+
+def _current_copy(repository: _Repository) -> store.Published | None:
+    """The copy of what the hub has now, if it is kept and whole."""
+    kept = _kept(repository.org, repository.architecture, repository.tag)
+    return kept if kept is not None and kept.revision == repository.revision and _is_whole(kept) else None
 
 
 def _with_revision(copy: store.Published) -> store.Published:
@@ -207,10 +210,10 @@ def _download(repository: _Repository) -> store.Published:
             _verify(repository, beside)
     except (HubError, StoreError):
         # Several processes may start at once; the one that came first has it all.
-        kept = _kept(repository.org, repository.architecture, repository.tag)
-        if kept is None or kept.revision != repository.revision or not _is_whole(kept):
+        copy = _current_copy(repository)
+        if copy is None:
             raise
-        return kept
+        return copy
     return _with_revision(store.read_published(folder))
 
 

@@ -148,6 +148,18 @@ def test_a_connection_that_stays_cut_keeps_the_old_copy(loopback_hub, alphanet_h
     assert nothing_half_written(alphanet_home)
 
 
+@pytest.mark.usefixtures("impatient")
+def test_the_plain_name_falls_back_to_another_tags_copy(loopback_hub, said):
+    loopback_hub.put(NAME, files(1.0), modified=1_700_000_000)
+    copy = fetch()
+    loopback_hub.put("my-lab/alphanet_a4.newer", files(2.0))
+    loopback_hub.cut_after, loopback_hub.cuts = 1500, 100
+    assert fetch(None) == copy
+    assert f"using the copy of {NAME}" in said()[0]
+    with pytest.raises(HubError):
+        fetch("newer")
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_corrupted_file_is_refused_and_the_old_one_kept(loopback_hub, alphanet_home, kept):
     if kept:
