@@ -21,6 +21,10 @@ class StoreError(AlphaNetError, RuntimeError):
     """The local store cannot be read or written."""
 
 
+class HubError(AlphaNetError, RuntimeError):
+    """The Hugging Face hub cannot be reached, or does not have or give what was asked for."""
+
+
 class NonFiniteLossError(AlphaNetError, RuntimeError):
     """Training met a loss that is not finite and stopped."""
 

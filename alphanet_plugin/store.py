@@ -1,8 +1,9 @@
 """Where published weights lie on this computer, and how they are found. Files only.
 
 The store is a folder, ``$ALPHANET_HOME`` or the user's data directory, with one folder a published model:
-``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``config.json`` (as `timm.models.push_to_hf_hub` writes it)
-and ``README.md``. Imported supernets lie beside them in ``supernets/FAMILY.TAG/``.
+``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``config.json`` (as `timm.models.push_to_hf_hub` writes it,
+with the weights' sha256 beside), ``README.md``, and ``pareto.png`` where a search drew one.
+Imported supernets lie beside them in ``supernets/FAMILY.TAG/``, copies from a hub in ``hub/ORG/ARCHITECTURE.TAG/``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from safetensors import SafetensorError, safe_open
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
+PICTURE_FILE = "pareto.png"
+FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE, PICTURE_FILE)
+"""All that a published folder may hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +36,7 @@ class Published:
         folder: Where its files are.
         config: What ``config.json`` holds.
         published_ns: When its weights were written, in nanoseconds of the file system's clock.
+        revision: Of a copy from a hub: the commit that it is a copy of.
     """
 
     architecture: str
@@ -39,6 +44,7 @@ class Published:
     folder: Path
     config: dict[str, Any]
     published_ns: int
+    revision: str | None = None
 
     @property
     def name(self) -> str:
@@ -75,15 +81,19 @@ def supernet_folder(family: str, tag: str) -> Path:
 
 def list_published() -> list[Published]:
     """What the store holds, ImageNet weights first, then the newest first; damaged entries are named and left out."""
-    root = home() / "models"
+    return list_folder(home() / "models")
+
+
+def list_folder(root: Path) -> list[Published]:
+    """The published folders in `root`, in the store's order; damaged ones are named in a warning and left out."""
     try:
         folders = list(root.iterdir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        warnings.warn(f"the store {root} cannot be read: {error}", stacklevel=2)
+        warnings.warn(f"the store {root} cannot be read: {error}", stacklevel=3)
         return []
-    found = [entry for folder in folders if (entry := _read(folder)) is not None]
+    found = [entry for folder in folders if (entry := _read_or_warn(folder)) is not None]
     return sorted(found, key=lambda entry: (not is_imagenet(entry.tag), -entry.published_ns, entry.name))
 
 
@@ -92,20 +102,37 @@ def is_imagenet(tag: str) -> bool:
     return tag.split("_")[-1].split("-")[0] in ("in1k", "in22k")
 
 
-def _read(folder: Path) -> Published | None:
+def read_published(folder: Path, name: str | None = None) -> Published:
+    """What `folder` holds.
+
+    Args:
+        folder: A published folder.
+        name: ``ARCHITECTURE.TAG``; by default the folder's name.
+
+    Raises:
+        OSError, ValueError: Its files are missing, or damaged so that their headers show it.
+    """
+    architecture, _, tag = (name or folder.name).partition(".")
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    _check_config(config)
+    try:
+        # Opening reads the header alone, and compares what it says with the file's length.
+        with safe_open(folder / WEIGHTS_FILE, framework="numpy"):
+            published_ns = (folder / WEIGHTS_FILE).stat().st_mtime_ns
+    except SafetensorError as error:
+        raise ValueError(f"{WEIGHTS_FILE}: {error}") from error
+    return Published(architecture=architecture, tag=tag, folder=folder, config=config, published_ns=published_ns)
+
+
+def _read_or_warn(folder: Path) -> Published | None:
     architecture, _, tag = folder.name.partition(".")
     if not architecture or not tag or not folder.is_dir():  # what is being written starts with a dot
         return None
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        _check_config(config)
-        # Opening reads the header alone, and compares what it says with the file's length.
-        with safe_open(folder / WEIGHTS_FILE, framework="numpy"):
-            published_ns = (folder / WEIGHTS_FILE).stat().st_mtime_ns
-    except (OSError, ValueError, SafetensorError) as error:
-        warnings.warn(f"left out of the store: {folder} ({error}); publish it again or delete it", stacklevel=2)
+        return read_published(folder)
+    except (OSError, ValueError) as error:
+        warnings.warn(f"left out of the store: {folder} ({error}); publish it again or delete it", stacklevel=4)
         return None
-    return Published(architecture=architecture, tag=tag, folder=folder, config=config, published_ns=published_ns)
 
 
 def _check_config(config: Any) -> None:

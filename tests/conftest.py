@@ -1,8 +1,10 @@
-"""What every test gets: a store of its own, one thread, and a seed."""
+"""What every test gets: a store of its own, no hub but one on this computer, one thread, and a seed."""
 
 import json
 import os
+import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,15 @@ def pytest_configure():
     # that tests start: two busy threads on two cores are slower than one.
     os.environ["ALPHANET_HOME"] = os.devnull
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # huggingface_hub reads these when it is imported. Where tests start no hub, nothing answers there.
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="alphanet_test_hf_")  # nobody's own token
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        os.environ[name] = "1"
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "ALPHANET_HUB"):
+        os.environ.pop(name, None)
     torch.set_num_threads(1)
     sys.path.insert(0, str(DATA))
 
@@ -26,6 +37,15 @@ def alphanet_home(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("alphanet_home")
     monkeypatch.setenv("ALPHANET_HOME", str(home))
     return home
+
+
+@pytest.fixture
+def loopback_hub():
+    """A hub on this computer where the real client finds it; it is on until the test turns it off."""
+    from loopback_hub import LoopbackHub
+
+    with LoopbackHub(os.environ["HF_ENDPOINT"]) as hub:
+        yield hub
 
 
 @pytest.fixture(autouse=True)

@@ -46,18 +46,8 @@ def _space(arguments: argparse.Namespace) -> SearchSpace:
 
 
 def _latency(arch: Arch, arguments: argparse.Namespace) -> str:
-    import torch
-    from torch.utils.benchmark import Timer
-
+    from ..evaluation import measure_latency
     from ..models import alphanet_subnet
 
-    side = arch.resolution
-    model = alphanet_subnet(arch=arch, num_classes=arguments.classes).eval().to(arguments.device)
-    images = torch.randn(arguments.batch, 3, side, side, device=arguments.device)
-    with torch.inference_mode():
-        timer = Timer("model(images)", globals={"model": model, "images": images}, num_threads=torch.get_num_threads())
-        measured = timer.blocked_autorange(min_run_time=2.0)
-    return (
-        f"{measured.median * 1e3:.2f} ms median for {arguments.batch} image(s) of {side} pixels on "
-        f"{arguments.device}, {torch.get_num_threads()} thread(s), eager fp32, torch {torch.__version__}"
-    )
+    model = alphanet_subnet(arch=arch, num_classes=arguments.classes).to(arguments.device)
+    return str(measure_latency(model, (3, arch.resolution, arch.resolution), batch=arguments.batch))

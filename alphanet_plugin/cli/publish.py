@@ -1,8 +1,10 @@
 """publish a run's best subnets for timm
 
 The presets and a spread of the search's Pareto front are recalibrated, measured on the test images, and written to the
-local store ($ALPHANET_HOME, or the user's data directory), where timm finds them by name. Example:
-  alphanet publish runs/digits --tag mine"""
+local store ($ALPHANET_HOME, or the user's data directory), where timm finds them by name; with --hub they are uploaded
+to the Hugging Face hub too, each to a repository ORG/ARCHITECTURE.TAG. Example:
+  alphanet publish runs/digits --tag mine
+  alphanet publish runs/digits --tag mine --hub my-lab --private"""
 
 from __future__ import annotations
 
@@ -20,15 +22,25 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--tag", help="short for --set publish.tag=TAG")
+    parser.add_argument("--hub", metavar="ORG", help="also upload to this organisation or user on the hub")
+    parser.add_argument("--private", action="store_true", help="with --hub: make new repositories private")
     parser.add_argument("--device", default="cpu", help="where subnets are recalibrated and measured, such as cuda")
     add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     from ..recipes import open_run
+    from ..weights import check_upload
 
+    if arguments.private and not arguments.hub:
+        raise ValueError("--private is about repositories on the hub: give --hub ORG too")
+    if arguments.hub:
+        check_upload(arguments.hub)
     overrides = [*arguments.overrides, *([f"publish.tag={arguments.tag}"] if arguments.tag else [])]
-    print_published(publish(open_run(arguments.run_folder, overrides, arguments.device)))
+    published = publish(open_run(arguments.run_folder, overrides, arguments.device))
+    print_published(published)
+    if arguments.hub:
+        upload(published, arguments.hub, arguments.private)
 
 
 def publish(trained: TrainedRun) -> list[Publication]:
@@ -43,6 +55,29 @@ def publish(trained: TrainedRun) -> list[Publication]:
             published.append(one)
             advance(len(published), len(chosen), f"{one.name} {one.metrics['top1']:.2f} %")
     return sorted(published, key=lambda one: one.mflops)
+
+
+def upload(published: list[Publication], org: str, private: bool) -> None:
+    """Upload what was published, and say where each is.
+
+    Raises:
+        HubError: One could not be uploaded; which ones were and which were not is named.
+    """
+    from .. import store
+    from ..errors import AlphaNetError, HubError
+    from ..weights import push_to_hub
+
+    names = [one.name for one in published]
+    for number, one in enumerate(published):
+        try:
+            print(f"Uploaded {push_to_hub(store.model_folder(one.architecture, one.tag), org, private)}")
+        except AlphaNetError as error:
+            done, left = ", ".join(names[:number]) or "none", ", ".join(names[number:])
+            raise HubError(
+                f"{one.name} was not uploaded: {error}. Uploaded to {org}: {done}; not uploaded: {left}. "
+                "All are in the local store; run the same command again to go on"
+            ) from error
+    print(f"With ALPHANET_HUB={org} in the environment, timm.create_model(..., pretrained=True) finds them by name")
 
 
 def print_published(published: list[Publication]) -> None:

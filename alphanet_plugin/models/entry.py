@@ -62,9 +62,11 @@ def create_entry(
         kwargs: timm's and the network's further arguments.
     """
     if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
-        published = choose_published(register_published(module), architecture, kwargs)
+        published = choose_published(register_published(module), architecture, kwargs, ask_hub=pretrained)
         if published is not None:
-            model_args = dict(published.config.get("model_args", {}))
+            if published.revision is not None:  # a copy from the hub, which may have come just now
+                register_published(module)
+            model_args = _model_args(published)
             arch = _published_arch(published, model_args.pop("arch", None), arch)
             kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag}
     if arch is None:
@@ -90,6 +92,12 @@ def create_entry(
 
 
 _OF_RESOLUTION = ("input_size", "pool_size", "notes")
+
+
+def _model_args(published: Published) -> dict[str, Any]:
+    """What its config.json gives the network; where the weights come from is not for it to say."""
+    model_args = published.config.get("model_args", {})
+    return {key: value for key, value in model_args.items() if not key.startswith("pretrained")}
 
 
 def _is_tag(pretrained_cfg: Any) -> bool:

@@ -1,4 +1,4 @@
-"""How timm learns of what the store holds."""
+"""How timm learns of what the store holds, and of the copies kept from a hub."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from timm.models import DefaultCfg, PretrainedCfg, register_model
 
-from .. import store
-from ..errors import NoWeightsError
+from .. import hub, store
+from ..errors import HubError, NoWeightsError
 
 _logger = logging.getLogger(__name__)
 _SOURCES = ("file", "url", "hf_hub_id", "state_dict")
@@ -21,14 +21,19 @@ _known: dict[str, tuple] = {}
 
 
 def register_published(module: ModuleType) -> list[store.Published]:
-    """Tell timm the store's tags of every entry of `module`, which holds timm's `default_cfgs`, where they changed.
+    """Tell timm the tags of every entry of `module`, which holds timm's `default_cfgs`, where they changed.
+
+    The tags are those of the store and of the copies kept from ``ALPHANET_HUB``; of two that are called the same, the
+    store's. Nothing is asked of the network.
 
     Returns:
         What the store holds.
     """
     entries = store.list_published()
+    names = {entry.name for entry in entries}
+    known = [*entries, *(copy for copy in hub.list_copies() if copy.name not in names)]
     for architecture, default_cfg in module.default_cfgs.items():
-        own = [entry for entry in entries if entry.architecture == architecture]
+        own = [entry for entry in known if entry.architecture == architecture]
         state = tuple((entry.tag, entry.weights, entry.published_ns) for entry in own)
         if _known.get(architecture, ()) == state:
             continue
@@ -44,44 +49,72 @@ def register_published(module: ModuleType) -> list[store.Published]:
 
 
 def choose_published(
-    entries: Sequence[store.Published], architecture: str, kwargs: Mapping[str, Any]
+    entries: Sequence[store.Published], architecture: str, kwargs: Mapping[str, Any], *, ask_hub: bool
 ) -> store.Published | None:
-    """The one of the store's entries that an entry point's arguments ask for; None where they bring their own source.
+    """The published weights that an entry point's arguments ask for; None where they bring their own source.
+
+    Args:
+        entries: What the store holds; it comes first.
+        architecture: The entry's name.
+        kwargs: What the entry point was given.
+        ask_hub: Whether ``ALPHANET_HUB`` may be asked for what the store lacks; else only copies kept from it answer.
 
     Raises:
-        NoWeightsError: The store has no such weights; the message tells the ways to get some.
+        NoWeightsError: Neither the store nor the hub has such weights; the message tells the ways to get some.
+        CheckpointError: The hub's weights are damaged.
     """
-    wanted = kwargs.get("pretrained_cfg")
+    wanted = kwargs.get("pretrained_cfg") or None
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     if (wanted is not None and not isinstance(wanted, str)) or any(overlay.get(source) for source in _SOURCES):
         return None
     own = [entry for entry in entries if entry.architecture == architecture]
-    for entry in own:
-        if wanted in (None, "", entry.tag):
-            if not wanted:
-                what = (
-                    "ImageNet weights"
-                    if store.is_imagenet(entry.tag)
-                    else "no ImageNet weights in the store; newest tag"
-                )
-                _logger.warning("%s: %s, %s from %s", architecture, what, entry.name, entry.folder)
-            return entry
-    raise NoWeightsError(_no_weights(architecture, wanted, [entry.name for entry in own]))
+    found = _first(own, wanted)
+    on_hub = ""
+    if found is None:
+        try:
+            found = _from_hub(architecture, wanted, ask_hub)
+        except HubError as error:
+            on_hub = f", nor from {hub.VARIABLE}: {error}"
+    if found is None:
+        raise NoWeightsError(_no_weights(architecture, wanted, [entry.name for entry in own], on_hub))
+    if wanted is None:
+        place = "on the hub" if found.revision is not None else "in the store"
+        what = "ImageNet weights" if store.is_imagenet(found.tag) else f"no ImageNet weights {place}; newest tag"
+        _logger.warning("%s: %s, %s from %s", architecture, what, found.name, found.folder)
+    return found
 
 
-def _no_weights(architecture: str, wanted: str | None, known: list[str]) -> str:
+def _first(entries: Sequence[store.Published], tag: str | None) -> store.Published | None:
+    return next((entry for entry in entries if tag in (None, entry.tag)), None)
+
+
+def _from_hub(architecture: str, tag: str | None, ask: bool) -> store.Published | None:
+    org = hub.organisation()
+    if org is None:
+        return None
+    if ask:
+        return hub.fetch(org, architecture, tag)
+    copy = _first([copy for copy in hub.list_copies() if copy.architecture == architecture], tag)
+    if copy is None:
+        raise HubError(f"no copy from {org} is kept here, and only pretrained=True asks the hub for one")
+    return copy
+
+
+def _no_weights(architecture: str, wanted: str | None, known: list[str], on_hub: str) -> str:
     name = f"{architecture}.{wanted}" if wanted else architecture
     found = f"it has {', '.join(known)}" if known else "it has none for this model"
     return (
-        f"no weights for {name} in the store {store.home()} ({found}). Ways to get some: `alphanet quickstart` trains, "
-        "searches and publishes on this machine in minutes; `alphanet train --config YOUR.yaml` and then "
-        "`alphanet publish RUN` do so on your images; set ALPHANET_HOME to a store you have; or load a published "
-        "folder with timm.create_model('local-dir:FOLDER', pretrained=True)"
+        f"no weights for {name} in the store {store.home()} ({found}){on_hub}. Ways to get some: `alphanet quickstart` "
+        "trains, searches and publishes on this machine in minutes; `alphanet train --config YOUR.yaml` and then "
+        "`alphanet publish RUN` do so on your images; set ALPHANET_HOME to a store you have; set "
+        f"{hub.VARIABLE} to an organisation on the Hugging Face hub that has ORG/{architecture}.TAG; or load a "
+        "published folder with timm.create_model('local-dir:FOLDER', pretrained=True)"
     )
 
 
 def _pretrained_cfg(entry: store.Published) -> PretrainedCfg:
-    known = {field.name for field in fields(PretrainedCfg)}
+    # Weights come from the folder alone: a config.json that names another source of them does not send timm there.
+    known = {field.name for field in fields(PretrainedCfg)} - {*_SOURCES, "source", "hf_hub_filename", "custom_load"}
     cfg = {key: value for key, value in entry.config.get("pretrained_cfg", {}).items() if key in known}
     for key in ("input_size", "pool_size", "mean", "std"):
         if cfg.get(key) is not None:

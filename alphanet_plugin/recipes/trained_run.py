@@ -203,6 +203,11 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch]) -> Iterator[Publica
             params=run.params(arch),
             dataset=deployment.splits.name,
             recipe=run_identity(run.config),
+            protocol=(
+                f"timm's, input at {arch.resolution} pixels ({deployment.splits.interpolation}, centre crop "
+                f"{deployment.splits.crop_pct:g}); test images, which neither training nor search saw"
+            ),
+            picture=run.folder.picture,
         )
         publish(subnet, publication)
         yield publication

@@ -1,7 +1,8 @@
-"""Weights that come and go: released checkpoints, publishing, model cards."""
+"""Weights that come and go: released checkpoints, publishing, model cards, the hub."""
 
 from .import_released import FAMILIES, ReleasedSupernet, publish_released, read_released, store_released
 from .publish import Publication, publish
+from .push import check_upload, push_to_hub
 from .released import read_supernet_checkpoint
 from .supernet_files import load_supernet, save_supernet
 
@@ -9,9 +10,11 @@ __all__ = [
     "FAMILIES",
     "Publication",
     "ReleasedSupernet",
+    "check_upload",
     "load_supernet",
     "publish",
     "publish_released",
+    "push_to_hub",
     "read_released",
     "read_supernet_checkpoint",
     "save_supernet",

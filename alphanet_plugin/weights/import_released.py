@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -16,6 +15,7 @@ from torch import nn
 
 from .. import store
 from ..data import CalibrationImages
+from ..digest import digest
 from ..errors import ConfigError
 from ..evaluation import recalibrate_bn
 from ..models import entry_archs
@@ -80,7 +80,7 @@ def read_released(
     supernet = build_supernet(space or AttentiveNASSpace(), num_classes=len(state["classifier.bias"]))
     supernet.load_state_dict(state)
     path = Path(checkpoint)
-    return ReleasedSupernet(supernet=supernet, family=family, tag=tag, file=path.name, sha256=_sha256(path))
+    return ReleasedSupernet(supernet=supernet, family=family, tag=tag, file=path.name, sha256=digest(path)["sha256"])
 
 
 def store_released(released: ReleasedSupernet) -> Path:
@@ -136,11 +136,3 @@ def _publication(released: ReleasedSupernet, name: str, arch: Arch, subnet: nn.M
 
 def _class_names(count: int) -> list[str]:
     return ImageNetInfo().label_names() if count == 1000 else [str(number) for number in range(count)]
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()

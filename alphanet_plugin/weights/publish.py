@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import nn
 
 from .. import store
 from ..atomic import atomic_folder
+from ..digest import digest
 from ..errors import StoreError
 from ..models import refresh_entries
 from ..spaces import Arch
@@ -31,13 +33,15 @@ class Publication:
         arch: The arch; `timm.create_model` builds the network from it.
         data_config: input_size (3, H, W), mean, std, interpolation and crop_pct of the images it was measured on.
         class_names: Names of the classes, in the order of the logits.
-        metrics: Measured figures, such as ``{"top1": 97.2}`` in percent.
+        metrics: Measured figures, such as ``{"top1": 97.2}`` in percent; empty if nothing was measured.
         mflops: Multiply-adds / 1e6 at the arch's resolution.
         params: Number of parameters.
         dataset: Name of the data set.
-        recipe: The run's configuration, as plain values.
+        recipe: The run's configuration, as plain values; empty if no run trained the weights.
         license: SPDX name of the weights' licence.
         source: Where converted weights come from, as plain values; empty for weights of a run of our own.
+        protocol: How the metrics were measured, in words.
+        picture: A PNG of the search's Pareto front; None or a path without a file for none.
     """
 
     architecture: str
@@ -52,6 +56,8 @@ class Publication:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     license: str = "apache-2.0"
     source: Mapping[str, str] = field(default_factory=dict)
+    protocol: str = ""
+    picture: Path | None = None
 
     def __post_init__(self) -> None:
         store.check_tag(self.tag)
@@ -63,7 +69,9 @@ class Publication:
 
 
 def publish(model: nn.Module, publication: Publication, folder: Path | None = None) -> Path:
-    """Write ``model.safetensors``, ``config.json`` and ``README.md``, all or nothing.
+    """Write ``model.safetensors``, ``config.json``, ``README.md`` and ``pareto.png`` if there is one, all or nothing.
+
+    What the card says of cost and latency is counted and measured here, on the machine that publishes.
 
     Args:
         model: The static timm model, recalibrated.
@@ -77,8 +85,10 @@ def publish(model: nn.Module, publication: Publication, folder: Path | None = No
     try:
         with atomic_folder(path) as beside:
             _write_weights(model, publication, beside / store.WEIGHTS_FILE)
-            _write_config(model, publication, beside / store.CONFIG_FILE)
-            write_card(publication, beside / store.CARD_FILE)
+            _write_config(model, publication, beside / store.CONFIG_FILE, digest(beside / store.WEIGHTS_FILE))
+            if publication.picture is not None and publication.picture.is_file():
+                shutil.copyfile(publication.picture, beside / store.PICTURE_FILE)
+            write_card(model, publication, beside / store.CARD_FILE)
     except OSError as error:
         raise StoreError(f"cannot publish {publication.name} to {path}: {error}") from error
     refresh_entries()
@@ -104,7 +114,7 @@ def _write_weights(model: nn.Module, publication: Publication, path: Path) -> No
     save_file(tensors, path, metadata=metadata)
 
 
-def _write_config(model: nn.Module, publication: Publication, path: Path) -> None:
+def _write_config(model: nn.Module, publication: Publication, path: Path, weights: Mapping[str, Any]) -> None:
     model_config = {
         "architecture": publication.architecture,
         "num_classes": len(publication.class_names),
@@ -116,6 +126,7 @@ def _write_config(model: nn.Module, publication: Publication, path: Path) -> Non
             "license": publication.license,
             "origin_url": None,
         },
+        "alphanet": dict(weights),
     }
     save_config_for_hf(
         model,

@@ -6,7 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from huggingface_hub import ModelCard
 from PIL import Image
+
+from alphanet_plugin.cli.main import main
 
 SMALL = [
     "space.resolutions=[16, 20, 24, 28]", "data.image_size=28", "training.epochs=1", "training.batch_size=128",
@@ -100,3 +103,24 @@ def test_verbs_on_the_run(quickstart):
     done = alphanet("models", "--published", home=home, cwd=folder)
     assert "alphanet_a0.again" in done.stdout
     assert "alphanet_a0.digits" in done.stdout
+
+
+def test_publish_to_a_hub_and_load_from_it_elsewhere(quickstart, loopback_hub, monkeypatch, tmp_path, capsys):
+    folder, _, _ = quickstart
+    monkeypatch.setenv("HF_TOKEN", "hf_owner")
+    monkeypatch.setenv("ALPHANET_HOME", str(folder / "home"))
+    options = ["--tag", "shared", "--set", "publish.front=0", "--hub", "my-lab", "--private"]
+    assert main(["publish", str(folder / "runs/digits"), *options]) == 0
+    assert f"Uploaded {loopback_hub.endpoint}/my-lab/alphanet_a0.shared" in capsys.readouterr().out
+    (repository,) = loopback_hub.repositories.values()
+    assert set(repository.files) == {"model.safetensors", "config.json", "README.md", "pareto.png"}
+    card = ModelCard(repository.files["README.md"].decode())
+    assert "neither training nor search saw" in card.text
+
+    monkeypatch.setenv("ALPHANET_HOME", str(tmp_path))
+    monkeypatch.setenv("ALPHANET_HUB", "my-lab")
+    assert main(["evaluate", "alphanet_a0.shared", "--data", "digits"]) == 0
+    measured = float(re.search(r"top1 ([\d.]+) %", capsys.readouterr().out)[1])
+    assert measured == pytest.approx(card.data.eval_results[0].metric_value, abs=0.006)
+    assert main(["models", "--published"]) == 0
+    assert re.search(r"copies from my-lab on the hub:\s+alphanet_a0\.shared +10 classes", capsys.readouterr().out)

@@ -165,7 +165,14 @@ def test_nothing_in_the_store_tells_the_ways(alphanet_home, name):
             timm.create_model(name, pretrained=True)
     message = str(caught.value)
     assert message.startswith(f"no weights for {name} in the store {alphanet_home} (it has none for this model)")
-    for way in ("alphanet quickstart", "alphanet train", "alphanet publish", "ALPHANET_HOME", "local-dir:"):
+    for way in (
+        "alphanet quickstart",
+        "alphanet train",
+        "alphanet publish",
+        "ALPHANET_HOME",
+        "ALPHANET_HUB",
+        "local-dir:",
+    ):
         assert way in message
 
 
@@ -198,6 +205,26 @@ def test_local_dir_loads_a_published_folder(tmp_path):
     assert loaded.arch == A0
     assert same(loaded, model)
     assert json.loads((folder / "config.json").read_text())["model_args"]["arch"] == A0.to_dict()
+
+
+def change_config(folder, **changed):
+    config = json.loads((folder / store.CONFIG_FILE).read_text())
+    for key, value in changed.items():
+        config[key] = {**config[key], **value}
+    (folder / store.CONFIG_FILE).write_text(json.dumps(config))
+
+
+def test_a_config_cannot_send_timm_elsewhere(monkeypatch):
+    model = publish("alphanet_a1.digits")
+    elsewhere = {"source": "hf-hub", "hf_hub_id": "stranger/x", "url": "http://localhost/x", "hf_hub_filename": "x.bin"}
+    change_config(
+        store.model_folder("alphanet_a1", "digits"),
+        pretrained_cfg={**elsewhere, "custom_load": True, "file": "/elsewhere"},
+        model_args={"pretrained_cfg_overlay": elsewhere, "pretrained_strict": False},
+    )
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", None)
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_url", None)
+    assert same(timm.create_model("alphanet_a1.digits", pretrained=True), model)
 
 
 def test_damaged_entries_do_no_harm(said):
