@@ -17,7 +17,7 @@ ROWS = [
     {"models", "losses", "data"},
     {"supernet", "samplers", "schedules"},
     {"evaluation"},
-    {"weights", "training", "search", "report"},
+    {"weights", "export", "training", "search", "report"},
     {"recipes"},
     {"nni_bridge"},
     {"cli"},
@@ -90,6 +90,7 @@ def test_rooms_without_torch(room):
         ("accelerate", {"training", "recipes", "cli"}),
         ("matplotlib", {"report"}),
         ("sklearn", {"data"}),
+        ("onnxruntime", {"export"}),
     ],
 )
 def test_heavy_packages_stay_in_their_rooms(package, rooms):

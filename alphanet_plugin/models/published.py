@@ -83,6 +83,8 @@ def _no_weights(architecture: str, wanted: str | None, known: list[str]) -> str:
 def _pretrained_cfg(entry: store.Published) -> PretrainedCfg:
     known = {field.name for field in fields(PretrainedCfg)}
     cfg = {key: value for key, value in entry.config.get("pretrained_cfg", {}).items() if key in known}
+    if cfg.get("label_names") is None:  # timm writes them beside the cfg, and reads them into it
+        cfg["label_names"] = entry.config.get("label_names")
     for key in ("input_size", "pool_size", "mean", "std"):
         if cfg.get(key) is not None:
             cfg[key] = tuple(cfg[key])
