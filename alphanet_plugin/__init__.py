@@ -5,7 +5,8 @@ Importing this registers the timm entries (``alphanet_a0`` to ``alphanet_a6`` an
 """
 
 from . import models as _register_timm_entries  # noqa: F401
+from .models import fuse
 from .spaces import Arch, get_space, list_spaces
 
 __version__ = "0.1.0"
-__all__ = ["Arch", "get_space", "list_spaces"]
+__all__ = ["Arch", "fuse", "get_space", "list_spaces"]

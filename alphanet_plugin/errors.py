@@ -31,3 +31,7 @@ class NonFiniteLossError(AlphaNetError, RuntimeError):
 
 class SearchError(AlphaNetError, RuntimeError):
     """A search cannot be started or resumed as asked."""
+
+
+class ExportError(AlphaNetError, RuntimeError):
+    """A model cannot be exported as asked, or the exported file does not compute what the model does."""

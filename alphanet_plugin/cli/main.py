@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AlphaNetError
-from . import evaluate, import_, models, nni, profile, publish, quickstart, search, train
+from . import evaluate, export, import_, models, nni, profile, publish, quickstart, search, train
 from .process import prepare_process
 
-VERBS = (quickstart, train, search, evaluate, publish, import_, profile, models, nni)
+VERBS = (quickstart, train, search, evaluate, publish, export, import_, profile, models, nni)
 
 
 def build_parser() -> argparse.ArgumentParser:

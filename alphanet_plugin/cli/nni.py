@@ -6,6 +6,7 @@ alphanet nni resume ID                               go on with one that was sto
 from __future__ import annotations
 
 import argparse
+import logging
 from typing import TYPE_CHECKING, Any
 
 from .cpu_ranks import start_cpu_ranks
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     start_cpu_ranks()
+    logging.getLogger("nni").propagate = False  # it prints by itself
     from ..nni_bridge.experiment_file import resume, run_file
     from .options import shipped_config
 
@@ -51,8 +53,8 @@ def _describe(experiment: NasExperiment, sample: dict[str, Any]) -> str:
     from ..nni_bridge import AlphaNetSpace
     from ..nni_bridge.samples import arch_of
 
-    if isinstance(experiment.model_space, AlphaNetSpace):
-        space = experiment.model_space
+    space: Any = experiment.model_space
+    if isinstance(space, AlphaNetSpace):
         arch = arch_of(space.space, sample)
         return f"{space.space.mflops(arch, space.num_classes):8.2f} MFLOPs  {arch}"
     return " ".join(f"{label}={value}" for label, value in sample.items())

@@ -3,6 +3,7 @@
 from .alphanet import alphanet_subnet
 from .entries import entry_archs, refresh_entries
 from .entry import protocols
+from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
 from .network import AlphaNet
 from .read_arch import read_arch
@@ -13,6 +14,7 @@ __all__ = [
     "Shortcut",
     "alphanet_subnet",
     "entry_archs",
+    "fuse",
     "protocols",
     "read_arch",
     "refresh_entries",

@@ -116,6 +116,8 @@ def _pretrained_cfg(entry: store.Published) -> PretrainedCfg:
     # Weights come from the folder alone: a config.json that names another source of them does not send timm there.
     known = {field.name for field in fields(PretrainedCfg)} - {*_SOURCES, "source", "hf_hub_filename", "custom_load"}
     cfg = {key: value for key, value in entry.config.get("pretrained_cfg", {}).items() if key in known}
+    if cfg.get("label_names") is None:  # timm writes them beside the cfg, and reads them into it
+        cfg["label_names"] = entry.config.get("label_names")
     for key in ("input_size", "pool_size", "mean", "std"):
         if cfg.get(key) is not None:
             cfg[key] = tuple(cfg[key])

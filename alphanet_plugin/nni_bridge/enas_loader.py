@@ -35,5 +35,5 @@ def repair_enas(strategy: ENAS) -> ENAS:
     def train_dataloader(train: Callable[[], Collection[Any]], val: Callable[[], Collection[Any]]) -> TaggedBatches:
         return TaggedBatches(train(), val())
 
-    strategy.train_dataloader = train_dataloader
+    strategy.train_dataloader = train_dataloader  # type: ignore[method-assign]
     return strategy

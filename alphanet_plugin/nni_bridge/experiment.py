@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from accelerate import PartialState
 from nni.nas.evaluator import Evaluator
@@ -36,7 +36,7 @@ def build_experiment(
     """
     allow_evolution_to_resume()
     if config is None and isinstance(strategy, SupernetStrategy):
-        config = NasExperimentConfig("sequential", "raw", "local")
+        config = cast(NasExperimentConfig, NasExperimentConfig("sequential", "raw"))
     return NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
 
 

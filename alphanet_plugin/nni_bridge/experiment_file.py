@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from nni.experiment import Experiment
@@ -107,8 +107,8 @@ def build_config(section: Mapping[str, Any]) -> NasExperimentConfig:
     """
     values = {_snake(key): value for key, value in section.items()}
     parts = [values.pop(key, default) for key, default in
-             (("execution_engine", "sequential"), ("model_format", "raw"), ("training_service", "local"))]  # fmt: skip
-    config = NasExperimentConfig(*parts)
+             (("execution_engine", "sequential"), ("model_format", "raw"), ("training_service", None))]  # fmt: skip
+    config = cast(NasExperimentConfig, NasExperimentConfig(*parts))
     fields = [name for name in vars(config) if not name.startswith("_")]
     for key, value in values.items():
         _check_known(key, fields, "experiment:")
@@ -143,7 +143,7 @@ def _build(section: str, values: Mapping[str, Any], registry: Mapping[str, str])
 def _arguments(kind: Callable[..., Any]) -> list[str]:
     """Names that a class takes, through **options of its bases."""
     names: list[str] = []
-    for base in inspect.getmro(getattr(kind, "__wrapped__", kind)):  # nni.trace wraps a class
+    for base in inspect.getmro(cast(type, getattr(kind, "__wrapped__", kind))):  # nni.trace wraps a class
         initialise = getattr(base, "_init_wrapped", None) or base.__dict__.get("__init__")
         if initialise is None:
             continue

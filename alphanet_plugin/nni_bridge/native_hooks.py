@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from nni.mutable import MutableExpression
@@ -64,7 +64,7 @@ class MixedResize(MixedOperation, Resize):
         if isinstance(size, int):
             return resize(x, size)
         largest = max(size)
-        mixed = [weight * resize(resize(x, side), largest) for side, weight in size.items()]
+        mixed = [resize(resize(x, side), largest) * weight for side, weight in size.items()]
         return torch.stack(mixed).sum(0)
 
 
@@ -77,7 +77,9 @@ class LabelledPolicy(MixedOpDifferentiablePolicy):
     def __init__(self, operation: MixedOperation, memo: dict[str, Any], mutate_kwargs: dict[str, Any]):
         labels = operation.simplify()
         operation._arch_alpha = LabelledParameters({label: memo[label] for label in labels})
-        operation.arch_parameters = partial(self.arch_parameters, module=operation)
+        operation.arch_parameters = partial(  # type: ignore[assignment]
+            self.arch_parameters, module=operation
+        )
         operation._softmax = mutate_kwargs.get("softmax", nn.Softmax(-1))
 
 
@@ -95,11 +97,14 @@ class GatedPolicy(LabelledPolicy):
     def __init__(self, operation: MixedOperation, memo: dict[str, Any], mutate_kwargs: dict[str, Any]):
         super().__init__(operation, memo, mutate_kwargs)
         self._sample: dict[str, Any] = {}
-        operation.register_forward_hook(lambda _module, _inputs, output: output * self._gate(operation))
+
+        def multiply(_module: nn.Module, _inputs: Any, output: Any) -> torch.Tensor:
+            return output * self._gate(operation)
+
+        operation.register_forward_hook(multiply)
 
     def resample(self, operation: MixedOperation, memo: dict[str, Any]) -> dict[str, Any]:
-        alphas = operation._arch_alpha
-        self._sample = draw_by_probability(operation.simplify(), alphas, operation._softmax, memo)
+        self._sample = draw_by_probability(operation.simplify(), *_parameters(operation), memo)
         return self._sample
 
     def forward_argument(self, operation: MixedOperation, name: str) -> Any:
@@ -108,7 +113,11 @@ class GatedPolicy(LabelledPolicy):
         return operation.mutable_arguments[name].freeze(self._sample)
 
     def _gate(self, operation: MixedOperation) -> torch.Tensor:
-        return gate(operation.simplify(), operation._arch_alpha, operation._softmax, self._sample)
+        return gate(operation.simplify(), *_parameters(operation), self._sample)
+
+
+def _parameters(operation: MixedOperation) -> tuple[nn.ParameterDict, nn.Module]:
+    return cast(nn.ParameterDict, operation._arch_alpha), cast(nn.Module, operation._softmax)
 
 
 class GatedRepeat(PathSamplingRepeat):
@@ -119,6 +128,7 @@ class GatedRepeat(PathSamplingRepeat):
         self._softmax = softmax
         self._arch_alpha = LabelledParameters(alphas)
         self._sample: dict[str, Any] = {}
+        self.depth_choice: Any = depth
 
     @classmethod
     def mutate(cls, module: nn.Module, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> Any:  # noqa: ARG003
@@ -136,8 +146,8 @@ class GatedRepeat(PathSamplingRepeat):
         self._sampled = self.depth_choice.freeze(self._sample)
         return self._sample
 
-    export = DifferentiableMixedRepeat.export
-    export_probs = DifferentiableMixedRepeat.export_probs
+    export: Any = DifferentiableMixedRepeat.export
+    export_probs: Any = DifferentiableMixedRepeat.export_probs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return super().forward(x) * gate(self.depth_choice.simplify(), self._arch_alpha, self._softmax, self._sample)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import nni
 import torch
@@ -17,6 +17,7 @@ from ..models import Shortcut
 from ..spaces import AttentiveNASSpace
 from ..spaces.attentive_nas import HEAD_EXPAND_RATIO, STAGES, Stage
 from ..spaces.network import make_divisible
+from .samples import open_genes
 
 Value = Any  # a number, or NNI's choice or expression of it
 
@@ -54,10 +55,8 @@ class NativeNetwork(nn.Module):
         self.space = space
         self.num_classes = num_classes
         # NNI knows a choice by its label: the same object everywhere, and a number where there is nothing to choose.
-        genes: dict[str, Value] = {
-            gene.name: nni.choice(gene.name, list(gene.choices)) if len(gene.choices) > 1 else gene.choices[0]
-            for gene in space.genes
-        }
+        genes: dict[str, Value] = {gene.name: gene.choices[0] for gene in space.genes}
+        genes.update({gene.name: nni.choice(gene.name, list(gene.choices)) for gene in open_genes(space)})
         self.resize = Resize(size=genes["resolution"])
         stem = genes["stem.width"]
         self.conv_stem = _conv(3, stem, 3, stride=2)
@@ -176,7 +175,7 @@ def _stage(stage: Stage, in_channels: Value, genes: dict[str, Value]) -> Repeat:
             first=index == 0,
         )
 
-    return Repeat(block, genes["depth"])
+    return cast(Repeat, Repeat(block, genes["depth"]))
 
 
 def _conv(

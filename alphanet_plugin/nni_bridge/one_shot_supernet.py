@@ -36,7 +36,9 @@ class LabelSpace(SearchSpace):
 
     def __init__(self, model: ModelSpace):
         self.choices: dict[str, list[Any]] = {}
-        layers = {module.label: module for module in model.modules() if isinstance(module, LayerChoice)}
+        layers: dict[str, LayerChoice] = {
+            str(module.label): module for module in model.modules() if isinstance(module, LayerChoice)
+        }
         for label, mutable in model.simplify().items():
             if not isinstance(mutable, Categorical):
                 raise ValueError(f"{label} is {mutable!r}; a supernet takes choices of one among finitely many values")

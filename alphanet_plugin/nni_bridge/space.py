@@ -63,7 +63,6 @@ class AlphaNetSpace(ModelSpace):
         self.num_classes = num_classes
         self.space = AttentiveNASSpace(tuple(resolutions))
         self.face = face
-        self.network: ElasticModule | NativeNetwork
         if face == "fast":
             supernet = build_supernet(self.space, num_classes=num_classes, resize_input=True)
             self.network = ElasticModule(supernet, np.random.RandomState(seed))
@@ -78,12 +77,11 @@ class AlphaNetSpace(ModelSpace):
 
         The native face has shared weights once a one-shot strategy has mutated it, and fresh ones before.
         """
-        if isinstance(self.network, ElasticModule):
-            return cast(AlphaNet, self.network.freeze(sample))
+        network: Any = self.network
+        if isinstance(network, ElasticModule):
+            return cast(AlphaNet, network.freeze(sample))
         static = _static_model(sample, self.num_classes, self.space.resolutions)
-        return cast(
-            AlphaNet, slice_weights(static, self.network.shared_tensors()) if self.network.is_shared else static
-        )
+        return slice_weights(static, network.shared_tensors()) if network.is_shared else static
 
     def extra_oneshot_hooks(self, strategy: Any) -> list[Callable[..., Any]]:
         """What NNI's one-shot strategies apply before their own hooks; ENAS is repaired on the way."""

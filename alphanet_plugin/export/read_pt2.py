@@ -1,0 +1,12 @@
+"""Run a pt2 file in a process of its own: FILE IMAGES.npz LOGITS.npz. Needs torch alone."""
+
+import sys
+
+import numpy as np
+import torch
+
+file, images, logits = sys.argv[1:]
+with open(file, "rb") as archive:
+    model = torch.export.load(archive).module()
+with np.load(images) as batches, torch.no_grad():
+    np.savez(logits, **{name: model(torch.from_numpy(batches[name])).numpy() for name in batches})

@@ -1,0 +1,90 @@
+"""``alphanet export``: from a published folder to a file, and its errors."""
+
+import json
+
+import pytest
+import timm
+import torch
+
+from alphanet_plugin import get_space
+from alphanet_plugin.cli.main import main
+from alphanet_plugin.models import alphanet_subnet
+from alphanet_plugin.weights import Publication, publish
+
+SMALL = get_space("attentive_nas", resolutions=(32,))
+
+
+@pytest.fixture
+def published():
+    """The folder of alphanet_a0.small in the store."""
+    model = alphanet_subnet(arch=SMALL.presets["a0"], num_classes=3, zero_init_last=False)
+    publication = Publication(
+        architecture="alphanet_a0",
+        tag="small",
+        arch=model.arch,
+        data_config={"input_size": (3, 32, 32), "mean": (0.3,) * 3, "std": (0.4,) * 3, "interpolation": "bicubic",
+                     "crop_pct": 1.0},
+        class_names=["ant", "bee", "cat"],
+        metrics={"top1": 50.0},
+        mflops=1.0,
+        params=1,
+        dataset="none",
+    )  # fmt: skip
+    return publish(model, publication)
+
+
+def test_published_weights_are_exported_by_name_and_by_folder(published, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "alphanet_a0.small", "--format", "pt2"]) == 0
+    assert main(["export", f"local-dir:{published}", "--format", "pt2", "--output", "other.pt2", "--no-fuse"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("alphanet_a0.small.pt2: ")
+    assert said[0].endswith("images (batch, 3, 32, 32) to logits (batch, 3)")
+    assert "differs from torch by" in said[1]
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = timm.create_model("alphanet_a0.small", pretrained=True).eval()(images)
+    for file, fused in (("alphanet_a0.small.pt2", True), ("other.pt2", False)):
+        extra = {"model.json": ""}
+        program = torch.export.load(file, extra_files=extra)
+        assert any("batch_norm" in str(node.target) for node in program.graph.nodes) != fused
+        torch.testing.assert_close(program.module()(images), expected, rtol=1e-5, atol=1e-6)
+        facts = json.loads(extra["model.json"])
+        assert json.loads(facts["class_names"]) == ["ant", "bee", "cat"]
+        assert json.loads(facts["mean"]) == [0.3, 0.3, 0.3]
+        assert facts["arch"] == str(SMALL.presets["a0"])
+
+
+def test_any_timm_model_as_onnx(tmp_path, capsys):
+    path = tmp_path / "model.onnx"
+    command = ["export", "mobilenetv3_small_050", "--no-pretrained", "--classes", "4", "--output", str(path)]
+    assert main(command) == 0
+    assert "to logits (batch, 4)" in capsys.readouterr().out
+    assert path.stat().st_size > 1e6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["alphanet_a0"], "no weights for alphanet_a0 in the store"),
+        (["alphanet_q", "--no-pretrained"], "alphanet_q cannot be loaded by timm.create_model: Unknown model"),
+        (["local-dir:nowhere"], "nowhere"),
+        (["alphanet_a0", "--classes", "3"], "--classes takes a positive number and goes with --no-pretrained"),
+        (["alphanet_a0", "--no-pretrained", "--classes", "0"], "--classes takes a positive number"),
+        (["alphanet_a0", "--output", "."], "--output . is a folder"),
+    ],
+)
+def test_errors_are_one_line(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", *arguments]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("alphanet: error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_formats_are_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["export", "alphanet_a0", "--format", "tflite"])
+    assert stop.value.code == 2
+    assert "onnx" in capsys.readouterr().err

@@ -1,0 +1,180 @@
+"""Exported files: what is in them, what they compute, and that a wrong one is not put in place."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from alphanet_plugin import get_space
+from alphanet_plugin.errors import ExportError
+from alphanet_plugin.export import FORMATS, describe, export_model
+from alphanet_plugin.export.onnx_format import OnnxFormat
+from alphanet_plugin.models import alphanet_subnet
+
+SMALL = get_space("attentive_nas", resolutions=(32, 40))
+CLASSES = [f"class {number}" for number in range(7)]
+
+
+def subnet():
+    model = alphanet_subnet(arch=SMALL.smallest(), num_classes=7, zero_init_last=False)
+    model.pretrained_cfg = {**model.pretrained_cfg, "label_names": CLASSES, "mean": (0.1, 0.2, 0.3), "tag": "mine"}
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        model.train()(torch.randn(64, 3, 32, 32))
+    return model
+
+
+class Tiny(nn.Module):
+    """A model of one layer, with what is asked of timm's."""
+
+    num_classes = 2
+
+    def __init__(self):
+        super().__init__()
+        self.pretrained_cfg = {"input_size": (3, 8, 8)}
+        self.conv = nn.Conv2d(3, 2, 8)
+        self.bn = nn.BatchNorm2d(2)
+
+    def forward(self, x):
+        return self.bn(self.conv(x)).flatten(1)
+
+
+def images(batch):
+    return torch.randn(batch, 3, 32, 32, generator=torch.Generator().manual_seed(batch))
+
+
+@torch.no_grad()
+def assert_same(logits, model, batch):
+    expected = model.eval()(images(batch)).numpy()
+    assert np.abs(logits - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def check_description(facts):
+    assert facts["architecture"] == "alphanet_subnet"
+    assert facts["tag"] == "mine"
+    assert facts["arch"] == str(SMALL.smallest())
+    assert json.loads(facts["class_names"]) == CLASSES
+    assert json.loads(facts["input_size"]) == [3, 32, 32]
+    assert json.loads(facts["mean"]) == [0.1, 0.2, 0.3]
+    assert len(json.loads(facts["std"])) == 3
+    assert facts["interpolation"] == "bicubic"
+
+
+def test_onnx_takes_any_batch_and_says_what_it_is(tmp_path):
+    import onnxruntime
+
+    model, path = subnet(), tmp_path / "new" / "subnet.onnx"
+    exported = export_model(model, path)
+    assert model.training
+    assert [file.name for file in path.parent.iterdir()] == ["subnet.onnx"]
+    assert (exported.path, exported.input_size) == (path, (3, 32, 32))
+    assert 0 <= exported.difference < 1e-5
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [(each.name, each.shape) for each in session.get_inputs()] == [("images", ["batch", 3, 32, 32])]
+    assert [(each.name, each.shape) for each in session.get_outputs()] == [("logits", ["batch", 7])]
+    for batch in (1, 2, 5):
+        assert_same(session.run(None, {"images": images(batch).numpy()})[0], model, batch)
+    check_description(session.get_modelmeta().custom_metadata_map)
+
+
+def test_pt2_takes_any_batch_and_says_what_it_is(tmp_path):
+    model, path = subnet(), tmp_path / "subnet.pt2"
+    export_model(model, path, "pt2")
+    extra = {"model.json": ""}
+    program = torch.export.load(path, extra_files=extra).module()
+    for batch in (1, 2, 5):
+        assert_same(program(images(batch)).detach().numpy(), model, batch)
+    check_description(json.loads(extra["model.json"]))
+
+
+def test_class_names_of_another_head_are_left_out():
+    model = subnet()
+    assert json.loads(describe(model)["class_names"]) == CLASSES
+    model.reset_classifier(3)
+    assert "class_names" not in describe(model)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_readers_know_nothing_of_this_package(tmp_path, name):
+    path = tmp_path / f"tiny.{name}"
+    free = {0: torch.export.Dim("batch")}
+    program = torch.export.export(Tiny().eval(), (torch.zeros(2, 3, 8, 8),), dynamic_shapes=(free,))
+    FORMATS[name].write(program, {}, path)
+    np.savez(tmp_path / "images.npz", one=np.zeros((1, 3, 8, 8), np.float32))
+    forbidden = {"alphanet_plugin", "timm", *(["torch", "onnx"] if name == "onnx" else [])}
+    code = f"{FORMATS[name].reader_source()}\nassert not {forbidden} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, tmp_path / "images.npz", tmp_path / "logits.npz"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "logits.npz")["one"].shape == (1, 2)
+
+
+def test_a_file_that_computes_something_else_is_not_put_in_place(tmp_path, monkeypatch):
+    said = r"tiny\.onnx is not written: its logits by onnxruntime differ from torch's by \d\.\de"
+
+    class Wrong(OnnxFormat):
+        def write(self, program, description, path):
+            program.state_dict["conv.bias"].data.add_(0.5)
+            super().write(program, description, path)
+
+    monkeypatch.setitem(FORMATS, "onnx", Wrong())
+    path = tmp_path / "tiny.onnx"
+    path.write_text("what stood there")
+    with pytest.raises(ExportError, match=said):
+        export_model(Tiny(), path)
+    assert path.read_text() == "what stood there"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_logits_that_are_no_numbers_are_not_accepted(tmp_path):
+    model = Tiny()
+    nn.init.constant_(model.conv.bias, float("nan"))
+    with pytest.raises(ExportError, match="differ from torch's by nan"):
+        export_model(model, tmp_path / "tiny.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_read_is_not_put_in_place(tmp_path, monkeypatch):
+    class Broken(OnnxFormat):
+        def write(self, program, description, path):  # noqa: ARG002
+            path.write_bytes(b"no model")
+
+    monkeypatch.setitem(FORMATS, "onnx", Broken())
+    with pytest.raises(ExportError, match=r"a fresh process cannot run the file with onnxruntime: .*INVALID_PROTOBUF"):
+        export_model(Tiny(), tmp_path / "tiny.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+class OnlyPairs(Tiny):
+    """A model whose batch is not free."""
+
+    def forward(self, x):
+        if x.shape[0] != 2:
+            raise ValueError("two images, please")
+        return super().forward(x)
+
+
+def test_a_batch_that_is_not_free_is_an_error(tmp_path):
+    with pytest.raises(ExportError, match="torch cannot export OnlyPairs with a free batch: "):
+        export_model(OnlyPairs(), tmp_path / "pairs.onnx", fused=False)
+
+
+def test_missing_packages_are_named_with_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(ExportError, match=r"onnxscript and onnxruntime, .*: pip install 'alphanet-plugin\[export\]'"):
+        export_model(Tiny(), tmp_path / "tiny.onnx")
+    FORMATS["pt2"].require()
+
+
+def test_an_unknown_format_is_an_error_that_lists_the_known(tmp_path):
+    with pytest.raises(ExportError, match=r"'tflite': give one of onnx, pt2"):
+        export_model(Tiny(), tmp_path / "tiny.tflite", "tflite")
