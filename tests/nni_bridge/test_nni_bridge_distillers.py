@@ -271,6 +271,7 @@ def test_distils_a_model_that_nnis_pruner_masks():
     model = student()
     pruner = L1NormPruner(model, [{"op_types": ["Conv2d"], "sparse_ratio": 0.25}])
     _, masks = pruner.compress()
+    pruner.unwrap_model()  # which makes parameters anew, so the optimizer comes after it
     entry = {**HEAD, "apply_method": "adaptive_alpha"}
     distiller = AlphaLayerwiseDistiller.from_compressor(
         pruner, [entry], teacher(), ask, 0.0, evaluator=torch_evaluator(model)
