@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any, cast
 
 from nni.compression.base.config import select_modules_by_config
+from nni.compression.base.setting import canonicalize_settings
 from torch import nn
 
 from .distill_losses import PARAMETERS, build_distill_loss, near
@@ -58,39 +59,40 @@ def own_parameters(setting: Mapping[str, Any]) -> dict[str, Any]:
 def _checked_entry(entry: dict[str, Any], where: str, student: nn.Module, teacher: nn.Module) -> dict[str, Any]:
     entry = deepcopy(entry)
     _check_keys(entry, (*_ENTRY, *_NNI_SETTING, *_OWN), where)
-    selected = _selected(entry, where, student)
+    _check_selection(entry, where, student)
     settings = entry.setdefault("target_settings", {})
+    for name in (*entry.get("target_names", ()), *settings):
+        if not name.startswith(_OUTPUT):
+            raise ValueError(f"{where}: NNI's distillers compare outputs only (_output_, _output_0, ...), not {name!r}")
+    explicit = {name: f"{where}: target_settings[{name!r}]" for name in settings}
     for name, setting in settings.items():
-        _check_keys(setting, (*_NNI_SETTING, *_OWN), f"{where}: target_settings[{name!r}]")
+        _check_keys(setting, (*_NNI_SETTING, *_OWN), explicit[name])
+        _make_lambda_float(setting, explicit[name])
+    _make_lambda_float(entry, where)
     own = {key: entry.pop(key) for key in _OWN if key in entry}
-    nni = {key: entry[key] for key in _NNI_SETTING if key in entry}
-    settings[_OUTPUT] = {**nni, **own, **settings.get(_OUTPUT, {})}
-    for name, setting in settings.items():
-        where_it_is = where if name == _OUTPUT else f"{where}: target_settings[{name!r}]"
-        _check_setting(setting, where_it_is, selected, teacher)
-    return {**entry, **{key: settings[_OUTPUT][key] for key in nni}}
+    settings[_OUTPUT] = {**own, **settings.get(_OUTPUT, {})}
+    modules, shared, _ = select_modules_by_config(student, entry)
+    if not modules:
+        raise ValueError(f"{where}: no module of model is selected")
+    for name in sorted(modules):
+        for target, setting in canonicalize_settings(modules[name], shared, "distillation").items():
+            _check_setting(setting, explicit.get(target, where), name, teacher)
+    return entry
 
 
-def _selected(entry: dict[str, Any], where: str, student: nn.Module) -> list[str]:
-    """Names of the student's modules that an entry is about, at least one."""
+def _check_selection(entry: dict[str, Any], where: str, student: nn.Module) -> None:
     if not any(key in entry for key in _SELECTION):
         raise ValueError(f"{where}: give one of {', '.join(_SELECTION)}, such as op_names: ['fc']")
     for key in (*_SELECTION, *(f"exclude_{key}" for key in _SELECTION), "target_names"):
         _check_names(entry.get(key, []), f"{where}: {key}")
     _check_modules(entry.get("op_names", []), student, f"{where}: op_names", "model")
-    modules, _, _ = select_modules_by_config(student, entry)
-    if not modules:
-        raise ValueError(f"{where}: no module of model is selected")
-    return sorted(modules)
 
 
-def _check_setting(setting: dict[str, Any], where: str, selected: list[str], teacher: nn.Module) -> None:
-    if "lambda" in setting:
-        setting["lambda"] = _number(setting["lambda"], f"{where}: lambda")
-    link = setting.get("link", "auto")
-    if link == "auto":
+def _check_setting(setting: dict[str, Any], where: str, name: str, teacher: nn.Module) -> None:
+    link = setting.get("link")
+    if link is None or link == "auto":
         advice = "link 'auto' looks for the student's names; name the teacher's by link, for"
-        _check_modules(selected, teacher, f"{where}: {advice}", "teacher_model")
+        _check_modules([name], teacher, f"{where}: {advice}", "teacher_model")
     else:
         links = [link] if isinstance(link, str) else link
         _check_names(links, f"{where}: link")
@@ -119,10 +121,13 @@ def _check_modules(names: Iterable[str], model: nn.Module, where: str, which: st
             raise ValueError(f"{where}: {which} has no module {name!r}{near(name, modules)}")
 
 
-def _number(value: object, where: str) -> float:
-    if isinstance(value, Real) and not isinstance(value, bool) and isfinite(cast(float, value)):
-        return float(value)
-    raise ValueError(f"{where} must be a finite number, got {value!r}")
+def _make_lambda_float(setting: dict[str, Any], where: str) -> None:
+    if "lambda" not in setting:
+        return
+    value = setting["lambda"]
+    if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(cast(float, value)):
+        raise ValueError(f"{where}: lambda must be a finite number, got {value!r}")
+    setting["lambda"] = float(value)
 
 
 def _named(entry: Mapping[str, Any]) -> str:

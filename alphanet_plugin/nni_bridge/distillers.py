@@ -139,8 +139,8 @@ class AlphaLayerwiseDistiller(_WithAlphaMethods, DynamicLayerwiseDistiller):
     alpha=1, temperature=2 is NNI's own kl. Divergences take the last dimension for the classes: of outputs (B, ..., K)
     the positions between are summed and the samples averaged, which is NNI's batchmean. Shapes must agree.
 
-    Every other key is NNI's (op_names, op_types, lambda, link, target_names, target_settings, ...), and a key given
-    in the entry may be given per target in its target_settings instead.
+    Every other key is NNI's (op_names, op_types, lambda, link, target_names, target_settings, ...). A method's keys may
+    stand in `target_settings` too; an output that has settings there takes none from the entry, as in NNI.
 
     The teacher is run as it is: call `teacher_model.eval()` first, or its BatchNorm learns from the student's batches.
 
@@ -189,7 +189,7 @@ class AlphaAdaptive1dLayerwiseDistiller(_WithAlphaMethods, Adaptive1dLayerwiseDi
         parameters = {name: found for name, found in parameters.items() if found}
         if not parameters:
             return
-        # NNI's own way to the parameter group fails on every model with a parameter of its root, such as a ViT's
+        # NNI's own search for the parameter group fails on a model with a parameter of its root, such as a ViT's
         # class token.
         evaluator._optimizer_add_param_group = MethodType(_add_to_groups, evaluator)
         evaluator.patch_optim_param_group(parameters)

@@ -52,6 +52,8 @@ def models():
         ({"op_names": ["clasifier"]}, r"op_names: model has no module 'clasifier'; did you mean 'classifier'\?"),
         ({"op_names": "classifier"}, "op_names takes a list of names, got 'classifier'"),
         ({"op_types": ["Conv3d"], "op_names": []}, "no module of model is selected"),
+        ({"target_names": ["_input_0"]}, "compare outputs only .*, not '_input_0'"),
+        ({"target_settings": {"weight": {}}}, "compare outputs only .*, not 'weight'"),
         (
             {"target_settings": {"_output_0": {"apply_method": "kl", "temperatur": 2}}},
             r"target_settings\['_output_0'\]: 'temperatur' is no key; .* did you mean 'temperature'\?",
@@ -94,15 +96,27 @@ def test_integers_are_taken_for_lambda_and_the_list_given_stays_as_it_was():
 
 def test_patterns_and_types_select_as_in_nni(models):
     entry = {"op_names_re": ["blocks.*"], "op_types": ["Conv2d"], "link": "fc", "apply_method": "kl"}
-    assert checked_config_list([entry], *models)[0]["target_settings"]["_output_"]["apply_method"] == "kl"
+    assert checked_config_list([entry], *models)[0]["apply_method"] == "kl"
+    with pytest.raises(ValueError, match="no module of model is selected"):
+        checked_config_list([{**entry, "exclude_op_types": ["Conv2d"]}], *models)
+
+
+def test_only_the_settings_that_a_target_gets_are_checked(models):
+    """The entry's own link would be 'auto', but no target takes it."""
+    setting = {"link": "fc", "apply_method": "alpha", "alpha": -1, "lambda": 2}
+    entry = {"op_names": ["classifier"], "target_settings": {"_output_0": setting}}
+    (checked,) = checked_config_list([entry], *models)
+    assert checked["target_settings"]["_output_0"] == {**setting, "lambda": 2.0}
 
 
 def test_nnis_schema_sees_its_own_words(models):
     entry = {**HEAD, "apply_method": "adaptive_alpha", "clip": None, "lambda": 1}
     named = {**HEAD, "target_settings": {"_output_0": {"link": "fc", "apply_method": "kl", "temperature": 3}}}
-    for plain in as_nni_has_it(checked_config_list([entry, named], *models)):
-        assert not {"clip", "temperature"} & {*plain, *(key for s in plain["target_settings"].values() for key in s)}
-        assert {s.get("apply_method", "mse") for s in plain["target_settings"].values()} <= {"kl", "mse"}
+    plain = as_nni_has_it(checked_config_list([entry, named], *models))
+    assert plain == [
+        {**HEAD, "apply_method": "kl", "lambda": 1.0, "target_settings": {"_output_": {}}},
+        {**HEAD, "target_settings": {"_output_0": {"link": "fc", "apply_method": "kl"}, "_output_": {}}},
+    ]
 
 
 @pytest.mark.parametrize("version", ["5.0.0", "10.2", "4.40.0"])
