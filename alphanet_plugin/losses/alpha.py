@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from alphanet_plugin.losses.alpha_term import AlphaForm, AlphaTerm
+from alphanet_plugin.losses.alpha_term import HUGE, AlphaForm, AlphaTerm
 from alphanet_plugin.losses.base import KDLoss, check_logits, log_probabilities
+from alphanet_plugin.losses.checks import number_between
 
 _WORKSPACE = 2**20
 """Elements worked on at a time: a large batch goes through in row blocks, so temporaries stay small."""
@@ -36,22 +37,29 @@ class AlphaDivergence(KDLoss):
     logits give finite numbers. `clip=math.inf` switches clipping off; values and gradients may then be enormous,
     and that sums over them stay finite is not promised.
 
+    With a temperature T it is T^2 D_alpha(p_T || q_T), p_T and q_T being softmax(logits / T), as `KLDivergence`
+    has it; the paper has T = 1.
+
     Args:
         alpha: any number from -1e6 to 1e6.
         clip: beta of eq. 5, greater than 1.
         form: "reference", "paper" or "exact".
+        temperature: T, from 1e-6 to 1e6.
     """
 
-    def __init__(self, alpha: float, clip: float = 5.0, form: AlphaForm = "reference") -> None:
+    def __init__(
+        self, alpha: float, clip: float = 5.0, form: AlphaForm = "reference", temperature: float = 1.0
+    ) -> None:
         super().__init__()
         self._terms = (AlphaTerm(alpha, clip, form),)
         self.alpha, self.clip, self.form = float(alpha), float(clip), form
+        self.temperature = number_between("temperature", temperature, 1e-6, 1e6)
 
     def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        return _largest(student_logits, teacher_logits, self._terms)
+        return _largest(student_logits, teacher_logits, self._terms, self.temperature)
 
     def extra_repr(self) -> str:
-        return f"alpha={self.alpha}, clip={self.clip}, form={self.form!r}"
+        return f"alpha={self.alpha}, clip={self.clip}, form={self.form!r}, temperature={self.temperature}"
 
 
 class AdaptiveAlphaDivergence(KDLoss):
@@ -65,6 +73,7 @@ class AdaptiveAlphaDivergence(KDLoss):
         alpha_max: alpha_+ of the paper.
         clip: beta of eq. 5, greater than 1.
         form: "reference", "paper" or "exact".
+        temperature: T, from 1e-6 to 1e6; see `AlphaDivergence`.
     """
 
     def __init__(
@@ -73,6 +82,7 @@ class AdaptiveAlphaDivergence(KDLoss):
         alpha_max: float = 1.0,
         clip: float = 5.0,
         form: AlphaForm = "reference",
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
         low = AlphaTerm(alpha_min, clip, form, name="alpha_min")
@@ -84,39 +94,48 @@ class AdaptiveAlphaDivergence(KDLoss):
         self._terms = (low, high)
         self.alpha_min, self.alpha_max = float(alpha_min), float(alpha_max)
         self.clip, self.form = float(clip), form
+        self.temperature = number_between("temperature", temperature, 1e-6, 1e6)
 
     def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        return _largest(student_logits, teacher_logits, self._terms)
+        return _largest(student_logits, teacher_logits, self._terms, self.temperature)
 
     @torch.no_grad()
     def divergences(self, student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
         """The two values between which each sample chooses, at alpha_min and at alpha_max, each `(B,)`."""
         check_logits(student_logits, teacher_logits)
-        low, high = (_largest(student_logits, teacher_logits, (term,)) for term in self._terms)
+        low, high = (_largest(student_logits, teacher_logits, (term,), self.temperature) for term in self._terms)
         return low, high
 
     def extra_repr(self) -> str:
-        return f"alpha_min={self.alpha_min}, alpha_max={self.alpha_max}, clip={self.clip}, form={self.form!r}"
+        settings = f"clip={self.clip}, form={self.form!r}, temperature={self.temperature}"
+        return f"alpha_min={self.alpha_min}, alpha_max={self.alpha_max}, {settings}"
 
 
-def _largest(student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...]) -> Tensor:
-    return _LargestTerm.apply(student_logits, teacher_logits, terms)  # pyright: ignore[reportReturnType]
+def _largest(
+    student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...], temperature: float
+) -> Tensor:
+    return _LargestTerm.apply(student_logits, teacher_logits, terms, temperature)  # pyright: ignore[reportReturnType]
 
 
 class _LargestTerm(torch.autograd.Function):
     """Per sample the largest of several terms; the gradient is ready after the forward pass and is all it keeps."""
 
     @staticmethod
-    def forward(ctx: Any, student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...]) -> Tensor:
+    def forward(
+        ctx: Any, student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...], temperature: float
+    ) -> Tensor:
         dtype = torch.promote_types(torch.promote_types(student_logits.dtype, teacher_logits.dtype), torch.float32)
         values = student_logits.new_empty(len(student_logits), dtype=dtype)
         slopes = torch.empty_like(student_logits, dtype=dtype)
         for rows in _row_blocks(*student_logits.shape):
-            log_p = log_probabilities(teacher_logits[rows].to(dtype))
-            log_q = log_probabilities(student_logits[rows].to(dtype))
+            log_p = log_probabilities(teacher_logits[rows].to(dtype), temperature)
+            log_q = log_probabilities(student_logits[rows].to(dtype), temperature)
             values[rows], weight = _select(terms, log_p, log_q)
             mean_g = weight.sum(dim=-1, keepdim=True)
             torch.sub(log_q.exp_().mul_(mean_g), weight, out=slopes[rows])  # -q_j (g_j - E_q[g])
+        if temperature != 1.0:  # T^2 on the value; of its slope one T goes into d(logits / T)
+            values.mul_(temperature**2).clamp_(-HUGE, HUGE)
+            slopes.mul_(temperature).clamp_(-HUGE, HUGE)
         if student_logits.dtype == torch.float16:  # bounded before, not after, a GradScaler's factor: it must see inf
             slopes.clamp_(-_FLOAT16_MAX, _FLOAT16_MAX)
         ctx.save_for_backward(slopes)
@@ -125,9 +144,9 @@ class _LargestTerm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
         (slopes,) = ctx.saved_tensors
-        return (slopes * grad_outputs[0].unsqueeze(1)).to(ctx.dtype), None, None
+        return (slopes * grad_outputs[0].unsqueeze(1)).to(ctx.dtype), None, None, None
 
 
 def _select(terms: tuple[AlphaTerm, ...], log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:

@@ -72,6 +72,56 @@ def kl(from_logits, to_logits):
     return (log_p.exp() * (log_p - log_q)).sum(-1)
 
 
+# ---- temperature ----
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0, 7.0])
+@pytest.mark.parametrize("a", [-1.0, 0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("form", FORMS)
+def test_temperature_divides_the_logits_and_its_square_multiplies_the_value(a, form, temperature):
+    student, teacher = logits_pair()
+    loss = AlphaDivergence(a, form=form, temperature=temperature)
+    cold = AlphaDivergence(a, form=form)
+    wanted = temperature**2 * cold.per_sample(student / temperature, teacher / temperature)
+    torch.testing.assert_close(loss.per_sample(student, teacher), wanted)
+    torch.testing.assert_close(gradient(loss, student, teacher), torch.autograd.grad(wanted.sum(), student)[0])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0, 4.0])
+def test_alpha_of_one_is_kl_at_any_temperature(temperature):
+    student, teacher = logits_pair()
+    alpha_1, kl_t = AlphaDivergence(1.0, temperature=temperature), KLDivergence(temperature)
+    torch.testing.assert_close(alpha_1(student, teacher), kl_t(student, teacher))
+    torch.testing.assert_close(gradient(alpha_1, student, teacher), gradient(kl_t, student, teacher))
+
+
+def test_the_adaptive_choice_is_made_at_the_temperature():
+    student, teacher = logits_pair(batch=64)
+    loss = AdaptiveAlphaDivergence(temperature=3.0)
+    low, high = loss.divergences(student, teacher)
+    torch.testing.assert_close(low, AlphaDivergence(-1.0, temperature=3.0).per_sample(student, teacher))
+    torch.testing.assert_close(high, AlphaDivergence(1.0, temperature=3.0).per_sample(student, teacher))
+    torch.testing.assert_close(loss.per_sample(student, teacher), torch.maximum(low, high))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("temperature", [1e-6, 1e6])
+def test_the_square_of_the_temperature_does_not_overflow(form, temperature):
+    student = torch.tensor([[3e38, -3e38], [0.0, 0.0], [1.0, -1.0]], requires_grad=True)
+    teacher = torch.tensor([[-3e38, 3e38], [3e38, 0.0], [-3e38, 0.0]])
+    for a in (-2.0, 0.0, 1.0, 3.0):
+        loss = AlphaDivergence(a, form=form, temperature=temperature)
+        assert torch.isfinite(loss(student, teacher))
+        assert torch.isfinite(gradient(loss, student, teacher)).all()
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), "1", None, True])
+@pytest.mark.parametrize("build", [AlphaDivergence, AdaptiveAlphaDivergence])
+def test_temperature_must_be_a_positive_number(build, temperature):
+    with pytest.raises(ValueError, match=f"temperature must be a number from 1e-06 to 1e\\+06, got {temperature!r}"):
+        build(-1.0, temperature=temperature)
+
+
 # ---- gradients ----
 
 

@@ -22,6 +22,8 @@ LOSSES: list[KDLoss] = [
     KLDivergence(temperature=4.0),
     *(AlphaDivergence(alpha, form=form) for form in FORMS for alpha in ALPHAS),
     *(AdaptiveAlphaDivergence(*pair, form=form) for form in FORMS for pair in PAIRS),
+    *(AlphaDivergence(alpha, form=form, temperature=2.0) for form in FORMS for alpha in (-1.0, 0.0, 1.0)),
+    *(AdaptiveAlphaDivergence(form=form, temperature=2.0) for form in FORMS),
 ]
 
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
