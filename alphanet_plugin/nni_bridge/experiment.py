@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from nni.nas.evaluator import Evaluator
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.experiment import NasExperiment
@@ -64,9 +65,10 @@ def run_experiment(
     Returns:
         The experiment, for `export_top_models`; None on the other ranks.
     """
-    if PartialState().num_processes > 1 and not isinstance(strategy, SupernetStrategy):
+    ranks = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator() would begin
+    if ranks.num_processes > 1 and not isinstance(strategy, SupernetStrategy):
         raise ValueError(f"{type(strategy).__name__} runs in one process; several ranks are for SupernetStrategy")
-    if not PartialState().is_main_process:
+    if not ranks.is_main_process:
         strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
         return None
     experiment = build_experiment(space, evaluator, strategy, config=config, experiment_id=experiment_id)

@@ -37,7 +37,8 @@ class AlphaNetSpace(ModelSpace):
         num_classes: Outputs of the classifier.
         resolutions: Candidates for the input's side in pixels.
         face: ``fast`` or ``native``.
-        seed: Of what the fast face draws itself; None for another draw in every process.
+        seed: Of the initial weights, and of what the fast face draws itself; None for torch's global generator, and
+            another draw in every process.
 
     Shapes:
         images (B, 3, H, W) -> logits (B, num_classes).
@@ -63,11 +64,16 @@ class AlphaNetSpace(ModelSpace):
         self.num_classes = num_classes
         self.space = AttentiveNASSpace(tuple(resolutions))
         self.face = face
-        if face == "fast":
-            supernet = build_supernet(self.space, num_classes=num_classes, resize_input=True)
-            self.network = ElasticModule(supernet, np.random.RandomState(seed))
-        else:
-            self.network = NativeNetwork(self.space, num_classes)
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            self.network = self._build(seed)
+
+    def _build(self, seed: int | None) -> ElasticModule | NativeNetwork:
+        if self.face == "native":
+            return NativeNetwork(self.space, self.num_classes)
+        supernet = build_supernet(self.space, num_classes=self.num_classes, resize_input=True)
+        return ElasticModule(supernet, np.random.RandomState(seed))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.network(x)
