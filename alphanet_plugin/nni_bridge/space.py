@@ -73,7 +73,7 @@ class AlphaNetSpace(ModelSpace):
         if self.face == "native":
             return NativeNetwork(self.space, self.num_classes)
         supernet = build_supernet(self.space, num_classes=self.num_classes, resize_input=True)
-        return ElasticModule(supernet, np.random.RandomState(seed))
+        return cast(ElasticModule, ElasticModule(supernet, np.random.RandomState(seed)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.network(x)
