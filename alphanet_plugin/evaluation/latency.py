@@ -1,0 +1,85 @@
+"""How long a forward takes on this machine."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.benchmark import Timer
+
+from .modes import modes_kept
+from .placement import Placement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """A measured forward, with what it depends on; prints as a sentence.
+
+    Attributes:
+        median_ms: Median of the repetitions, in milliseconds.
+        batch: Images of a forward.
+        input_size: (C, H, W) of an image.
+        machine: Model of the processor or GPU.
+        threads: Threads of torch; None on a GPU.
+        dtype: Floating-point type, such as ``float32``.
+        torch_version: As `torch.__version__` says.
+    """
+
+    median_ms: float
+    batch: int
+    input_size: tuple[int, ...]
+    machine: str
+    threads: int | None
+    dtype: str
+    torch_version: str
+
+    def __str__(self) -> str:
+        threads = "" if self.threads is None else f", {self.threads} thread(s)"
+        return (
+            f"{self.median_ms:.2f} ms median for {self.batch} image(s) of {self.input_size[-1]} pixels on "
+            f"{self.machine}{threads}, eager {self.dtype}, torch {self.torch_version}"
+        )
+
+
+def measure_latency(
+    model: nn.Module, input_size: Sequence[int], *, batch: int = 1, min_seconds: float = 2.0
+) -> Latency:
+    """Median forward of `model` in eval mode, where it is and in its floating-point type.
+
+    Args:
+        model: images (batch, C, H, W) -> logits. Modes are put back afterwards.
+        input_size: (C, H, W) of an image.
+        batch: Images of a forward.
+        min_seconds: Measure for at least so long.
+    """
+    images = Placement.of(model).put(torch.randn(batch, *input_size, generator=torch.Generator().manual_seed(0)))
+    threads = torch.get_num_threads()
+    with modes_kept(model), torch.inference_mode():
+        timer = Timer("model(images)", globals={"model": model.eval(), "images": images}, num_threads=threads)
+        median = timer.blocked_autorange(min_run_time=min_seconds).median
+    return Latency(
+        median_ms=median * 1e3,
+        batch=batch,
+        input_size=tuple(input_size),
+        machine=_machine(images.device),
+        threads=threads if images.device.type == "cpu" else None,
+        dtype=str(images.dtype).removeprefix("torch."),
+        torch_version=torch.__version__,
+    )
+
+
+def _machine(device: torch.device) -> str:
+    """The model of the processor or GPU, never the name of the computer."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine() or "an unnamed CPU"
