@@ -49,9 +49,11 @@ def ends_of(space: SearchSpace) -> dict[str, Arch]:
 
 
 def judged(space: SearchSpace) -> dict[str, Arch]:
-    """The subnets by whose mean accuracy a trained supernet is judged: smallest, presets, largest."""
+    """The subnets by whose mean accuracy a trained supernet is judged: smallest, presets, largest, each once."""
     ends = ends_of(space)
-    return {"smallest": ends["smallest"], **space.presets, "largest": ends["largest"]}
+    named = {"smallest": ends["smallest"], **space.presets, "largest": ends["largest"]}
+    first_names = {arch: name for name, arch in reversed(named.items())}
+    return {name: arch for name, arch in named.items() if first_names[arch] == name}
 
 
 def mean_top1(evaluator: Evaluator, archs: Mapping[str, Arch]) -> dict[str, float]:
