@@ -78,9 +78,9 @@ class EvolutionTuner(Tuner):
 def _errors_end_the_experiment() -> Iterator[None]:
     """An error of the tuner makes the experiment's status ERROR.
 
-    Where a tuner raises, NNI's dispatcher ends a thread and tells nobody, and where the process ends the manager goes on
-    waiting for it: the experiment would stay RUNNING for ever. The dispatcher's command for errors does it, sent over a
-    connection of our own.
+    Where a tuner raises, NNI's dispatcher ends a thread and tells nobody, and where the process ends the manager goes
+    on waiting for it: the experiment would stay RUNNING for ever. The dispatcher's command for errors does it, sent
+    over a connection of our own.
     """
     try:
         yield
