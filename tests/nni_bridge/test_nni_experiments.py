@@ -1,14 +1,14 @@
 """The shipped experiments, run to their end by NNI's own manager."""
 
 import json
-import sys
 
-import nni_experiment
 import pytest
 import yaml
 from nni_experiment import Experiment, copy_configs
 
+from alphanet_plugin.cli.main import main
 from alphanet_plugin.config import RunConfig, read_config
+from alphanet_plugin.recipes import build_evaluator, open_run, to_publish
 from alphanet_plugin.search import read_history
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -25,10 +25,6 @@ TRAIN = [
 def folder(tmp_path):
     copy_configs(tmp_path)
     return tmp_path
-
-
-def alphanet(folder, *arguments):
-    return nni_experiment.run(folder, sys.executable, "-m", "alphanet_plugin", *arguments)
 
 
 def test_hpo_kd(folder):
@@ -56,8 +52,9 @@ def test_hpo_kd(folder):
         assert losses == {"adaptive_alpha", "kl"}
 
 
-def test_search_subnets_through_a_killed_trial_and_a_resumption(folder):
-    alphanet(folder, *TRAIN)
+def test_search_subnets_through_a_killed_trial_and_a_resumption(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert main(TRAIN) == 0
     with Experiment(folder, "configs/nni/search_subnets.yaml") as experiment:
         experiment.wait(lambda: experiment.trials("RUNNING"))
         killed = experiment.trials()[0]["trialJobId"]
@@ -85,11 +82,11 @@ def test_search_subnets_through_a_killed_trial_and_a_resumption(folder):
     _, entries = read_history(folder / "runs/digits/search.jsonl")
     assert {str(entry.evaluated.arch) for entry in entries} == {result["arch"] for result in final}
     assert {entry.round for entry in entries} == {0, 1}
-    best = max(final, key=lambda result: result["default"])
-    measured = alphanet(folder, "evaluate", "runs/digits", "--arch", best["arch"]).stdout
-    assert f"top1 {best['default']:.2f} %" in measured
-    published = alphanet(folder, "publish", "runs/digits", "--set", "publish.presets=[]", "--tag", "nni").stdout
-    assert f"alphanet_subnet.nni_{best['mflops']:.1f}m".replace(".", "p").replace("subnetp", "subnet.") in published
+    run = open_run("runs/digits")
+    best = max(final, key=lambda result: (result["default"], -result["mflops"]))
+    metrics = build_evaluator(run)(run.space.parse(best["arch"]))
+    assert metrics.top1 == pytest.approx(best["default"])
+    assert best["arch"] in {str(arch) for arch in to_publish(run).values()}
 
 
 def test_a_tuner_that_cannot_start_ends_the_experiment_with_an_error(folder):
