@@ -106,8 +106,8 @@ def _no_weights(architecture: str, wanted: str | None, known: list[str], on_hub:
     return (
         f"no weights for {name} in the store {store.home()} ({found}){on_hub}. Ways to get some: `alphanet quickstart` "
         "trains, searches and publishes on this machine in minutes; `alphanet train --config YOUR.yaml` and then "
-        "`alphanet publish RUN` do so on your images; `alphanet import CHECKPOINT --calibrate IMAGE_FOLDER` converts the "
-        "released ImageNet supernets; set ALPHANET_HOME to a store you have; set "
+        "`alphanet publish RUN` do so on your images; `alphanet import CHECKPOINT --calibrate IMAGE_FOLDER` converts "
+        "the released ImageNet supernets; set ALPHANET_HOME to a store you have; set "
         f"{hub.VARIABLE} to an organisation on the Hugging Face hub that has ORG/{architecture}.TAG; or load a "
         "published folder with timm.create_model('local-dir:FOLDER', pretrained=True)"
     )

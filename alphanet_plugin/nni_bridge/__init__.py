@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .one_shot_supernet import OneShotSupernet
     from .space import AlphaNetSpace
     from .strategy import AlphaNet, KLDistill, SupernetStrategy
+    from .tuner import EvolutionTuner
 
 _MODULE_OF = {
     "AccelerateEvaluator": "evaluator",
@@ -24,6 +25,7 @@ _MODULE_OF = {
     "AlphaLayerwiseDistiller": "distillers",
     "AlphaNet": "strategy",
     "AlphaNetSpace": "space",
+    "EvolutionTuner": "tuner",
     "KLDistill": "strategy",
     "OneShotSupernet": "one_shot_supernet",
     "SupernetStrategy": "strategy",
@@ -37,6 +39,7 @@ __all__ = [
     "AlphaLayerwiseDistiller",
     "AlphaNet",
     "AlphaNetSpace",
+    "EvolutionTuner",
     "KLDistill",
     "OneShotSupernet",
     "SupernetStrategy",

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..config import RunConfig, read_config, to_yaml
+from ..config import RunConfig, to_yaml
 from ..data import LabelledImages, Splits, repeatable_batches
-from ..errors import CheckpointError, ConfigError
+from ..errors import ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
 from ..search import Evaluated, EvolutionSearch, SearchHistory, pareto_front, pick_spread
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
-from ..training import latest_checkpoint, read_weights
+from ..training import read_weights
 from ..weights import Publication, publish
-from .building import build_data, build_model, check_same_run, run_identity
+from .building import build_data, build_model, run_identity
 from .run_folder import RunFolder
+from .search_plan import fingerprint, open_checkpoint, search_options
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,7 @@ def open_run(path: str | Path, overrides: Sequence[str] = (), device: str | torc
         CheckpointError: There is no run, or it has no checkpoint yet.
         ConfigError: An override changes what the weights depend on.
     """
-    folder = RunFolder(Path(path))
-    latest = latest_checkpoint(folder.checkpoints)
-    if not folder.config.is_file() or latest is None:
-        raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train --config ...` makes one")
-    config = replace(read_config(RunConfig, folder.config, overrides), output=str(folder.path))
-    check_same_run(config, folder)
+    folder, config, latest = open_checkpoint(path, overrides)
     splits = build_data(config)
     supernet = build_model(config, splits.num_classes)
     supernet.load_state_dict(read_weights(latest))
@@ -100,18 +96,12 @@ def build_search(
     run: TrainedRun, on_evaluated: Callable[..., None] | None = None, initial: Sequence[Arch] = ()
 ) -> EvolutionSearch:
     """The evolutionary search over a trained run; it goes on from the run's history."""
-    options = asdict(run.config.search)
-    if options["min_mflops"] is None:
-        options["min_mflops"] = run.mflops(run.space.smallest())
-    if options["max_mflops"] is None:
-        options["max_mflops"] = run.mflops(run.space.largest())
+    options = search_options(run.config, run.space, run.splits.num_classes)
     evaluator = build_evaluator(run)
     return EvolutionSearch(
         run.space,
         lambda arch: asdict(evaluator(arch)),
-        num_classes=run.splits.num_classes,
-        seed=run.config.seed,
-        history=SearchHistory(run.folder.history, _search_fingerprint(run)),
+        history=SearchHistory(run.folder.history, search_fingerprint(run)),
         initial=initial,
         on_evaluated=on_evaluated,
         **options,
@@ -126,20 +116,13 @@ def search_results(run: TrainedRun) -> list[Evaluated]:
     """
     if not run.folder.history.is_file():
         return []
-    with SearchHistory(run.folder.history, _search_fingerprint(run)) as history:
+    with SearchHistory(run.folder.history, search_fingerprint(run)) as history:
         return [entry.evaluated for entry in history]
 
 
-def _search_fingerprint(run: TrainedRun) -> dict[str, Any]:
-    settings = run.config.evaluation
-    return {
-        "space": run.space.to_config(),
-        "num_classes": run.splits.num_classes,
-        "checkpoint": run.checkpoint.name,
-        "training": run_identity(run.config),
-        "calibration_batches": settings.search_calibration_batches,
-        "batch_size": settings.batch_size,
-    }
+def search_fingerprint(run: TrainedRun) -> dict[str, Any]:
+    """All that decides a subnet's metrics in a search of this run."""
+    return fingerprint(run.config, run.checkpoint, run.space, run.splits.num_classes)
 
 
 def to_publish(run: TrainedRun) -> dict[str, Arch]:

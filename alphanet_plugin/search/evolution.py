@@ -2,98 +2,39 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ..errors import SearchError
-from ..spaces import Arch, SearchSpace
+from ..spaces import Arch
 from .evaluated import Evaluated
+from .evolution_rounds import EvolutionRounds, next_batch
 from .history import HistoryEntry, SearchHistory
-from .parents import RANKS, select_parents
-from .proposals import Proposals
 
 if TYPE_CHECKING:
     from ..evaluation import Metrics
 
-logger = logging.getLogger(__name__)
-
-Proposal = tuple[Arch, str]
-
 
 @dataclass(eq=False)
-class EvolutionSearch:
-    """Random subnets, then rounds of crossovers and mutations of the best (AlphaNet, section 4.2).
+class EvolutionSearch(EvolutionRounds):
+    """The rounds of an evolution, evaluated here one subnet after the other (AlphaNet, section 4.2).
 
-    The defaults are the paper's: 512 random subnets, then 128 crossovers and 128 mutations of the best 128, 20 rounds
-    in all with the random one, which makes the paper's 5,376 networks. No subnet is evaluated twice, also none
-    that the history knows. Proposals depend on the seed and the metrics alone: a search that is run again with its
+    No subnet is evaluated twice, also none that the history knows: a search that is run again with its
     history repeats the evaluated part without evaluating and goes on as if it had never stopped. It may have more
     rounds then; other sizes or another seed lead elsewhere, and still use what the history knows.
 
-    Where too few new children are found, mutations fill in for crossovers and random subnets for mutations. Where
-    nothing new is left within the range the search ends early and logs it.
-
     Attributes:
-        space: Where subnets come from.
         evaluate: Measures a subnet, as an `evaluation.Evaluator` does; a mapping of names to numbers will do.
-        min_mflops: Least cost, in multiply-adds / 1e6; included in the range.
-        max_mflops: Greatest cost, in multiply-adds / 1e6; included in the range.
-        num_classes: Outputs of the classifier, which is part of the cost.
-        num_random: Random subnets in the first round.
-        num_parents: Subnets that may have children in a round.
-        num_crossovers: Children of two parents in each later round: each gene is either's, with even odds.
-        num_mutations: Children of one parent in each later round.
-        num_rounds: Rounds in all, the random one included.
-        mutation_probability: For each gene to change to another candidate.
-        rank: How parents are chosen, ``"pareto"`` or ``"accuracy"``; see `select_parents`.
-        metric: The metric to rank by, of which more is better.
-        seed: Of all randomness.
         history: Where results are kept and found again.
-        initial: Subnets, such as presets, to evaluate first. Those outside the range are measured and returned for
-            comparison, but never become parents.
         on_evaluated: Called after each subnet, evaluated now or found in the history, with its number from 1, the
             total `num_evaluations`, and the subnet.
+
+    The others are those of `EvolutionRounds`.
     """
 
-    space: SearchSpace
     evaluate: Callable[[Arch], Mapping[str, float] | Metrics]
-    _: KW_ONLY
-    min_mflops: float
-    max_mflops: float
-    num_classes: int
-    num_random: int = 512
-    num_parents: int = 128
-    num_crossovers: int = 128
-    num_mutations: int = 128
-    num_rounds: int = 20
-    mutation_probability: float = 0.2
-    rank: str = "pareto"
-    metric: str = "top1"
-    seed: int = 0
-    history: SearchHistory | None = None
-    initial: Sequence[Arch] = ()
-    on_evaluated: Callable[[int, int, Evaluated], None] | None = None
-
-    def __post_init__(self) -> None:
-        _check_at_least(1, num_random=self.num_random, num_parents=self.num_parents, num_rounds=self.num_rounds)
-        _check_at_least(0, num_crossovers=self.num_crossovers, num_mutations=self.num_mutations)
-        if not 0 < self.mutation_probability <= 1:
-            raise ValueError(f"mutation_probability lies in (0, 1], got {self.mutation_probability}")
-        if self.rank not in RANKS:
-            raise ValueError(f"rank: {self.rank!r} is not known; choose from {', '.join(RANKS)}")
-        if not self.min_mflops <= self.max_mflops:
-            raise ValueError(f"min_mflops {self.min_mflops} is above max_mflops {self.max_mflops}")
-        self.initial = tuple(dict.fromkeys(self.space.validate(arch) for arch in self.initial))
-
-    @property
-    def num_evaluations(self) -> int:
-        """Subnets that `run` gives, unless it ends early."""
-        per_round = self.num_crossovers + self.num_mutations
-        return len(self.initial) + self.num_random + (self.num_rounds - 1) * per_round
+    history: SearchHistory | None = field(default=None, kw_only=True)
+    on_evaluated: Callable[[int, int, Evaluated], None] | None = field(default=None, kw_only=True)
 
     def run(self) -> list[Evaluated]:
         """Every subnet of the search, in order.
@@ -102,41 +43,16 @@ class EvolutionSearch:
             SearchError: No arch was found within the range, a metric cannot be ranked, or the history cannot be
                 written.
         """
-        rng = np.random.default_rng(self.seed)
-        proposals = Proposals(self.space, self.min_mflops, self.max_mflops, self.num_classes, rng)
-        batch = self._first_round(proposals)
+        rounds, number = self.rounds(), 0
         done: list[Evaluated] = []
-        for round_number in range(self.num_rounds):
-            if round_number:
-                batch = self._next_round(proposals, done)
-            if not batch:
-                logger.info("search ends after %d of %d subnets: %s", len(done), self.num_evaluations, self._no_more())
-                break
+        batch = next_batch(rounds)
+        while batch is not None:
             for arch, origin in batch:
-                done.append(self._measure(arch, round_number, origin))
+                done.append(self._measure(arch, number, origin))
                 if self.on_evaluated:
                     self.on_evaluated(len(done), self.num_evaluations, done[-1])
+            batch, number = next_batch(rounds, done[-len(batch) :]), number + 1
         return done
-
-    def _first_round(self, proposals: Proposals) -> list[Proposal]:
-        presets = set(self.space.presets.values())
-        initial = [(arch, "preset" if arch in presets else "given") for arch in self.initial]
-        proposals.exclude(self.initial)
-        found = proposals.random(self.num_random)
-        if not found and not any(self._in_range(self._mflops(arch)) for arch in self.initial):
-            raise SearchError(self._no_arch())
-        return initial + [(arch, "random") for arch in found]
-
-    def _next_round(self, proposals: Proposals, done: list[Evaluated]) -> list[Proposal]:
-        candidates = [subnet for subnet in done if self._in_range(subnet.mflops)]
-        chosen = select_parents(candidates, self.num_parents, rank=self.rank, metric=self.metric)
-        parents = [subnet.arch for subnet in chosen]
-        total = self.num_crossovers + self.num_mutations
-        crossovers = proposals.crossovers(parents, self.num_crossovers)
-        mutations = proposals.mutations(parents, total - len(crossovers), self.mutation_probability)
-        strangers = proposals.random(total - len(crossovers) - len(mutations))
-        origins = ["crossover"] * len(crossovers) + ["mutation"] * len(mutations) + ["random"] * len(strangers)
-        return list(zip([*crossovers, *mutations, *strangers], origins, strict=True))
 
     def _measure(self, arch: Arch, round_number: int, origin: str) -> Evaluated:
         known = self.history.get(arch) if self.history is not None else None
@@ -150,25 +66,3 @@ class EvolutionSearch:
         if self.history is not None:
             self.history.record(HistoryEntry(subnet, round_number, origin))
         return subnet
-
-    def _mflops(self, arch: Arch) -> float:
-        return self.space.mflops(arch, num_classes=self.num_classes)
-
-    def _in_range(self, mflops: float) -> bool:
-        return self.min_mflops <= mflops <= self.max_mflops
-
-    def _no_arch(self) -> str:
-        least, most = self._mflops(self.space.smallest()), self._mflops(self.space.largest())
-        return (
-            f"no arch with {self.min_mflops:g} to {self.max_mflops:g} MFLOPs was found; space {self.space.name} with "
-            f"{self.num_classes} classes reaches from {least:.4g} to {most:.4g} MFLOPs: widen the range within these"
-        )
-
-    def _no_more(self) -> str:
-        return f"no new arch with {self.min_mflops:g} to {self.max_mflops:g} MFLOPs was found"
-
-
-def _check_at_least(least: int, **counts: int) -> None:
-    for name, count in counts.items():
-        if count < least:
-            raise ValueError(f"{name} must be at least {least}, got {count}")

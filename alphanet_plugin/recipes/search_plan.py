@@ -1,0 +1,99 @@
+"""What a search of a trained run goes by, read without its images and without building its network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..config import RunConfig, read_config
+from ..errors import CheckpointError, ConfigError
+from ..search import EvolutionRounds
+from ..spaces import SearchSpace
+from ..training import latest_checkpoint, read_weights
+from .building import build_space, check_same_run, run_identity
+from .run_folder import RunFolder
+
+_CLASSIFIER = "classifier.bias"  # one number a class; every network here has it under timm's name
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """A search of a run, for whoever hands out subnets to evaluate elsewhere.
+
+    Attributes:
+        folder: The run's.
+        rounds: Which subnets each round evaluates.
+        fingerprint: All that decides a subnet's metrics; the history's.
+    """
+
+    folder: RunFolder
+    rounds: EvolutionRounds
+    fingerprint: dict[str, Any]
+
+
+def read_search_plan(
+    path: str | Path, changes: Mapping[str, Any], *, seed: int | None = None, presets: Sequence[str] = ()
+) -> SearchPlan:
+    """The plan of a search over a trained run.
+
+    Args:
+        path: The run's folder.
+        changes: Keys of the configuration's search section with other values than the run's.
+        seed: Of the evolution; the run's if None.
+        presets: Names of presets to evaluate first.
+
+    Raises:
+        CheckpointError: There is no run, or it has no checkpoint yet.
+        ConfigError: A preset is not the space's.
+    """
+    folder, config, checkpoint = open_checkpoint(path)
+    space = build_space(config)
+    for name in presets:
+        if name not in space.presets:
+            raise ConfigError(f"presets: {name!r} is none of {', '.join(space.presets) or 'none'}")
+    num_classes = len(read_weights(checkpoint)[_CLASSIFIER])
+    options = search_options(replace(config, search=replace(config.search, **changes)), space, num_classes)
+    if seed is not None:
+        options["seed"] = seed
+    rounds = EvolutionRounds(space, initial=tuple(space.presets[name] for name in presets), **options)
+    return SearchPlan(folder, rounds, fingerprint(config, checkpoint, space, num_classes))
+
+
+def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[RunFolder, RunConfig, Path]:
+    """A trained run's folder, its configuration with overrides, and its newest checkpoint.
+
+    Raises:
+        CheckpointError: There is no run, or it has no checkpoint yet.
+        ConfigError: An override changes what the weights depend on.
+    """
+    folder = RunFolder(Path(path))
+    latest = latest_checkpoint(folder.checkpoints)
+    if not folder.config.is_file() or latest is None:
+        raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train --config ...` makes one")
+    config = replace(read_config(RunConfig, folder.config, overrides), output=str(folder.path))
+    check_same_run(config, folder)
+    return folder, config, latest
+
+
+def search_options(config: RunConfig, space: SearchSpace, num_classes: int) -> dict[str, Any]:
+    """Arguments of `EvolutionRounds`; where the configuration names no bounds, those of the space."""
+    options = asdict(config.search)
+    for name, arch in (("min_mflops", space.smallest()), ("max_mflops", space.largest())):
+        if options[name] is None:
+            options[name] = space.mflops(arch, num_classes)
+    return {**options, "num_classes": num_classes, "seed": config.seed}
+
+
+def fingerprint(config: RunConfig, checkpoint: Path, space: SearchSpace, num_classes: int) -> dict[str, Any]:
+    """All that decides a subnet's metrics."""
+    settings = config.evaluation
+    return {
+        "space": space.to_config(),
+        "num_classes": num_classes,
+        "checkpoint": checkpoint.name,
+        "training": run_identity(config),
+        "calibration_batches": settings.search_calibration_batches,
+        "batch_size": settings.batch_size,
+    }

@@ -1,0 +1,104 @@
+"""configs/nni: what NNI makes of each file, and what stands in it for people."""
+
+import json
+import subprocess
+import sys
+
+import nni_experiment
+import pytest
+import yaml
+from nni.experiment.config import ExperimentConfig
+
+from alphanet_plugin.cli.main import build_parser
+from alphanet_plugin.nni_bridge.evolution_arguments import EvolutionArgumentsValidator
+from alphanet_plugin.shipped import shipped
+
+FOLDER = shipped("configs/nni")
+EXPERIMENTS = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name != "algorithms.yaml")
+ELSEWHERE = ["kubernetes.yaml", "remote.yaml"]  # need machines that are not here
+
+# explained in search_subnets.yaml
+CLASS_ARGS = ("min_mflops", "max_mflops", "num_random", "num_parents", "num_crossovers", "num_mutations", "num_rounds",
+              "max_retries")  # fmt: skip
+
+
+def read(name):
+    return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def test_the_files_are_these():
+    assert EXPERIMENTS == ["hpo_kd.yaml", "kubernetes.yaml", "remote.yaml", "search_subnets.yaml"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_nni_takes_the_file(name, tmp_path, monkeypatch):
+    key = tmp_path / ".ssh/id_rsa"  # remote.yaml's, which NNI looks for
+    key.parent.mkdir()
+    key.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = ExperimentConfig.load(FOLDER / name)
+    values = config.json()  # validates
+    assert values["trialCommand"] == values["trainingService"]["trialCommand"]
+    assert values["trainingService"]["platform"] == {"kubernetes.yaml": "kubeflow", "remote.yaml": "remote"}.get(
+        name, "local"
+    )
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_it_says_at_its_head_what_was_not_run(name):
+    head = (FOLDER / name).read_text(encoding="utf-8").partition("experimentName")[0]
+    assert ("Not run here: needs" in head) == (name in ELSEWHERE)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "hpo_kd.yaml"])
+def test_the_tuner_takes_its_arguments(name):
+    EvolutionArgumentsValidator().validate_class_args(**read(name)["tuner"]["classArgs"])
+
+
+@pytest.mark.parametrize("name", ["hpo_kd.yaml"])
+def test_the_training_command_is_understood(name):
+    words = read(name)["trialCommand"].replace('"', "").split(" -m alphanet_plugin ")[1]
+    words = words.replace("[16, 20, 24, 28]", "[16,20,24,28]").split()
+    assert build_parser().parse_args(words).nni
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_every_key_is_explained(name):
+    explained, above = set(), ""
+    for line in (FOLDER / name).read_text(encoding="utf-8").splitlines():
+        key = line.strip().removeprefix("- ").partition(":")[0]
+        if line.strip() and not line.strip().startswith("#") and key not in ("arch", "tuner", "classArgs", *CLASS_ARGS):
+            assert "#" in line or above.strip().startswith("#") or key in explained, line
+            explained.add(key)
+        above = line
+
+
+def test_registers_by_name(tmp_path):
+    nni_experiment.copy_configs(tmp_path)
+    done = nni_experiment.run(tmp_path, "nnictl", "algo", "register", "--meta", "configs/nni/algorithms.yaml")
+    assert "AlphaNetEvolution registered" in done.stdout
+    shown = nni_experiment.run(tmp_path, "nnictl", "algo", "show", "AlphaNetEvolution").stdout
+    assert json.loads(shown)["className"] == "alphanet_tuner.EvolutionTuner"
+    code = (
+        "from nni.tools.package_utils import tuner_factory as f\n"
+        "print(type(f.create_builtin_class_instance('AlphaNetEvolution', {'run': 'r'}, 'tuners')).__module__)\n"
+        "f.create_validator_instance('tuners', 'AlphaNetEvolution').validate_class_args(run='r', max_mflop=3)\n"
+    )
+    done = nni_experiment.run(tmp_path, sys.executable, "-c", code, check=False)
+    assert done.stdout.splitlines()[-1] == "alphanet_tuner"
+    assert "did you mean 'max_mflops'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("alphanet_tuner", ["torch", "timm", "alphanet_plugin"]),  # NNI gives a tuner ten seconds
+        ("alphanet_plugin.nni_bridge.search_trial", ["lightning", "pytorch_lightning", "nni.nas", "matplotlib"]),
+        ("alphanet_plugin.nni_bridge.tuner", ["lightning", "pytorch_lightning", "nni.nas"]),
+        ("alphanet_plugin.nni_bridge", ["nni"]),
+    ],
+)
+def test_imports_no_more_than_it_needs(module, absent):
+    code = f"import {module}, sys; print([name for name in {absent} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
