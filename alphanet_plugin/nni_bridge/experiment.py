@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
@@ -26,7 +26,7 @@ def build_experiment(
     config: NasExperimentConfig | None = None,
     experiment_id: str | None = None,
 ) -> NasExperiment:
-    """NNI's experiment; strategies of this package get the sequential engine and the raw format that they need.
+    """NNI's experiment, able to resume.
 
     Args:
         space: The model space.
@@ -36,8 +36,6 @@ def build_experiment(
         experiment_id: Of an experiment to go on with.
     """
     allow_evolution_to_resume()
-    if config is None and isinstance(strategy, SupernetStrategy):
-        config = cast(NasExperimentConfig, NasExperimentConfig("sequential", "raw"))
     return NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
 
 

@@ -7,7 +7,13 @@ from typing import Any, cast
 import nni
 import torch
 from nni.mutable import Mutable, MutableExpression
-from nni.nas.nn.pytorch import MutableBatchNorm2d, MutableConv2d, MutableLinear, ParametrizedModule, Repeat
+from nni.nas.nn.pytorch import (
+    MutableBatchNorm2d,  # pyright: ignore[reportAttributeAccessIssue]  # NNI writes these when it is first imported
+    MutableConv2d,  # pyright: ignore[reportAttributeAccessIssue]
+    MutableLinear,  # pyright: ignore[reportAttributeAccessIssue]
+    ParametrizedModule,
+    Repeat,
+)
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.profiler.pytorch.utils import ShapeTensor
 from torch import nn

@@ -9,8 +9,8 @@ from typing import Any, Literal, cast
 
 import numpy as np
 from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
+from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace
-from nni.nas.strategy import Strategy
 
 from ..config import RunConfig
 from ..errors import SearchError
@@ -23,13 +23,14 @@ from .space import AlphaNetSpace
 from .supernet_training import SupernetTraining
 
 
-class SupernetStrategy(Strategy):
+class SupernetStrategy(OneShotStrategy):
     """Train a supernet by the sandwich rule with in-place distillation, then rank some of its subnets.
 
     Works on `AlphaNetSpace` (the fast face) and on any one-shot model space of NNI, with an `AccelerateEvaluator`, in
-    the sequential engine and raw format, which `run_experiment` chooses. The experiment's intermediate results are the
-    smallest subnet's top-1 accuracy in percent after each epoch, its final one is the mean over the ranked subnets; all
-    on the search images. Killed and resumed, it goes on from the evaluator's last checkpoint.
+    the sequential engine and raw format, which NNI chooses by itself for one-shot strategies. The experiment's
+    intermediate results are the smallest subnet's top-1 accuracy in percent after each epoch, its final one is the
+    mean over the ranked subnets; all on the search images. Killed and resumed, it goes on from the evaluator's last
+    checkpoint.
 
     Args:
         num_random: Random archs in each step, beside the largest and the smallest.
@@ -58,28 +59,22 @@ class SupernetStrategy(Strategy):
     def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> RawFormatModelSpace:
         if not isinstance(model_space, RawFormatModelSpace) or not isinstance(engine, SequentialExecutionEngine):
             raise TypeError(
-                f"{type(self).__name__} trains one shared network: use alphanet_plugin.nni_bridge.run_experiment, or "
-                "NasExperimentConfig('sequential', 'raw', 'local')"
+                f"{type(self).__name__} trains one shared network in this process: leave NasExperiment's config out, "
+                "or use NasExperimentConfig('sequential', 'raw')"
             )
         if not isinstance(model_space.evaluator, AccelerateEvaluator):
             raise TypeError(f"{type(self).__name__} needs an AccelerateEvaluator, not {model_space.evaluator!r}")
         supernet = as_supernet(model_space.model_space)
         config = self.run_config(model_space.evaluator, supernet)
         self.training = SupernetTraining(config, supernet, self._candidates(supernet))
-        mutated = RawFormatModelSpace(model_space.model_space, self.training)
-        mutated.status = ModelStatus.Frozen
-        return mutated
+        self._mutated_model_space = RawFormatModelSpace(model_space.model_space, self.training)
+        self._mutated_model_space.status = ModelStatus.Frozen
+        return self._mutated_model_space
 
     def _candidates(self, supernet: Supernet) -> list[Arch]:
         space, rng = supernet.space, np.random.default_rng(self.seed)
         drawn = [space.sample(rng) for _ in range(self.num_candidates)]
         return list(dict.fromkeys([space.smallest(), *space.presets.values(), *drawn, space.largest()]))
-
-    def _run(self) -> None:
-        assert self.training is not None
-        mutated = RawFormatModelSpace(self.model_space.model_space, self.training)  # type: ignore[attr-defined]
-        mutated.status = ModelStatus.Frozen
-        self.engine.submit_models(mutated)
 
     def list_models(self, sort: bool = True, limit: int | None = None) -> Iterator[ExecutableModelSpace]:
         """The ranked subnets, best first; their weights are slices of the supernet's, not yet recalibrated."""

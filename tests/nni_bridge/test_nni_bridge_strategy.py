@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from nni.nas.evaluator import FunctionalEvaluator
+from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.nas.hub.pytorch import MobileNetV3Space, ProxylessNAS, ShuffleNetSpace
 from nni.nas.strategy import RegularizedEvolution
@@ -156,7 +157,8 @@ def test_strategies_train_a_space_of_nnis_hub(strategy, tmp_path):
     model_space = ShuffleNetSpace(num_labels=10)
     training = {**SECTIONS["training"], "batch_size": 512}
     run = evaluator(tmp_path, training=training, data={"name": "digits", "image_size": 32})
-    experiment = run_experiment(model_space, run, strategy(num_random=1, num_candidates=1))
+    experiment = NasExperiment(model_space, run, strategy(num_random=1, num_candidates=1))  # NNI's own, as it stands
+    experiment.run()
     (best,) = experiment.export_top_models(1)
     assert best.executable_model()(torch.randn(2, 3, 32, 32)).shape == (2, 10)
     assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
@@ -167,7 +169,7 @@ def test_other_evaluators_and_engines_are_refused(tmp_path):
     with pytest.raises(TypeError, match="AlphaNet needs an AccelerateEvaluator"):
         run_experiment(space(), FunctionalEvaluator(len), AlphaNet())
     config = NasExperimentConfig("sequential", "simplified")
-    with pytest.raises(TypeError, match="AlphaNet trains one shared network"):
+    with pytest.raises(TypeError, match="AlphaNet trains one shared network in this process"):
         run_experiment(space(), evaluator(tmp_path), AlphaNet(), config=config)
 
 
