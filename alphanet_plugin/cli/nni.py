@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .cpu_ranks import start_cpu_ranks
-
-if TYPE_CHECKING:
-    from nni.nas.experiment import NasExperiment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +38,19 @@ def run(arguments: argparse.Namespace) -> None:
         experiment.stop()
 
 
-def _print_top(experiment: NasExperiment, count: int) -> None:
+def _print_top(experiment: Any, count: int) -> None:
     print(f"experiment {experiment.id} has ended; its best models, by the evaluator's metric:")
     for model in experiment.export_top_models(count):
-        metric: Any = model.metric
+        metric = model.metric
         figure = metric["default"] if isinstance(metric, dict) else metric
         print(f"  {'' if figure is None else format(figure, '6.2f')}  {_describe(experiment, model.sample)}")
 
 
-def _describe(experiment: NasExperiment, sample: dict[str, Any]) -> str:
+def _describe(experiment: Any, sample: dict[str, Any]) -> str:
     from ..nni_bridge import AlphaNetSpace
     from ..nni_bridge.samples import arch_of
 
-    space: Any = experiment.model_space
+    space = experiment.model_space
     if isinstance(space, AlphaNetSpace):
         arch = arch_of(space.space, sample)
         return f"{space.space.mflops(arch, space.num_classes):8.2f} MFLOPs  {arch}"
