@@ -11,7 +11,6 @@ our entries.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -91,7 +90,10 @@ def _download(folder: Path) -> Path:
 
 def _pips() -> list[list[str]]:
     """Ways to run pip here; environments made by uv have none of their own."""
-    ways = [[sys.executable, "-m", "pip"]] if importlib.util.find_spec("pip") else []
+    # Not by looking for the module: setuptools then warns where distutils is imported already.
+    ways = [[sys.executable, "-m", "pip"] for package in importlib.metadata.distributions() if package.name == "pip"][
+        :1
+    ]
     ways += [[found] for name in ("pip", "pip3") if (found := shutil.which(name))][:1]
     return ways + [[found, "tool", "run", "pip"] for name in ("uv",) if (found := shutil.which(name))]
 

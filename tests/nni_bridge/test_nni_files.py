@@ -14,7 +14,8 @@ from alphanet_plugin.nni_bridge.evolution_arguments import EvolutionArgumentsVal
 from alphanet_plugin.shipped import shipped
 
 FOLDER = shipped("configs/nni")
-EXPERIMENTS = sorted(path.name for path in FOLDER.glob("*.yaml") if path.name != "algorithms.yaml")
+OTHERS = {"algorithms.yaml", "alphanet_digits.yaml"}  # for nnictl algo register, and for alphanet nni run
+EXPERIMENTS = sorted({path.name for path in FOLDER.glob("*.yaml")} - OTHERS)
 ELSEWHERE = ["kubernetes.yaml", "remote.yaml"]  # need machines that are not here
 
 # explained in search_subnets.yaml

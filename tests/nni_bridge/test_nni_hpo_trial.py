@@ -89,6 +89,7 @@ class Channel(TrialCommandChannel):
 """
 
 
+@pytest.mark.slow
 def test_of_two_ranks_the_first_talks_to_nni_and_both_train_with_its_parameters(tmp_path):
     (tmp_path / "stand_in_channel.py").write_text(CHANNEL)
     settings = [
