@@ -91,9 +91,8 @@ def _download(folder: Path) -> Path:
 def _pips() -> list[list[str]]:
     """Ways to run pip here; environments made by uv have none of their own."""
     # Not by looking for the module: setuptools then warns where distutils is imported already.
-    ways = [[sys.executable, "-m", "pip"] for package in importlib.metadata.distributions() if package.name == "pip"][
-        :1
-    ]
+    installed = {package.name for package in importlib.metadata.distributions()}
+    ways = [[sys.executable, "-m", "pip"]] if "pip" in installed else []
     ways += [[found] for name in ("pip", "pip3") if (found := shutil.which(name))][:1]
     return ways + [[found, "tool", "run", "pip"] for name in ("uv",) if (found := shutil.which(name))]
 

@@ -152,7 +152,7 @@ def test_spaces_of_nnis_hub_as_supernets(kind):
     assert sizes[0] < sizes[2]
 
 
-@pytest.mark.parametrize("strategy", [AlphaNet, KLDistill])
+@pytest.mark.parametrize("strategy", [AlphaNet, pytest.param(KLDistill, marks=pytest.mark.slow)])
 def test_strategies_train_a_space_of_nnis_hub(strategy, tmp_path):
     model_space = ShuffleNetSpace(num_labels=10)
     training = {**SECTIONS["training"], "batch_size": 512}

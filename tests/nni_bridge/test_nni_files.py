@@ -74,6 +74,7 @@ def test_every_key_is_explained(name):
         above = line
 
 
+@pytest.mark.slow
 def test_registers_by_name(tmp_path):
     nni_experiment.copy_configs(tmp_path)
     done = nni_experiment.run(tmp_path, "nnictl", "algo", "register", "--meta", "configs/nni/algorithms.yaml")

@@ -80,6 +80,7 @@ def test_the_supernet_is_kept_and_loads(stand_in_checkpoint, capsys):
     assert config["source"]["file"] == stand_in_checkpoint.name
 
 
+@pytest.mark.slow
 def test_family_and_tag_name_the_models(stand_in_checkpoint, folder_of_images, capsys):
     arguments = ["import", str(stand_in_checkpoint), "--family", "attentive_nas", "--tag", "mine"]
     assert main([*arguments, "--calibrate", folder_of_images, "--batches", "2", "--batch-size", "2"]) == 0
