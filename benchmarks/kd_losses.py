@@ -1,6 +1,8 @@
 """Distillation losses beside F.kl_div and adaptive alpha written plainly: time by turns, and bytes at the peak.
 
-python benchmarks/kd_losses.py [--batch 4096] [--classes 1000] [--rounds 7] [--threads 1]
+KINETO_LOG_LEVEL=99 python benchmarks/kd_losses.py [--batch 4096] [--classes 1000] [--rounds 7] [--threads 1]
+
+The variable silences the profiler's own log.
 
 A turn is one forward and one backward in float32 on the CPU; each round gives every loss a turn, in an order that
 moves on by one. A ratio is the median over the rounds of this loss's time over the other's in the same round. Bytes are

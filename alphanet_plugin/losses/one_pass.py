@@ -14,7 +14,7 @@ from alphanet_plugin.losses.checks import number_between
 
 HUGE = 1e30
 """Values and weights saturate here, which leaves float32 room for a sum over any batch."""
-_WORKSPACE = 2**20
+_WORKSPACE = 2**18
 """Elements worked on at a time: a large batch goes through in row blocks, so temporaries stay small."""
 _FLOAT16_MAX = torch.finfo(torch.float16).max
 
