@@ -73,6 +73,7 @@ class AdaptiveAlphaConfig:
         alpha_max: Penalises under-estimated uncertainty.
         clip: Upper bound beta of (p / q)^alpha.
         form: ``reference``, ``paper`` or ``exact``.
+        temperature: Divides both networks' logits; its square multiplies the loss.
     """
 
     name: Literal["adaptive_alpha"] = "adaptive_alpha"
@@ -80,11 +81,31 @@ class AdaptiveAlphaConfig:
     alpha_max: float = 1.0
     clip: float = 5.0
     form: Literal["reference", "paper", "exact"] = "reference"
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlphaConfig:
+    """One alpha-divergence with the clipped gradient of eq. 5; see `alphanet_plugin.losses.AlphaDivergence`.
+
+    Attributes:
+        name: ``alpha``.
+        alpha: Which one: negative penalises over-estimated uncertainty, positive under-estimated.
+        clip: Upper bound beta of (p / q)^alpha.
+        form: ``reference``, ``paper`` or ``exact``.
+        temperature: Divides both networks' logits; its square multiplies the loss.
+    """
+
+    name: Literal["alpha"] = "alpha"
+    alpha: float
+    clip: float = 5.0
+    form: Literal["reference", "paper", "exact"] = "reference"
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class KLConfig:
-    """KL divergence from the teacher, times the squared temperature.
+    """KL(p || q) from the teacher p to the student q, times the squared temperature.
 
     Attributes:
         name: ``kl``.
@@ -93,6 +114,49 @@ class KLConfig:
 
     name: Literal["kl"] = "kl"
     temperature: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReverseKLConfig:
+    """KL(q || p) from the student q to the teacher p, times the squared temperature.
+
+    Attributes:
+        name: ``reverse_kl``.
+        temperature: Divides both networks' logits.
+    """
+
+    name: Literal["reverse_kl"] = "reverse_kl"
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymmetricKLConfig:
+    """KL(p || q) + KL(q || p), times the squared temperature.
+
+    Attributes:
+        name: ``symmetric_kl``.
+        temperature: Divides both networks' logits.
+    """
+
+    name: Literal["symmetric_kl"] = "symmetric_kl"
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoKDConfig:
+    """No distillation: every subnet learns from the labels as the largest arch does, label smoothing included.
+
+    The log's ``kd_loss`` is then the subnets' mean loss on the labels.
+
+    Attributes:
+        name: ``none``.
+    """
+
+    name: Literal["none"] = "none"
+
+
+KDConfig = AdaptiveAlphaConfig | AlphaConfig | KLConfig | ReverseKLConfig | SymmetricKLConfig | NoKDConfig
+"""How the subnets of a step learn: the ``name`` of the section says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +186,7 @@ class TrainingConfig:
         warmup_epochs: Linear warm-up, from a thousandth of the rate.
         momentum: Of SGD with Nesterov's correction.
         weight_decay: On convolution and linear weights; none on BatchNorm and biases.
-        label_smoothing: Of the largest arch's cross entropy.
+        label_smoothing: Of the cross entropy on labels: the largest arch's, and with kd ``none`` every arch's.
         clip_value: Each gradient's entries are clipped to plus or minus this; None for no clipping.
         drop_rate: Dropout before the classifier, on the largest arch only.
         drop_path_rate: Stochastic depth, on the largest arch only.
@@ -237,7 +301,7 @@ class RunConfig:
     seed: int = 0
     space: SpaceConfig = field(default_factory=SpaceConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    kd: AdaptiveAlphaConfig | KLConfig = field(default_factory=AdaptiveAlphaConfig)
+    kd: KDConfig = field(default_factory=AdaptiveAlphaConfig)
     sampler: SandwichConfig = field(default_factory=SandwichConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

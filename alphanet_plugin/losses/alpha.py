@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from alphanet_plugin.losses.alpha_term import HUGE, AlphaForm, AlphaTerm
-from alphanet_plugin.losses.base import KDLoss, check_logits, log_probabilities
-from alphanet_plugin.losses.checks import number_between
-
-_WORKSPACE = 2**20
-"""Elements worked on at a time: a large batch goes through in row blocks, so temporaries stay small."""
-_FLOAT16_MAX = torch.finfo(torch.float16).max
+from alphanet_plugin.losses.alpha_term import AlphaForm, AlphaTerm
+from alphanet_plugin.losses.base import check_logits
+from alphanet_plugin.losses.one_pass import LargestTerm, OnePassLoss, one_pass
 
 
-class AlphaDivergence(KDLoss):
+class AlphaDivergence(OnePassLoss):
     """D_alpha(p || q) of AlphaNet (Wang et al., ICML 2021), teacher p, student q: eq. 3, clipped gradient eq. 5.
 
     alpha = 1 is KL(p || q), alpha = 0 is KL(q || p); negative alpha penalises a student that over-estimates the
@@ -50,19 +42,14 @@ class AlphaDivergence(KDLoss):
     def __init__(
         self, alpha: float, clip: float = 5.0, form: AlphaForm = "reference", temperature: float = 1.0
     ) -> None:
-        super().__init__()
-        self._terms = (AlphaTerm(alpha, clip, form),)
+        super().__init__(AlphaTerm(alpha, clip, form), temperature)
         self.alpha, self.clip, self.form = float(alpha), float(clip), form
-        self.temperature = number_between("temperature", temperature, 1e-6, 1e6)
-
-    def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        return _largest(student_logits, teacher_logits, self._terms, self.temperature)
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}, clip={self.clip}, form={self.form!r}, temperature={self.temperature}"
 
 
-class AdaptiveAlphaDivergence(KDLoss):
+class AdaptiveAlphaDivergence(OnePassLoss):
     """max{D_alpha_min(p || q), D_alpha_max(p || q)} per sample: eq. 4 of AlphaNet with the gradient of eq. 5.
 
     The larger of the two values, each as `form` defines it, decides the sample's value and gradient. See
@@ -84,81 +71,24 @@ class AdaptiveAlphaDivergence(KDLoss):
         form: AlphaForm = "reference",
         temperature: float = 1.0,
     ) -> None:
-        super().__init__()
         low = AlphaTerm(alpha_min, clip, form, name="alpha_min")
         high = AlphaTerm(alpha_max, clip, form, name="alpha_max")
         if alpha_min > alpha_max:
             raise ValueError(
                 f"alpha_min must not exceed alpha_max, got alpha_min={alpha_min!r} and alpha_max={alpha_max!r}"
             )
-        self._terms = (low, high)
+        super().__init__(LargestTerm(low, high), temperature)
+        self._ends = (low, high)
         self.alpha_min, self.alpha_max = float(alpha_min), float(alpha_max)
         self.clip, self.form = float(clip), form
-        self.temperature = number_between("temperature", temperature, 1e-6, 1e6)
-
-    def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        return _largest(student_logits, teacher_logits, self._terms, self.temperature)
 
     @torch.no_grad()
     def divergences(self, student_logits: Tensor, teacher_logits: Tensor) -> tuple[Tensor, Tensor]:
         """The two values between which each sample chooses, at alpha_min and at alpha_max, each `(B,)`."""
         check_logits(student_logits, teacher_logits)
-        low, high = (_largest(student_logits, teacher_logits, (term,), self.temperature) for term in self._terms)
+        low, high = (one_pass(student_logits, teacher_logits, term, self.temperature) for term in self._ends)
         return low, high
 
     def extra_repr(self) -> str:
         settings = f"clip={self.clip}, form={self.form!r}, temperature={self.temperature}"
         return f"alpha_min={self.alpha_min}, alpha_max={self.alpha_max}, {settings}"
-
-
-def _largest(
-    student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...], temperature: float
-) -> Tensor:
-    return _LargestTerm.apply(student_logits, teacher_logits, terms, temperature)  # pyright: ignore[reportReturnType]
-
-
-class _LargestTerm(torch.autograd.Function):
-    """Per sample the largest of several terms; the gradient is ready after the forward pass and is all it keeps."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, student_logits: Tensor, teacher_logits: Tensor, terms: tuple[AlphaTerm, ...], temperature: float
-    ) -> Tensor:
-        dtype = torch.promote_types(torch.promote_types(student_logits.dtype, teacher_logits.dtype), torch.float32)
-        values = student_logits.new_empty(len(student_logits), dtype=dtype)
-        slopes = torch.empty_like(student_logits, dtype=dtype)
-        for rows in _row_blocks(*student_logits.shape):
-            log_p = log_probabilities(teacher_logits[rows].to(dtype), temperature)
-            log_q = log_probabilities(student_logits[rows].to(dtype), temperature)
-            values[rows], weight = _select(terms, log_p, log_q)
-            mean_g = weight.sum(dim=-1, keepdim=True)
-            torch.sub(log_q.exp_().mul_(mean_g), weight, out=slopes[rows])  # -q_j (g_j - E_q[g])
-        if temperature != 1.0:  # T^2 on the value; of its slope one T goes into d(logits / T)
-            values.mul_(temperature**2).clamp_(-HUGE, HUGE)
-            slopes.mul_(temperature).clamp_(-HUGE, HUGE)
-        if student_logits.dtype == torch.float16:  # bounded before, not after, a GradScaler's factor: it must see inf
-            slopes.clamp_(-_FLOAT16_MAX, _FLOAT16_MAX)
-        ctx.save_for_backward(slopes)
-        ctx.dtype = student_logits.dtype
-        return values
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
-        (slopes,) = ctx.saved_tensors
-        return (slopes * grad_outputs[0].unsqueeze(1)).to(ctx.dtype), None, None, None
-
-
-def _select(terms: tuple[AlphaTerm, ...], log_p: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
-    """Value and weights of each row's largest term (eq. 4)."""
-    value, weight = terms[0](log_p, log_q)
-    for term in terms[1:]:
-        other, other_weight = term(log_p, log_q)
-        weight = torch.where((other > value).unsqueeze(1), other_weight, weight)
-        value = torch.maximum(value, other)
-    return value, weight
-
-
-def _row_blocks(batch: int, classes: int) -> Iterator[slice]:
-    step = max(1, _WORKSPACE // classes)
-    return (slice(start, start + step) for start in range(0, batch, step))

@@ -14,11 +14,10 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from alphanet_plugin.losses.checks import number_between
+from alphanet_plugin.losses.one_pass import HUGE
 
 AlphaForm = Literal["reference", "paper", "exact"]
 
-HUGE = 1e30
-"""Values and weights saturate here, which leaves float32 room for a sum over any batch."""
 _LARGEST_ALPHA = 1e6  # times the largest |l|, 1e30, still within float32
 _EXPONENT_CAP = 80.0  # exp(80) = 5.5e34, within float32
 _REFERENCE_TOLERANCE = 1e-3

@@ -1,30 +1,43 @@
-"""Kullback-Leibler divergence from teacher to student, with a temperature."""
+"""Kullback-Leibler divergences between teacher p and student q, either way round or both, with a temperature."""
 
 from __future__ import annotations
 
-from torch import Tensor
+import math
 
-from alphanet_plugin.losses.base import KDLoss, log_probabilities
-from alphanet_plugin.losses.checks import number_between
+from alphanet_plugin.losses.alpha_term import AlphaTerm
+from alphanet_plugin.losses.one_pass import OnePassLoss, SumTerm
+
+# Unclipped, alpha = 1 is KL(p || q) and alpha = 0 is KL(q || p): section 3 of AlphaNet (Wang et al. 2021).
+_FORWARD = AlphaTerm(1.0, math.inf, "exact")
+_REVERSE = AlphaTerm(0.0, math.inf, "exact")
 
 
-class KLDivergence(KDLoss):
+class KLDivergence(OnePassLoss):
     """T^2 KL(p_T || q_T), p_T and q_T the teacher's and student's softmax at temperature T.
 
     Hinton et al. 2015; eq. 2 of AlphaNet (Wang et al. 2021) at T = 1. The factor T^2 keeps the size of the
-    gradient comparable between temperatures.
+    gradient comparable between temperatures. The value saturates at 1e30.
     """
 
     def __init__(self, temperature: float = 1.0) -> None:
-        super().__init__()
-        self.temperature = number_between("temperature", temperature, 1e-6, 1e6)
+        super().__init__(_FORWARD, temperature)
 
-    def per_sample(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        log_p = log_probabilities(teacher_logits, self.temperature)
-        log_q = log_probabilities(student_logits, self.temperature)
-        divergence = (log_p.exp() * (log_p - log_q)).sum(dim=-1)
-        above_zero = divergence + divergence.detach().neg().clamp_(min=0)  # rounding goes, the gradient stays
-        return self.temperature**2 * above_zero
 
-    def extra_repr(self) -> str:
-        return f"temperature={self.temperature}"
+class ReverseKLDivergence(OnePassLoss):
+    """T^2 KL(q_T || p_T): the student is penalised for mass where the teacher has none, and may leave modes out.
+
+    Value and gradient saturate at 1e30, where the teacher rules out what the student believes in.
+    """
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__(_REVERSE, temperature)
+
+
+class SymmetricKLDivergence(OnePassLoss):
+    """T^2 [KL(p_T || q_T) + KL(q_T || p_T)], Jeffreys' divergence; the teacher still gets no gradient.
+
+    Each of the two saturates as `KLDivergence` and `ReverseKLDivergence` do.
+    """
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__(SumTerm(_FORWARD, _REVERSE), temperature)

@@ -12,10 +12,28 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.utils import set_seed
 
-from ..config import AdaptiveAlphaConfig, RunConfig, differences, to_dict
+from ..config import (
+    AdaptiveAlphaConfig,
+    AlphaConfig,
+    KLConfig,
+    NoKDConfig,
+    ReverseKLConfig,
+    RunConfig,
+    SymmetricKLConfig,
+    differences,
+    to_dict,
+)
 from ..data import Splits, build_splits, train_loader
 from ..errors import ConfigError
-from ..losses import AdaptiveAlphaDivergence, KDLoss, KLDivergence, LabelSmoothingCrossEntropy
+from ..losses import (
+    AdaptiveAlphaDivergence,
+    AlphaDivergence,
+    KDLoss,
+    KLDivergence,
+    LabelSmoothingCrossEntropy,
+    ReverseKLDivergence,
+    SymmetricKLDivergence,
+)
 from ..samplers import Sampler, SandwichSampler
 from ..schedules import WarmupCosine
 from ..spaces import SearchSpace, get_space
@@ -30,6 +48,14 @@ from ..training import (
     read_state,
 )
 from .run_folder import RunFolder
+
+_KD_LOSSES: dict[type, Callable[..., KDLoss]] = {
+    AdaptiveAlphaConfig: AdaptiveAlphaDivergence,
+    AlphaConfig: AlphaDivergence,
+    KLConfig: KLDivergence,
+    ReverseKLConfig: ReverseKLDivergence,
+    SymmetricKLConfig: SymmetricKLDivergence,
+}
 
 
 def build_space(config: RunConfig) -> SearchSpace:
@@ -56,10 +82,19 @@ def build_model(config: RunConfig, num_classes: int) -> Supernet:
     return supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def build_kd_loss(config: RunConfig) -> KDLoss:
-    """The distillation loss."""
+def build_kd_loss(config: RunConfig) -> KDLoss | None:
+    """The distillation loss; None where every subnet learns from the labels.
+
+    Raises:
+        ConfigError: A value that the loss refuses.
+    """
+    if isinstance(config.kd, NoKDConfig):
+        return None
     options = {key: value for key, value in asdict(config.kd).items() if key != "name"}
-    return AdaptiveAlphaDivergence(**options) if isinstance(config.kd, AdaptiveAlphaConfig) else KLDivergence(**options)
+    try:
+        return _KD_LOSSES[type(config.kd)](**options)
+    except ValueError as error:
+        raise ConfigError(f"kd.{error}") from error
 
 
 def build_sampler(config: RunConfig) -> Sampler:

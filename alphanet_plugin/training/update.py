@@ -18,16 +18,16 @@ from ..supernet import Supernet
 class SupernetUpdate:
     """Train a few archs on one batch by in-place distillation (AlphaNet, algorithm 1), then take one optimiser step.
 
-    The first arch learns from the labels; its detached logits teach the others. Gradients add up unscaled, so that
-    gamma of eq. 1 is the number of students. Each forward is followed by its backward before the next, and under
-    several ranks only the last backward synchronises.
+    The first arch learns from the labels; its detached logits teach the others, unless these learn from the labels
+    too. Gradients add up unscaled, so that gamma of eq. 1 is the number of students. Each forward is followed by its
+    backward before the next, and under several ranks only the last backward synchronises.
 
     Args:
         accelerator: Accelerate's; it prepared `model` and `optimizer`.
         model: The prepared supernet.
         optimizer: The prepared optimiser.
         label_loss: (logits (B, K), labels (B,)) -> loss, for the first arch.
-        kd_loss: (student logits, teacher logits) -> loss, for the others.
+        kd_loss: (student logits, teacher logits) -> loss, for the others; None for `label_loss` on every arch.
         clip_value: Bound of each entry of the gradient; None for no clipping.
     """
 
@@ -38,7 +38,7 @@ class SupernetUpdate:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         label_loss: nn.Module,
-        kd_loss: KDLoss,
+        kd_loss: KDLoss | None,
         clip_value: float | None = 1.0,
     ):
         self.accelerator = accelerator
@@ -59,7 +59,7 @@ class SupernetUpdate:
             with nullcontext() if last else self.accelerator.no_sync(self.model):
                 self.supernet.activate(arch, drop=number == 0)
                 logits = self.model(images)
-                if teacher_logits is None:
+                if teacher_logits is None or self.kd_loss is None:
                     loss = self.label_loss(logits, labels)
                     teacher_logits = logits.detach()
                 else:

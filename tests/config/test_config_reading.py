@@ -58,7 +58,12 @@ def write(tmp_path, text):
         ("output: x\nspace: {resolutions: 32}", r"space\.resolutions takes a list"),
         ("output: x\nspace: {resolutions: [32, a]}", r"space\.resolutions\[1\] takes a whole number"),
         ("output: x\nspace: {name: attentive}", r"space\.name must be one of attentive_nas"),
-        ("output: x\nkd: {name: alpha}", r"kd\.name must be one of adaptive_alpha, kl, not 'alpha'"),
+        (
+            "output: x\nkd: {name: alfa}",
+            r"kd\.name must be one of adaptive_alpha, alpha, kl, reverse_kl, symmetric_kl, none, not 'alfa'",
+        ),
+        ("output: x\nkd: {name: alpha}", r"kd\.alpha is missing"),
+        ("output: x\nkd: {name: none, temperature: 2}", r"kd\.temperature is no key"),
         ("output: x\nkd: {name: kl, alpha_min: 0}", r"kd\.alpha_min is no key"),
         ("output: x\ndata: {search_fraction: 0.1, search_count: 3}", "search_fraction or search_count, not both"),
         ("seed: 3", "output is missing"),
@@ -111,4 +116,4 @@ def test_differences_are_dotted_keys():
     one = to_dict(from_dict(RunConfig, {"output": "x"}))
     other = to_dict(from_dict(RunConfig, {"output": "x", "seed": 1, "kd": {"name": "kl"}}))
     assert differences(one, one) == []
-    assert set(differences(one, other)) >= {"seed", "kd.name", "kd.temperature"}
+    assert set(differences(one, other)) >= {"seed", "kd.name", "kd.alpha_min"}

@@ -1,6 +1,7 @@
 """What holds for every KD loss, whatever it measures."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from alphanet_plugin.losses import (
     KDLoss,
     KLDivergence,
     LabelSmoothingCrossEntropy,
+    ReverseKLDivergence,
+    SymmetricKLDivergence,
 )
 
 FORMS = ("reference", "paper", "exact")
@@ -18,8 +21,11 @@ ALPHAS = (-2.0, -1.0, 0.0, 1e-8, 0.5, 1.0, 2.0)
 PAIRS = ((-1.0, 1.0), (0.0, 1.0), (-2.0, 2.0))
 
 LOSSES: list[KDLoss] = [
-    KLDivergence(),
-    KLDivergence(temperature=4.0),
+    *(
+        kind(temperature=t)
+        for kind in (KLDivergence, ReverseKLDivergence, SymmetricKLDivergence)
+        for t in (0.5, 1.0, 4.0)
+    ),
     *(AlphaDivergence(alpha, form=form) for form in FORMS for alpha in ALPHAS),
     *(AdaptiveAlphaDivergence(*pair, form=form) for form in FORMS for pair in PAIRS),
     *(AlphaDivergence(alpha, form=form, temperature=2.0) for form in FORMS for alpha in (-1.0, 0.0, 1.0)),
@@ -28,7 +34,15 @@ LOSSES: list[KDLoss] = [
 
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=repr)
 every_class = pytest.mark.parametrize(
-    "loss", [KLDivergence(), AlphaDivergence(-1.0), AdaptiveAlphaDivergence()], ids=repr
+    "loss",
+    [
+        KLDivergence(),
+        ReverseKLDivergence(),
+        SymmetricKLDivergence(),
+        AlphaDivergence(-1.0),
+        AdaptiveAlphaDivergence(),
+    ],
+    ids=repr,
 )
 
 
@@ -51,6 +65,57 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 def gradient(loss, student, teacher):
     return torch.autograd.grad(loss(student, teacher), student)[0]
+
+
+def naive_alpha(alpha, clip, form, log_p, log_q):
+    """Per sample: what autograd turns into eq. 5, the weights being constants; alpha 0 and 1 as each form has them."""
+    if abs(alpha) < 1e-3:
+        edge = math.log(clip) if form == "reference" else math.inf
+        weight = (log_p - log_q).clamp(max=edge)  # of the limit, up to a constant
+    else:
+        bound = math.inf if (form == "reference" and alpha == 1) else clip
+        weight = (log_p - log_q).mul(alpha).exp().clamp(max=bound) / alpha
+    return -((log_q.exp() * weight).detach() * log_q).sum(-1)
+
+
+def naive(loss, student, teacher):
+    """Per sample: a plain expression whose autograd is the loss's gradient at T = 1; its value too, for the KLs."""
+    log_p, log_q = teacher.log_softmax(-1), student.log_softmax(-1)
+    forward = (log_p.exp() * (log_p - log_q)).sum(-1)
+    reverse = (log_q.exp() * (log_q - log_p)).sum(-1)
+    if isinstance(loss, KLDivergence):
+        return forward
+    if isinstance(loss, ReverseKLDivergence):
+        return reverse
+    if isinstance(loss, SymmetricKLDivergence):
+        return forward + reverse
+    if isinstance(loss, AlphaDivergence):
+        return naive_alpha(loss.alpha, loss.clip, loss.form, log_p, log_q)
+    assert isinstance(loss, AdaptiveAlphaDivergence)
+    kinds = [AlphaDivergence(a, loss.clip, loss.form) for a in (loss.alpha_min, loss.alpha_max)]
+    low, high = (kind.per_sample(student.detach(), teacher) for kind in kinds)
+    return torch.where(high > low, *(naive(kind, student, teacher) for kind in reversed(kinds)))
+
+
+@every_loss
+@pytest.mark.parametrize("scale", [0.3, 2.0, 6.0])
+def test_the_gradient_is_float64_autograds_of_the_plain_expression(loss, scale):
+    student, teacher = pair_of((32, 11), scale)
+    t = loss.temperature
+    plain = t**2 * naive(loss, student / t, teacher / t)
+    (wanted,) = torch.autograd.grad(plain.mean(), student)
+    rtol = 1e-6 if getattr(loss, "alpha", 1.0) == 1e-8 else 1e-9  # alpha = 1e-8 stands against its limit
+    torch.testing.assert_close(gradient(loss, student, teacher), wanted, rtol=rtol, atol=1e-11)
+    if isinstance(loss, (KLDivergence, ReverseKLDivergence, SymmetricKLDivergence)):
+        torch.testing.assert_close(loss.per_sample(student, teacher), plain, rtol=1e-9, atol=1e-12)
+
+
+@every_loss
+def test_the_gradient_is_taken_once_not_twice(loss):
+    student, teacher = pair_of()
+    (slope,) = torch.autograd.grad(loss(student, teacher).square(), student, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
 
 
 @every_loss

@@ -1,10 +1,14 @@
 """KL with temperature, and the log-probabilities every loss stands on."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from alphanet_plugin.losses import KLDivergence, log_probabilities
+from alphanet_plugin.losses import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence, log_probabilities
+
+KINDS = (KLDivergence, ReverseKLDivergence, SymmetricKLDivergence)
 
 
 def logits_pair(scale=3.0):
@@ -33,28 +37,58 @@ def test_the_gradient_reaches_a_student_beyond_the_floor():
     assert student.grad.tolist() == [[1.0, -1.0]]
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_reverse_kl_is_kl_with_the_networks_changed_over_and_symmetric_kl_is_both(temperature):
+    student, teacher = logits_pair()
+    forward, reverse, both = (kind(temperature).per_sample(student, teacher) for kind in KINDS)
+    torch.testing.assert_close(reverse, KLDivergence(temperature).per_sample(teacher, student))
+    torch.testing.assert_close(both, forward + reverse)
+    torch.testing.assert_close(both, SymmetricKLDivergence(temperature).per_sample(teacher, student))
+    wanted = [torch.autograd.grad(each.sum(), student, retain_graph=True)[0] for each in (forward, reverse)]
+    torch.testing.assert_close(torch.autograd.grad(both.sum(), student)[0], sum(wanted))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradcheck(kind):
+    student, teacher = logits_pair(1.5)
+    assert torch.autograd.gradcheck(lambda s: kind(2.0).per_sample(s, teacher), (student,))
+
+
+def test_a_student_that_believes_in_what_the_teacher_rules_out():
+    """KL forgives it, reverse KL does not: the value saturates, and the gradient pulls the right way."""
+    student, teacher = torch.zeros(1, 2, requires_grad=True), torch.tensor([[0.0, -torch.inf]])
+    assert KLDivergence()(student, teacher).item() == pytest.approx(math.log(2))
+    loss = ReverseKLDivergence()(student, teacher)
+    loss.backward()
+    assert loss.item() == pytest.approx(5e29)
+    assert student.grad[0, 1] == -student.grad[0, 0] > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("temperature", [1e-6, 1e6])
-def test_the_square_of_the_temperature_does_not_overflow(temperature):
+def test_the_square_of_the_temperature_does_not_overflow(kind, temperature):
     student = torch.tensor([[3e38, -3e38]], requires_grad=True)
-    loss = KLDivergence(temperature)(student, torch.tensor([[-3e38, 3e38]]))
+    loss = kind(temperature)(student, torch.tensor([[-3e38, 3e38]]))
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(student.grad).all()
 
 
-def test_kl_is_never_negative_and_keeps_its_gradient():
+@pytest.mark.parametrize("kind", KINDS)
+def test_never_negative_and_keeps_its_gradient(kind):
     """Close to equality rounding alone would make about half the values negative."""
     logits = torch.randn(256, 50, generator=torch.Generator().manual_seed(0))
     student = (logits + 1e-6 * logits.flip(0)).requires_grad_()
-    each = KLDivergence().per_sample(student, logits)
+    each = kind().per_sample(student, logits)
     assert (each >= 0).all()
     assert (torch.autograd.grad(each.sum(), student)[0].abs().amax(-1) > 0).all()
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), float("inf"), "1", None, True])
-def test_temperature_must_be_a_positive_number(temperature):
+@pytest.mark.parametrize("kind", KINDS)
+def test_temperature_must_be_a_positive_number(kind, temperature):
     with pytest.raises(ValueError, match=f"temperature must be a number from 1e-06 to 1e\\+06, got {temperature!r}"):
-        KLDivergence(temperature)
+        kind(temperature)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])

@@ -1,11 +1,13 @@
 """One update of a supernet against the same thing written out."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from small_run import build, config
 
+from alphanet_plugin.config import NoKDConfig
 from alphanet_plugin.training import build_sgd
 
 
@@ -16,8 +18,11 @@ def trainer(tmp_path):
     return trainer
 
 
-def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(trainer):
+@pytest.mark.parametrize("students_learn_from", ["teacher", "labels"])
+def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(trainer, students_learn_from):
     update = trainer.update
+    if students_learn_from == "labels":
+        update.kd_loss = None
     images, labels = next(iter(trainer.batches(0)))
     archs = trainer.sampler.archs(0)
     twin = copy.deepcopy(update.supernet)
@@ -29,7 +34,11 @@ def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(train
     expected = [torch.nn.functional.cross_entropy(logits, labels, label_smoothing=0.1)]
     for arch in archs[1:]:
         twin.activate(arch)
-        expected.append(update.kd_loss(twin(images), logits.detach()))
+        students = twin(images)
+        if update.kd_loss:
+            expected.append(update.kd_loss(students, logits.detach()))
+        else:
+            expected.append(torch.nn.functional.cross_entropy(students, labels, label_smoothing=0.1))
     sum(expected).backward()
 
     torch.testing.assert_close(losses, torch.stack(expected).detach())
@@ -38,6 +47,16 @@ def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(train
             assert one.grad is None, name
         else:
             torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_without_distillation_a_run_trains_and_logs(tmp_path):
+    run = replace(config(tmp_path, epochs=1), kd=NoKDConfig())
+    records = []
+    trainer = build(run, records.append)
+    assert trainer.update.kd_loss is None
+    trainer.run()
+    assert len(records) == 4
+    assert all(record["kd_loss"] > 0 for record in records)
 
 
 def test_dropout_acts_on_the_largest_only(trainer, monkeypatch):
