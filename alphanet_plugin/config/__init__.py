@@ -3,6 +3,7 @@
 from .reading import differences, from_dict, read_config, to_dict, to_yaml
 from .schema import (
     AdaptiveAlphaConfig,
+    AttentiveConfig,
     DataConfig,
     EvaluationConfig,
     KLConfig,
@@ -12,9 +13,11 @@ from .schema import (
     SearchConfig,
     SpaceConfig,
     TrainingConfig,
+    UniformConfig,
 )
 
 __all__ = [
-    "AdaptiveAlphaConfig", "DataConfig", "EvaluationConfig", "KLConfig", "PublishConfig", "RunConfig", "SandwichConfig",
-    "SearchConfig", "SpaceConfig", "TrainingConfig", "differences", "from_dict", "read_config", "to_dict", "to_yaml",
+    "AdaptiveAlphaConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig", "KLConfig", "PublishConfig",
+    "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "TrainingConfig", "UniformConfig", "differences",
+    "from_dict", "read_config", "to_dict", "to_yaml",
 ]  # fmt: skip

@@ -1,8 +1,14 @@
-"""Which archs a step trains."""
+"""Which archs a step trains, and archs of a given cost."""
 
+from .attentive import AttentiveSampler
 from .band import Band, sample_in_band
 from .cost_chain import CostChain
-from .sampler import Sampler
+from .flops_prior import FlopsPrior
+from .sampler import BatchLosses, Sampler
 from .sandwich import SandwichSampler
+from .uniform import UniformSampler
 
-__all__ = ["Band", "CostChain", "Sampler", "SandwichSampler", "sample_in_band"]
+__all__ = [
+    "AttentiveSampler", "Band", "BatchLosses", "CostChain", "FlopsPrior", "Sampler", "SandwichSampler",
+    "UniformSampler", "sample_in_band",
+]  # fmt: skip

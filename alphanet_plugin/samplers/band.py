@@ -13,7 +13,7 @@ from .cost_chain import chain_of
 # A band with at most so many archs in its steps is enumerated; a larger one is drawn from, and given up when after
 # so many draws fewer than one in a thousand was in it.
 ENUMERATED = 1 << 15
-PATIENCE = 1 << 18
+PATIENCE = 1 << 17
 LEAST_SHARE = 1e-3
 
 
@@ -76,7 +76,7 @@ class Band:
         found = [np.empty((0, len(self.space.genes)), dtype=np.int64)]
         drawn = accepted = 0
         while accepted < count:
-            share = accepted / drawn if accepted else 1.0
+            share = max(1, accepted) / drawn if drawn else 1.0
             again = min(PATIENCE, math.ceil(1.1 * (count - accepted) / share))
             places = rng.integers(0, self._size, size=again)
             found.append(self._inside(self._chain.unrank(places, *self._steps)))

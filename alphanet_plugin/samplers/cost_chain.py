@@ -40,8 +40,8 @@ class CostChain:
 
     `SearchSpace.mac_parts` says of which parts an arch's multiply-adds are made. Each part's are rounded down to whole
     steps, and from the last part to the first it is counted how many ways there are to go on from each joint choice of
-    the genes that reach over the border, at each total. The counts are exact integers. `unrank` walks the chain forwards
-    and reads off the arch of a place; uniform places give uniform archs, all places in turn enumerate them.
+    the genes that reach over the border, at each total. The counts are exact integers. `unrank` walks the chain
+    forwards and reads off the arch of a place; uniform places give uniform archs, all places in turn enumerate them.
 
     Args:
         space: The search space.
