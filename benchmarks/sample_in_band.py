@@ -1,5 +1,7 @@
 """Archs a second drawn from bands of MFLOPs: by counting, and by rejection.
 
+Counting's are Arch objects; rejection's, vectorised too, are left as bare values.
+
 python benchmarks/sample_in_band.py
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -61,8 +61,8 @@ class CostChain:
             raise ValueError(f"space {space.name} holds {space.num_archs:.1e} archs; they are counted below 2^63 only")
         self._choices = [np.asarray(gene.choices, dtype=np.int64) for gene in space.genes]
         parts = space.mac_parts(num_classes)
-        costless = set(range(len(space.genes))) - {gene for part in parts for gene in part.genes}
-        parts += [MacPart((gene,), np.zeros(len(self._choices[gene]), dtype=np.int64)) for gene in sorted(costless)]
+        costless = sorted(set(range(len(space.genes))) - {gene for part in parts for gene in part.genes})
+        parts = [*parts, *(MacPart((gene,), np.zeros(len(self._choices[gene]), dtype=np.int64)) for gene in costless)]
         self._base = sum(int(part.macs.min()) for part in parts)
         self.step = max(1, sum(int(np.ptp(part.macs)) for part in parts) // STEPS)
         # By how much the sum of rounded parts can lie below the rounded sum, in multiply-adds.
@@ -111,22 +111,17 @@ class CostChain:
                 return place.reshape(shape)
 
             macs = part.macs[joint(part.genes)]
-            first_row = [indices[gene].reshape(shape)[0] for gene in new]
-            self._links.append(
-                _Link(
-                    steps=(macs - part.macs.min()) // self.step,
-                    after=joint(after),
-                    genes=new,
-                    values=np.stack([self._choices[g][i] for g, i in zip(new, first_row, strict=True)], axis=1)
-                    if new
-                    else np.empty((shape[1], 0), dtype=np.int64),
-                )
-            )
+            values = np.empty((shape[1], len(new)), dtype=np.int64)
+            for column, gene in enumerate(new):
+                values[:, column] = self._choices[gene][indices[gene][: shape[1]]]
+            steps = (macs - part.macs.min()) // self.step
+            self._links.append(_Link(steps=steps, after=joint(after), genes=new, values=values))
             costs.append(macs)
             before = after
         return costs
 
-    def _extreme(self, macs: list[NDArray[np.int64]], best) -> int:
+    def _extreme(self, macs: list[NDArray[np.int64]], best: Callable[..., NDArray[np.int64]]) -> int:
+        """The least or greatest sum of multiply-adds along the chain."""
         found = np.zeros(1, dtype=np.int64)
         for link, cost in zip(reversed(self._links), reversed(macs), strict=True):
             found = best(cost + found[link.after], axis=1)

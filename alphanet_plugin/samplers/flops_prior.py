@@ -33,10 +33,10 @@ class FlopsPrior:
         if not bin_mflops > 0:
             raise ValueError(f"bin_mflops must be above 0, not {bin_mflops}")
         values = space.sample_batch(num_archs, np.random.default_rng(seed))
-        bins = np.floor(space.mflops_batch(values, num_classes) / bin_mflops).astype(np.int64)
-        first, last = int(bins.min()), int(bins.max())
-        self.edges = bin_mflops * np.arange(first, last + 2)
-        self.probabilities = np.bincount(bins - first, minlength=last - first + 1) / num_archs
+        mflops = space.mflops_batch(values, num_classes)
+        self.edges = bin_mflops * np.arange(mflops.min() // bin_mflops, mflops.max() // bin_mflops + 2)
+        counts = np.histogram(mflops, self.edges)[0]
+        self.probabilities = counts / counts.sum()
 
     def sample(self, rng: np.random.Generator) -> tuple[float, float]:
         """Lower and upper edge, in MFLOPs, of a bin drawn by its share."""

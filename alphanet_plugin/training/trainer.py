@@ -27,7 +27,8 @@ class Trainer:
     """Steps from the last checkpoint to the end. It is given built objects and looks no name up.
 
     Every step depends on its number alone (images, learning rate, archs or what they are chosen from) and on the state
-    that checkpoints hold (weights, optimiser, random states), so a killed run goes on with the very numbers that it would have had.
+    that checkpoints hold (weights, optimiser, random states), so a killed run goes on with the very numbers that it
+    would have had.
 
     Args:
         accelerator: Accelerate's; it prepared what `update` holds.
