@@ -4,6 +4,7 @@ from .reading import differences, from_dict, read_config, to_dict, to_yaml
 from .schema import (
     AdaptiveAlphaConfig,
     AlphaConfig,
+    AttentiveConfig,
     DataConfig,
     EvaluationConfig,
     KDConfig,
@@ -17,10 +18,12 @@ from .schema import (
     SpaceConfig,
     SymmetricKLConfig,
     TrainingConfig,
+    UniformConfig,
 )
 
 __all__ = [
-    "AdaptiveAlphaConfig", "AlphaConfig", "DataConfig", "EvaluationConfig", "KDConfig", "KLConfig", "NoKDConfig",
-    "PublishConfig", "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig",
-    "SymmetricKLConfig", "TrainingConfig", "differences", "from_dict", "read_config", "to_dict", "to_yaml",
+    "AdaptiveAlphaConfig", "AlphaConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig", "KDConfig", "KLConfig",
+    "NoKDConfig", "PublishConfig", "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig",
+    "SymmetricKLConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "to_dict",
+    "to_yaml",
 ]  # fmt: skip

@@ -137,9 +137,9 @@ def _convert_union(value: Any, hints: tuple[Any, ...], where: str) -> Any:
 
 
 def _named(value: Any, schemas: tuple[Any, ...], where: str) -> Any:
-    """The one of several dataclasses whose ``name`` is the value's."""
+    """The one of several dataclasses whose ``name`` is the value's; the first where it names none."""
     by_name = {get_args(get_type_hints(schema)["name"])[0]: schema for schema in schemas}
-    name = value.get("name") if isinstance(value, Mapping) else None
+    name = value.get("name", next(iter(by_name))) if isinstance(value, Mapping) else None
     if name not in by_name:
         raise ConfigError(f"{where}.name must be one of {', '.join(by_name)}, not {name!r}")
     return by_name[name]

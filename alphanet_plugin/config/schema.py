@@ -176,6 +176,48 @@ class SandwichConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UniformConfig:
+    """Random archs and no others; of a step's the most costly learns from the labels and teaches the rest.
+
+    Attributes:
+        name: ``uniform``.
+        num_archs: How many archs a step trains.
+    """
+
+    name: Literal["uniform"] = "uniform"
+    num_archs: int = 4
+
+    def __post_init__(self) -> None:
+        _require(self.num_archs >= 1, f"num_archs must be at least 1, not {self.num_archs}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentiveConfig:
+    """The sandwich rule with attended archs in place of random ones; see `alphanet_plugin.samplers.AttentiveSampler`.
+
+    Attributes:
+        name: ``attentive``.
+        num_random: How many attended archs a step trains beside the two ends.
+        num_candidates: Of how many archs of one cost each is taken (k).
+        mode: ``best_up`` takes the most promising one, ``worst_up`` the least.
+        rank_by: ``loss`` on the labels of the step's batch. (A predictor is given to the sampler in Python.)
+        bin_mflops: Width of the bins of the prior over MFLOPs; a few MFLOPs suit small resolutions.
+    """
+
+    name: Literal["attentive"] = "attentive"
+    num_random: int = 2
+    num_candidates: int = 3
+    mode: Literal["best_up", "worst_up"] = "best_up"
+    rank_by: Literal["loss"] = "loss"
+    bin_mflops: float = 25.0
+
+    def __post_init__(self) -> None:
+        _require(self.num_random >= 0, f"num_random must be 0 or more, not {self.num_random}")
+        _require(self.num_candidates >= 1, f"num_candidates must be at least 1, not {self.num_candidates}")
+        _require(self.bin_mflops > 0, f"bin_mflops must be above 0, not {self.bin_mflops}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """How the supernet is trained (AlphaNet, appendix B).
 
@@ -302,7 +344,7 @@ class RunConfig:
     space: SpaceConfig = field(default_factory=SpaceConfig)
     data: DataConfig = field(default_factory=DataConfig)
     kd: KDConfig = field(default_factory=AdaptiveAlphaConfig)
-    sampler: SandwichConfig = field(default_factory=SandwichConfig)
+    sampler: SandwichConfig | UniformConfig | AttentiveConfig = field(default_factory=SandwichConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     search: SearchConfig = field(default_factory=SearchConfig)

@@ -51,7 +51,8 @@ class SupernetStrategy(OneShotStrategy):
 
     def run_config(self, evaluator: AccelerateEvaluator, supernet: Supernet) -> RunConfig:
         """The run as `alphanet train` would read it."""
-        sections: dict[str, Any] = {"kd": dict(self.kd_section()), "sampler": {"num_random": self.num_random}}
+        sampler = {"name": "sandwich", "num_random": self.num_random}
+        sections: dict[str, Any] = {"kd": dict(self.kd_section()), "sampler": sampler}
         if not isinstance(supernet.space, LabelSpace):
             sections["space"] = supernet.space.to_config()
         return evaluator.run_config(**sections)

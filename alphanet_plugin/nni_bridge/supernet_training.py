@@ -9,7 +9,7 @@ from typing import Any
 import nni
 from nni.nas.evaluator import Evaluator
 
-from ..config import RunConfig
+from ..config import RunConfig, SandwichConfig
 from ..evaluation import Metrics, SubnetEvaluator
 from ..recipes import build_accelerator, build_data, build_trainer, search_batches, write_run_config
 from ..samplers import SandwichSampler
@@ -55,6 +55,7 @@ class SupernetTraining(Evaluator):
             if (record["step"] + 1) % steps_per_epoch == 0:
                 nni.report_intermediate_result(measure(self.candidates[0]).top1)
 
+        assert isinstance(config.sampler, SandwichConfig)  # the strategies' own section
         sampler = SandwichSampler(self.supernet.space, config.sampler.num_random, config.seed)
         trainer = build_trainer(config, accelerator, splits, on_step, supernet=self.supernet, sampler=sampler)
         if accelerator.is_main_process:

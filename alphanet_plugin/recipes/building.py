@@ -15,11 +15,13 @@ from accelerate.utils import set_seed
 from ..config import (
     AdaptiveAlphaConfig,
     AlphaConfig,
+    AttentiveConfig,
     KLConfig,
     NoKDConfig,
     ReverseKLConfig,
     RunConfig,
     SymmetricKLConfig,
+    UniformConfig,
     differences,
     to_dict,
 )
@@ -34,7 +36,7 @@ from ..losses import (
     ReverseKLDivergence,
     SymmetricKLDivergence,
 )
-from ..samplers import Sampler, SandwichSampler
+from ..samplers import AttentiveSampler, Sampler, SandwichSampler, UniformSampler
 from ..schedules import WarmupCosine
 from ..spaces import SearchSpace, get_space
 from ..supernet import Supernet, build_supernet
@@ -97,9 +99,15 @@ def build_kd_loss(config: RunConfig) -> KDLoss | None:
         raise ConfigError(f"kd.{error}") from error
 
 
-def build_sampler(config: RunConfig) -> Sampler:
-    """Which archs a step trains."""
-    return SandwichSampler(build_space(config), num_random=config.sampler.num_random, seed=config.seed)
+def build_sampler(config: RunConfig, num_classes: int = 1000) -> Sampler:
+    """Which archs a step trains; the classifier's outputs count where archs are drawn by their cost."""
+    space, sampler = build_space(config), config.sampler
+    if isinstance(sampler, UniformConfig):
+        return UniformSampler(space, num_archs=sampler.num_archs, seed=config.seed)
+    if isinstance(sampler, AttentiveConfig):
+        options = {key: value for key, value in asdict(sampler).items() if key not in ("name", "rank_by")}
+        return AttentiveSampler(space, **options, num_classes=num_classes, seed=config.seed)
+    return SandwichSampler(space, num_random=sampler.num_random, seed=config.seed)
 
 
 def build_accelerator(config: RunConfig) -> Accelerator:
@@ -174,7 +182,7 @@ def build_trainer(
             kd_loss=build_kd_loss(config),
             clip_value=training.clip_value,
         ),
-        sampler=sampler or build_sampler(config),
+        sampler=sampler or build_sampler(config, splits.num_classes),
         schedule=WarmupCosine(
             base_lr=training.lr * max(1, training.batch_size * world // 256),
             total_steps=total_steps,

@@ -1,6 +1,14 @@
-"""Which archs a step trains."""
+"""Which archs a step trains, and archs of a given cost."""
 
-from .sampler import Sampler
+from .attentive import AttentiveSampler
+from .band import Band, sample_in_band
+from .cost_chain import CostChain
+from .flops_prior import FlopsPrior
+from .sampler import BatchLosses, Sampler
 from .sandwich import SandwichSampler
+from .uniform import UniformSampler
 
-__all__ = ["Sampler", "SandwichSampler"]
+__all__ = [
+    "AttentiveSampler", "Band", "BatchLosses", "CostChain", "FlopsPrior", "Sampler", "SandwichSampler",
+    "UniformSampler", "sample_in_band",
+]  # fmt: skip

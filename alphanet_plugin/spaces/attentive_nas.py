@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arch import Arch
-from .costs import Cost, block_cost, conv_cost, halved, linear_cost, total
+from .costs import Cost, MacPart, block_cost, conv_cost, halved, linear_cost, total
 from .gene import Gene
 from .network import BlockSpec, NetworkSpec, make_divisible
 from .space import SearchSpace
@@ -134,6 +134,9 @@ class AttentiveNASSpace(SearchSpace):
                 place += columns[gene]
             costs += table[:, place]
         return costs
+
+    def mac_parts(self, num_classes: int = 1000) -> list[MacPart]:
+        return [MacPart(tuple(genes), table[0]) for genes, table in _cost_tables(self.genes, num_classes)]
 
     def _choice_indices(self, values: NDArray[np.integer]) -> list[NDArray[np.int64]]:
         """Per gene the index (n,) of each value among its candidates; ValueError for a value that is none."""

@@ -6,6 +6,9 @@ pooling and activations are not. The weights and biases of normalisation do coun
 
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .network import BlockSpec
 
 
@@ -22,6 +25,18 @@ class Cost(NamedTuple):
     macs: int
     params: int
     idle_params: int = 0
+
+
+class MacPart(NamedTuple):
+    """The multiply-adds of one part of a network, as a table over the genes that they depend on.
+
+    Attributes:
+        genes: Positions in the space's `genes`.
+        macs: int64 (product of these genes' numbers of candidates,); the last gene varies fastest.
+    """
+
+    genes: tuple[int, ...]
+    macs: NDArray[np.int64]
 
 
 def halved(side: int) -> int:

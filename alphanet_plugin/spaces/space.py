@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arch import Arch
-from .costs import Cost
+from .costs import Cost, MacPart
 from .gene import Gene
 from .network import NetworkSpec
 
@@ -49,6 +49,20 @@ class SearchSpace(ABC):
     @abstractmethod
     def to_config(self) -> dict[str, Any]:
         """The arguments of `get_space` that make this space again, `name` included."""
+
+    def mac_parts(self, num_classes: int = 1000) -> list[MacPart]:  # noqa: ARG002
+        """Multiply-adds as a sum of parts, each of a few genes, in the order of the network.
+
+        What draws archs of a given cost (`alphanet_plugin.samplers.sample_in_band`) counts along this order, so a gene
+        should occur in parts that are near each other, or have few candidates.
+
+        Raises:
+            ValueError: The space does not say of which parts its cost is made.
+        """
+        raise ValueError(
+            f"space {self.name} does not say of which parts its multiply-adds are made; "
+            f"define {type(self).__name__}.mac_parts, or draw by sample_batch and keep what costs as much as wanted"
+        )
 
     # -- archs ----------------------------------------------------------------------------------------------------
 
@@ -103,6 +117,10 @@ class SearchSpace(ABC):
         if len(values) != len(self.genes):
             raise ValueError(f"space {self.name} has {len(self.genes)} genes, got {len(values)} values")
         return self._assemble([gene.check(value) for gene, value in zip(self.genes, values, strict=True)])
+
+    def from_values_batch(self, values: NDArray[np.integer]) -> list[Arch]:
+        """The checked archs that have these values (n, genes)."""
+        return [self.from_values(row) for row in self._as_values(values).tolist()]
 
     @property
     def num_archs(self) -> int:

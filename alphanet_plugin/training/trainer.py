@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,8 +26,9 @@ Record = dict[str, Any]
 class Trainer:
     """Steps from the last checkpoint to the end. It is given built objects and looks no name up.
 
-    Every step depends on its number alone (images, archs, learning rate) and on the state that checkpoints hold
-    (weights, optimiser, random states), so a killed run goes on with the very numbers that it would have had.
+    Every step depends on its number alone (images, learning rate, archs or what they are chosen from) and on the state
+    that checkpoints hold (weights, optimiser, random states), so a killed run goes on with the very numbers that it
+    would have had.
 
     Args:
         accelerator: Accelerate's; it prepared what `update` holds.
@@ -95,12 +97,10 @@ class Trainer:
         for group in self.update.optimizer.param_groups:
             group["lr"] = lr
         device = self.accelerator.device
-        archs = self.sampler.archs(step)
-        losses = self.update.accumulate(
-            images.to(device, non_blocking=True, memory_format=torch.channels_last),
-            labels.to(device, non_blocking=True),
-            archs,
-        ).tolist()
+        images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+        labels = labels.to(device, non_blocking=True)
+        archs = self.sampler.choose(step, partial(self.update.batch_losses, images, labels))
+        losses = self.update.accumulate(images, labels, archs).tolist()
         self._check(step, archs, losses)
         self.update.apply()
         if self.accelerator.is_main_process:
@@ -110,6 +110,7 @@ class Trainer:
                 "loss": losses[0],
                 "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1),
                 "kd_loss_smallest": losses[-1],
+                **self.sampler.figures,
                 "images": len(images) * self.accelerator.num_processes,
                 "seconds": time.perf_counter() - began,
             }

@@ -5,7 +5,18 @@ import dataclasses
 import pytest
 import yaml
 
-from alphanet_plugin.config import KLConfig, RunConfig, differences, from_dict, read_config, to_dict, to_yaml
+from alphanet_plugin.config import (
+    AttentiveConfig,
+    KLConfig,
+    RunConfig,
+    SandwichConfig,
+    UniformConfig,
+    differences,
+    from_dict,
+    read_config,
+    to_dict,
+    to_yaml,
+)
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.shipped import shipped
 
@@ -65,6 +76,17 @@ def write(tmp_path, text):
         ("output: x\nkd: {name: alpha}", r"kd\.alpha is missing"),
         ("output: x\nkd: {name: none, temperature: 2}", r"kd\.temperature is no key"),
         ("output: x\nkd: {name: kl, alpha_min: 0}", r"kd\.alpha_min is no key"),
+        (
+            "output: x\nsampler: {name: attentiv}",
+            "sampler.name must be one of sandwich, uniform, attentive, not 'attentiv'",
+        ),
+        (
+            "output: x\nsampler: {name: attentive, num_candidates: 0}",
+            r"sampler\.num_candidates must be at least 1, not 0",
+        ),
+        ("output: x\nsampler: {name: attentive, mode: best}", r"mode must be one of 'best_up', 'worst_up', not 'best'"),
+        ("output: x\nsampler: {name: uniform, num_archs: 0}", r"sampler\.num_archs must be at least 1"),
+        ("output: x\nsampler: {name: uniform, num_random: 2}", r"sampler\.num_random is no key"),
         ("output: x\ndata: {search_fraction: 0.1, search_count: 3}", "search_fraction or search_count, not both"),
         ("seed: 3", "output is missing"),
         ("- a list", "must hold keys and values, not list"),
@@ -96,6 +118,16 @@ def test_overrides(tmp_path):
     ):
         with pytest.raises(ConfigError, match=message):
             read_config(RunConfig, path, [override])
+
+
+def test_samplers(tmp_path):
+    read = {
+        text: read_config(RunConfig, write(tmp_path, f"output: x\nsampler: {text}")).sampler
+        for text in ("{num_random: 3}", "{name: uniform}", "{name: attentive, num_candidates: 50, mode: worst_up}")
+    }
+    assert list(read.values()) == [
+        SandwichConfig(num_random=3), UniformConfig(), AttentiveConfig(num_candidates=50, mode="worst_up"),
+    ]  # fmt: skip
 
 
 def test_numbers_as_people_write_them(tmp_path):

@@ -68,6 +68,12 @@ def main():
     trainer.update.model.train()
     images, labels = next(iter(trainer.batches(0)))
     archs = trainer.sampler.archs(0)
+    losses = trainer.update.batch_losses(images, labels, archs)
+    own_losses = []
+    for arch in archs:
+        trainer.update.supernet.activate(arch)
+        with torch.no_grad():
+            own_losses.append(trainer.update.label_loss(trainer.update.supernet(images), labels).item())
     own = own_gradients(trainer.update, images, labels, archs)
     trainer.update.accumulate(images, labels, archs)
 
@@ -86,6 +92,8 @@ def main():
     trainer.update.apply()
     result = {
         "archs": [str(arch) for arch in archs],
+        "batch_losses": losses,
+        "own_losses": own_losses,
         "images": digest([images]),
         "buckets": step_buckets,
         "worst_gradient_error": worst,

@@ -44,5 +44,12 @@ def test_gradients_are_the_mean_over_ranks_also_where_the_last_subnet_has_none(r
         assert rank["worst_gradient_error"] < 1e-3
 
 
+def test_losses_to_rank_by_are_the_mean_over_ranks_and_the_same_bits_on_each(ranks):
+    assert ranks[0]["batch_losses"] == ranks[1]["batch_losses"]
+    assert ranks[0]["own_losses"] != ranks[1]["own_losses"]
+    both = zip(ranks[0]["own_losses"], ranks[1]["own_losses"], strict=True)
+    assert ranks[0]["batch_losses"] == pytest.approx([(one + other) / 2 for one, other in both])
+
+
 def test_parameters_stay_bit_equal(ranks):
     assert ranks[0]["parameters"] == ranks[1]["parameters"]
