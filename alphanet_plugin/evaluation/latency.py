@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,11 +72,18 @@ def measure_latency(
     )
 
 
-def forward_timer(model: nn.Module, input_size: Sequence[int], batch: int) -> Timer:
-    """Times forwards of `model`, left in eval mode, on random images; waits for a GPU. Use it in inference mode."""
+def forward_timer(model: nn.Module, input_size: Sequence[int], batch: int, **options: Any) -> Timer:
+    """Times forwards of `model`, left in eval mode, on random images; waits for a GPU. Use it in inference mode.
+
+    Args:
+        model: images (batch, C, H, W) -> anything.
+        input_size: (C, H, W) of an image.
+        batch: Images of a forward.
+        options: Of `torch.utils.benchmark.Timer`.
+    """
     images = Placement.of(model).put(torch.randn(batch, *input_size, generator=torch.Generator().manual_seed(0)))
     subject = {"model": model.eval(), "images": images}
-    return Timer("model(images)", globals=subject, num_threads=torch.get_num_threads())
+    return Timer("model(images)", globals=subject, num_threads=torch.get_num_threads(), **options)
 
 
 def machine_name(device: torch.device) -> str:

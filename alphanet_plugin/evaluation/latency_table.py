@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from ..spaces import Arch
 from .latency import forward_timer, machine_name
 from .network_parts import NetworkPart, network_parts, whole_network
 
-PART_SECONDS = 0.1  # of measuring a part, all visits together
-NETWORK_SECONDS = 0.5  # the same for a whole network
+PART_SECONDS = 0.05  # of measuring a part, all visits together
+NETWORK_SECONDS = 0.25  # the same for a whole network
 VISITS = 5
 _FORMAT = "alphanet-latency-table-1"
 
@@ -64,7 +65,8 @@ class TableConditions:
         )
 
     def __str__(self) -> str:
-        threads = "" if self.threads is None else f", {self.threads} thread(s)"
+        threads = "" if self.threads is None else f", {self.threads} threads"
+        threads = ", CPU time of one thread" if self.threads == 1 else threads
         return f"batch {self.batch}, {self.num_classes} classes on {self.machine}{threads}, torch {self.torch_version}"
 
 
@@ -224,15 +226,19 @@ def interleaved_ms(
     """Median forward of each part in milliseconds, over visits by turns.
 
     Each visit builds the part anew and takes the mean of as many forwards as fit into its share of `seconds`, so that
-    what else the machine does falls on all parts alike, and what falls on one visit is outvoted.
+    what else the machine does falls on all parts alike, and what falls on one visit is outvoted. With one CPU thread
+    the clock is that thread's own, which stands still while other processes have the core: the latency on an idle
+    machine. Otherwise it is the wall clock.
     """
+    alone = device == "cpu" and torch.get_num_threads() == 1
+    options = {"timer": time.thread_time} if alone else {}
     times: list[list[float]] = [[] for _ in parts]
     for _ in range(visits):
         for part, found in zip(parts, times, strict=True):
             model = part.build(torch.device(device))
             with torch.inference_mode():
-                timer = forward_timer(model, part.input_size, batch)
-                rough = timer.timeit(1).mean
+                timer = forward_timer(model, part.input_size, batch, **options)
+                rough = max(timer.timeit(1).mean, 1e-6)
                 number = max(1, min(1000, round(seconds / visits / rough)))
                 found.append(timer.timeit(number).mean * 1e3)
     return [statistics.median(found) for found in times]

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..models import AlphaNet
-from ..spaces import Arch, AttentiveNASSpace, NetworkSpec
+from ..models.mbconv import build_block
+from ..spaces import Arch, AttentiveNASSpace, BlockSpec
 from ..spaces.costs import halved
 
 
@@ -31,28 +32,26 @@ class NetworkPart:
 
 def network_parts(arch: Arch, num_classes: int) -> list[NetworkPart]:
     """Stem, every block and head of an arch's static network, in the order of a forward."""
+    return list(_parts(arch, num_classes))
+
+
+def _parts(arch: Arch, num_classes: int) -> Iterator[NetworkPart]:
     spec = AttentiveNASSpace(resolutions=(arch.resolution,)).network(arch)
-    return [
-        NetworkPart(name, (channels, side, side), partial(_build_part, arch, num_classes, number))
-        for number, (name, channels, side) in enumerate(_names_and_inputs(spec, num_classes))
-    ]
-
-
-def _names_and_inputs(spec: NetworkSpec, num_classes: int) -> Iterator[tuple[str, int, int]]:
-    """Name, channels and side of each part's input."""
     side = spec.resolution
-    yield f"stem {side}px 3>{spec.stem_channels}", 3, side
+    name = f"stem {side}px 3>{spec.stem_channels}"
+    yield NetworkPart(name, (3, side, side), partial(_build_stem, arch, num_classes))
     side = halved(side)
     for block in (block for stage in spec.stages for block in stage):
         shape = f"{block.in_channels}>{block.mid_channels}>{block.out_channels}"
         options = (
             f"k{block.kernel_size} s{block.stride} se{block.se_channels} {'' if block.expands else 'no '}expansion"
         )
-        yield f"block {side}px {shape} {options}", block.in_channels, side
+        name = f"block {side}px {shape} {options}"
+        yield NetworkPart(name, (block.in_channels, side, side), partial(_build_block, block))
         side = halved(side) if block.stride == 2 else side
     channels = spec.stages[-1][-1].out_channels
-    shape = f"{channels}>{spec.expand_channels}>{spec.head_channels}>{num_classes}"
-    yield f"head {side}px {shape}", channels, side
+    name = f"head {side}px {channels}>{spec.expand_channels}>{spec.head_channels}>{num_classes}"
+    yield NetworkPart(name, (channels, side, side), partial(_build_head, arch, num_classes))
 
 
 def whole_network(arch: Arch, num_classes: int) -> NetworkPart:
@@ -84,14 +83,16 @@ class _Head(nn.Module):
         return self.network(x)
 
 
-def _build_part(arch: Arch, num_classes: int, number: int, device: torch.device) -> nn.Module:
-    network = AlphaNet(arch, num_classes, device="meta")
-    blocks = [block for stage in network.blocks for block in stage.children()]
-    if number == 0:
-        return _materialised(_Stem(network), device)
-    if number <= len(blocks):
-        return _materialised(blocks[number - 1], device)
-    return _materialised(_Head(network), device)
+def _build_stem(arch: Arch, num_classes: int, device: torch.device) -> nn.Module:
+    return _materialised(_Stem(AlphaNet(arch, num_classes, device="meta")), device)
+
+
+def _build_block(spec: BlockSpec, device: torch.device) -> nn.Module:
+    return _materialised(build_block(spec, device="meta"), device)
+
+
+def _build_head(arch: Arch, num_classes: int, device: torch.device) -> nn.Module:
+    return _materialised(_Head(AlphaNet(arch, num_classes, device="meta")), device)
 
 
 def _build_whole(arch: Arch, num_classes: int, device: torch.device) -> nn.Module:
