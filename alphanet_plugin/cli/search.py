@@ -108,7 +108,10 @@ def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluate
 
         best = 0.0
         presets = trained.space.presets
-        found = recipes.build_search(trained, on_evaluated, initial=tuple(presets.values()), cost=cost).run()
+        evolution = recipes.build_search(trained, on_evaluated, initial=tuple(presets.values()), cost=cost)
+        assert evolution.history is not None
+        with evolution.history:
+            found = evolution.run()
     by_arch = {subnet.arch: subnet for subnet in found}
     plot_pareto(
         found,
