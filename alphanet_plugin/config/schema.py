@@ -299,9 +299,15 @@ class SearchConfig:
         num_parents: Best subnets kept as parents.
         num_crossovers: Crossovers in each later round.
         num_mutations: Mutations in each later round.
-        num_rounds: Rounds in all, the random one included.
+        num_rounds: Rounds in all, the random one included: 20 make the 5,376 networks that the paper counts
+            (512 + 19 x 256), 21 the 20 rounds of children that it words (512 + 20 x 256 = 5,632).
         mutation_probability: Chance of each gene to change.
-        rank: Parents by ``pareto`` front of MFLOPs and accuracy, or by ``accuracy`` alone.
+        rank: Parents by ``pareto`` front of cost and accuracy, by ``accuracy`` alone, or as in the released example
+            the best of each of its ``bins`` of MFLOPs.
+        bin_mflops: Width of a bin, in multiply-adds / 1e6.
+        cost: What a Pareto set is taken by: ``mflops``, ``params``, or ``latency`` by a table measured on a device.
+        latency_device: Where latency is measured, ``cpu`` or ``cuda``; of ``cost: latency`` only, as is the next.
+        latency_batch: Images of a measured forward.
     """
 
     min_mflops: float | None = None
@@ -312,7 +318,15 @@ class SearchConfig:
     num_mutations: int = 128
     num_rounds: int = 20
     mutation_probability: float = 0.2
-    rank: Literal["pareto", "accuracy"] = "pareto"
+    rank: Literal["pareto", "accuracy", "bins"] = "pareto"
+    bin_mflops: float = 10.0
+    cost: Literal["mflops", "params", "latency"] = "mflops"
+    latency_device: Literal["cpu", "cuda"] = "cpu"
+    latency_batch: int = 1
+
+    def __post_init__(self) -> None:
+        _require(self.bin_mflops > 0, f"bin_mflops must be above 0, not {self.bin_mflops}")
+        _require(self.latency_batch >= 1, f"latency_batch must be at least 1, not {self.latency_batch}")
 
 
 @dataclass(frozen=True, kw_only=True)

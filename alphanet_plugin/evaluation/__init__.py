@@ -4,11 +4,12 @@ from .accuracy import evaluate
 from .calibration import recalibrate_bn
 from .evaluator import Evaluator
 from .latency import Latency, measure_latency
+from .latency_table import LatencyTable, TableConditions, TableError
 from .metrics import Metrics
 from .operations import Operations, count_operations
 from .subnet_evaluator import SubnetEvaluator
 
 __all__ = [
-    "Evaluator", "Latency", "Metrics", "Operations", "SubnetEvaluator", "count_operations", "evaluate",
-    "measure_latency", "recalibrate_bn",
+    "Evaluator", "Latency", "LatencyTable", "Metrics", "Operations", "SubnetEvaluator", "TableConditions", "TableError",
+    "count_operations", "evaluate", "measure_latency", "recalibrate_bn",
 ]  # fmt: skip

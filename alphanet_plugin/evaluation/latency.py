@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,23 +57,36 @@ def measure_latency(
         batch: Images of a forward.
         min_seconds: Measure for at least so long.
     """
-    images = Placement.of(model).put(torch.randn(batch, *input_size, generator=torch.Generator().manual_seed(0)))
-    threads = torch.get_num_threads()
     with modes_kept(model), torch.inference_mode():
-        timer = Timer("model(images)", globals={"model": model.eval(), "images": images}, num_threads=threads)
+        timer = forward_timer(model, input_size, batch)
         median = timer.blocked_autorange(min_run_time=min_seconds).median
+    placement = Placement.of(model)
     return Latency(
         median_ms=median * 1e3,
         batch=batch,
         input_size=tuple(input_size),
-        machine=_machine(images.device),
-        threads=threads if images.device.type == "cpu" else None,
-        dtype=str(images.dtype).removeprefix("torch."),
+        machine=machine_name(placement.device),
+        threads=torch.get_num_threads() if placement.device.type == "cpu" else None,
+        dtype=str(placement.dtype).removeprefix("torch."),
         torch_version=torch.__version__,
     )
 
 
-def _machine(device: torch.device) -> str:
+def forward_timer(model: nn.Module, input_size: Sequence[int], batch: int, **options: Any) -> Timer:
+    """Times forwards of `model`, left in eval mode, on random images; waits for a GPU. Use it in inference mode.
+
+    Args:
+        model: images (batch, C, H, W) -> anything.
+        input_size: (C, H, W) of an image.
+        batch: Images of a forward.
+        options: Of `torch.utils.benchmark.Timer`.
+    """
+    images = Placement.of(model).put(torch.randn(batch, *input_size, generator=torch.Generator().manual_seed(0)))
+    subject = {"model": model.eval(), "images": images}
+    return Timer("model(images)", globals=subject, num_threads=torch.get_num_threads(), **options)
+
+
+def machine_name(device: torch.device) -> str:
     """The model of the processor or GPU, never the name of the computer."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)

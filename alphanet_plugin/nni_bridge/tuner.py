@@ -52,7 +52,8 @@ class EvolutionTuner(Tuner):
         max_retries: How often a subnet is handed out again after its trial failed.
         settle_seconds: How long a result may take after NNI has said that its trial ended.
         search: Keys of the configuration's search section (`config.SearchConfig`): min_mflops, max_mflops, num_random,
-            num_parents, num_crossovers, num_mutations, num_rounds, mutation_probability, rank. The run's by default.
+            num_parents, num_crossovers, num_mutations, num_rounds, mutation_probability, rank, bin_mflops, and cost
+            (mflops or params). The run's by default.
 
     Raises:
         ConfigError: An argument is not known or not valid.

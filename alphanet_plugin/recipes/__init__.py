@@ -10,12 +10,14 @@ from .building import (
     build_trainer,
 )
 from .run_folder import RunFolder
-from .search_plan import SearchPlan, read_search_plan
+from .search_cost import SearchCost, build_cost, check_latency_table
+from .search_plan import SearchPlan, read_search_plan, search_options
 from .trained_run import (
     Deployment,
     TrainedRun,
     build_evaluator,
     build_search,
+    cost_of_run,
     open_run,
     publish_run,
     search_batches,
@@ -26,8 +28,8 @@ from .trained_run import (
 )
 
 __all__ = [
-    "Deployment", "RunFolder", "SearchPlan", "TrainedRun", "build_accelerator", "build_data", "build_evaluator",
-    "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "build_trainer", "open_run",
-    "publish_run", "read_search_plan", "search_batches", "search_fingerprint", "search_results", "to_publish",
-    "write_run_config",
+    "Deployment", "RunFolder", "SearchCost", "SearchPlan", "TrainedRun", "build_accelerator", "build_cost",
+    "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space",
+    "build_trainer", "check_latency_table", "cost_of_run", "open_run", "publish_run", "read_search_plan",
+    "search_batches", "search_fingerprint", "search_options", "search_results", "to_publish", "write_run_config",
 ]  # fmt: skip

@@ -30,6 +30,9 @@ class RunFolder:
     def history(self) -> Path:
         return self.path / "search.jsonl"
 
+    def latency_table(self, device: str, batch: int) -> Path:
+        return self.path / f"latency_{device}_b{batch}.json"
+
     @property
     def picture(self) -> Path:
         return self.path / "pareto.png"

@@ -14,6 +14,7 @@ from ..spaces import SearchSpace
 from ..training import latest_checkpoint, read_weights
 from .building import build_space, check_same_run, run_identity
 from .run_folder import RunFolder
+from .search_cost import build_cost
 
 _CLASSIFIER = "classifier.bias"  # one number a class; every network here has it under timm's name
 
@@ -46,7 +47,7 @@ def read_search_plan(
 
     Raises:
         CheckpointError: There is no run, or it has no checkpoint yet.
-        ConfigError: A preset is not the space's.
+        ConfigError: A preset is not the space's, or the cost is latency.
     """
     folder, config, checkpoint = open_checkpoint(path)
     space = build_space(config)
@@ -54,10 +55,17 @@ def read_search_plan(
         if name not in space.presets:
             raise ConfigError(f"presets: {name!r} is none of {', '.join(space.presets) or 'none'}")
     num_classes = len(read_weights(checkpoint)[_CLASSIFIER])
-    options = search_options(replace(config, search=replace(config.search, **changes)), space, num_classes)
+    config = replace(config, search=replace(config.search, **changes))
+    if config.search.cost == "latency":
+        raise ConfigError(
+            "cost: latency is that of one machine, and trials may run on many; take mflops or params here, "
+            f"or `alphanet search {folder.path} --latency {config.search.latency_device}`"
+        )
+    options = search_options(config, space, num_classes)
+    cost = build_cost(config, folder, space, num_classes).of
     if seed is not None:
         options["seed"] = seed
-    rounds = EvolutionRounds(space, initial=tuple(space.presets[name] for name in presets), **options)
+    rounds = EvolutionRounds(space, initial=tuple(space.presets[name] for name in presets), cost=cost, **options)
     return SearchPlan(folder, rounds, fingerprint(config, checkpoint, space, num_classes))
 
 
@@ -78,8 +86,9 @@ def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Ru
 
 
 def search_options(config: RunConfig, space: SearchSpace, num_classes: int) -> dict[str, Any]:
-    """Arguments of `EvolutionRounds`; where the configuration names no bounds, those of the space."""
-    options = asdict(config.search)
+    """Arguments of `EvolutionRounds` but the cost; where the configuration names no bounds, those of the space."""
+    of_cost = ("cost", "latency_device", "latency_batch")
+    options = {key: value for key, value in asdict(config.search).items() if key not in of_cost}
     for name, arch in (("min_mflops", space.smallest()), ("max_mflops", space.largest())):
         if options[name] is None:
             options[name] = space.mflops(arch, num_classes)

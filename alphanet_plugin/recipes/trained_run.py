@@ -14,13 +14,14 @@ from ..config import RunConfig, to_yaml
 from ..data import LabelledImages, Splits, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
-from ..search import Evaluated, EvolutionSearch, SearchHistory, pareto_front, pick_spread
+from ..search import Evaluated, EvolutionSearch, SearchHistory, mflops_cost, pareto_front, pick_spread
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
 from ..weights import Publication, publish
 from .building import build_data, build_model, run_identity
 from .run_folder import RunFolder
+from .search_cost import SearchCost, build_cost
 from .search_plan import fingerprint, open_checkpoint, search_options
 
 
@@ -93,9 +94,20 @@ def search_batches(config: RunConfig, splits: Splits) -> tuple[Iterable[Any], It
 
 
 def build_search(
-    run: TrainedRun, on_evaluated: Callable[..., None] | None = None, initial: Sequence[Arch] = ()
+    run: TrainedRun,
+    on_evaluated: Callable[..., None] | None = None,
+    initial: Sequence[Arch] = (),
+    cost: SearchCost | None = None,
 ) -> EvolutionSearch:
-    """The evolutionary search over a trained run; it goes on from the run's history."""
+    """The evolutionary search over a trained run; it goes on from the run's history.
+
+    Args:
+        run: The run.
+        on_evaluated: See `EvolutionSearch`.
+        initial: Subnets to evaluate first.
+        cost: What its Pareto fronts are taken by; `cost_of_run` by default.
+    """
+    cost = cost or cost_of_run(run)
     options = search_options(run.config, run.space, run.splits.num_classes)
     evaluator = build_evaluator(run)
     return EvolutionSearch(
@@ -104,8 +116,14 @@ def build_search(
         history=SearchHistory(run.folder.history, search_fingerprint(run)),
         initial=initial,
         on_evaluated=on_evaluated,
+        cost=cost.of,
         **options,
     )
+
+
+def cost_of_run(run: TrainedRun, *, measuring: bool = True) -> SearchCost:
+    """The cost that the run's search section names; see `build_cost`."""
+    return build_cost(run.config, run.folder, run.space, run.splits.num_classes, measuring=measuring)
 
 
 def search_results(run: TrainedRun) -> list[Evaluated]:
@@ -130,14 +148,17 @@ def to_publish(run: TrainedRun) -> dict[str, Arch]:
 
     Raises:
         ConfigError: A preset is not the space's.
+        SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
     """
     settings, presets = run.config.publish, run.space.presets
     for name in settings.presets:
         if name not in presets:
             raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
     chosen = {f"alphanet_{name}.{settings.tag}": presets[name] for name in settings.presets}
-    front = pareto_front(search_results(run))
-    for subnet in pick_spread(front, settings.front) if front and settings.front else []:
+    results = search_results(run) if settings.front else []
+    cost = cost_of_run(run, measuring=False).of if results else mflops_cost
+    front = pareto_front(results, cost=cost)
+    for subnet in pick_spread(front, settings.front, cost=cost) if front else []:
         if subnet.arch not in chosen.values():
             size = f"{subnet.mflops:.1f}".replace(".", "p")
             chosen[f"alphanet_subnet.{settings.tag}_{size}m"] = subnet.arch

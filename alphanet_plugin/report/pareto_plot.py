@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -44,6 +44,7 @@ def plot_pareto(
     presets: Mapping[str, Measured] | None = None,
     published: Mapping[str, Measured] | None = None,
     metric: str = "top1",
+    cost: Callable[[Any], float] | None = None,
     title: str = "Accuracy against cost",
     subtitle: str = "",
     xlabel: str = "MFLOPs (multiply-adds / 1e6)",
@@ -52,7 +53,7 @@ def plot_pareto(
     """Write a PNG of 1200 x 800 pixels: every subnet a point, the Pareto front of them all a line.
 
     Points are coloured by their order, from pale (evaluated first) to dark (last), so that one sees a search proceed.
-    The front is drawn in steps: the best accuracy that so many MFLOPs buy. A few points far below all others are
+    The front is drawn in steps: the best accuracy that such a cost buys. A few points far below all others are
     marked on the lower edge, that they do not flatten the rest.
     The file is written beside and renamed. Neither pyplot nor the caller's matplotlib settings are touched.
 
@@ -62,6 +63,7 @@ def plot_pareto(
         presets: Subnets marked and labelled by name; the front takes them in.
         published: Others to be marked and labelled, such as those that were published; the front takes them in.
         metric: What the vertical axis shows.
+        cost: What the horizontal axis shows of a subnet; its MFLOPs by default.
         title: Above the picture.
         subtitle: A smaller line under the title.
         xlabel: With its unit.
@@ -74,7 +76,7 @@ def plot_pareto(
     if path.suffix.lower() != ".png":
         raise ValueError(f"the picture is a PNG; {path.name!r} should end in .png")
     groups = [points, list((presets or {}).values()), list((published or {}).values())]
-    dots, preset_dots, published_dots = (_coordinates(group, metric) for group in groups)
+    dots, preset_dots, published_dots = (_coordinates(group, metric, cost) for group in groups)
     everything = np.concatenate([dots, preset_dots, published_dots])
     if not len(everything):
         raise ValueError("there is no subnet to plot")
@@ -94,11 +96,13 @@ def plot_pareto(
     return path
 
 
-def _coordinates(group: Sequence[Measured], metric: str) -> NDArray[np.float64]:
-    """MFLOPs and metric (n, 2)."""
+def _coordinates(group: Sequence[Measured], metric: str, cost: Callable[[Any], float] | None) -> NDArray[np.float64]:
+    """Cost and metric (n, 2)."""
     if missing := [subnet for subnet in group if metric not in subnet.metrics]:
         raise ValueError(f"no metric {metric!r} was measured; there are {', '.join(missing[0].metrics) or 'none'}")
-    table = np.asarray([(subnet.mflops, subnet.metrics[metric]) for subnet in group], dtype=np.float64)
+    costs = [cost(subnet) if cost else subnet.mflops for subnet in group]
+    scores = [subnet.metrics[metric] for subnet in group]
+    table = np.asarray([costs, scores], dtype=np.float64).T
     if not np.isfinite(table).all():
         raise ValueError(f"metric {metric} of a subnet is not finite and cannot be plotted")
     return table.reshape(-1, 2)

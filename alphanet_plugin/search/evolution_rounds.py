@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
+from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
 from .parents import RANKS, select_parents
 from .proposals import Proposals
@@ -24,9 +25,14 @@ Rounds = Generator[list[Proposal], Sequence[Evaluated], None]
 class EvolutionRounds:
     """Random subnets, then rounds of crossovers and mutations of the best (AlphaNet, section 4.2).
 
-    The defaults are the paper's: 512 random subnets, then 128 crossovers and 128 mutations of the best 128, 20 rounds
-    in all with the random one, which makes the paper's 5,376 networks. No subnet is proposed twice. Who evaluates
-    them, and in which order within a round, is not decided here: proposals depend on the seed and the metrics alone.
+    The defaults are the paper's: 512 random subnets, then 128 crossovers and 128 mutations of the best 128. The paper
+    repeats "the second step 20 times" and counts 5,376 networks in all. The two do not agree: 5,376 is
+    512 + 19 x 256, `num_rounds` 20 with the random one, which is the default here; 20 rounds of children after the
+    random one, 512 + 20 x 256 = 5,632 networks, are `num_rounds` 21. The released example is `rank` ``"bins"`` with
+    200 to 1200 MFLOPs; its other figures are the defaults.
+
+    No subnet is proposed twice. Who evaluates them, and in which order within a round, is not decided here: proposals
+    depend on the seed, the metrics and the costs alone.
 
     Where too few new children are found, mutations fill in for crossovers and random subnets for mutations. Where
     nothing new is left within the range the rounds end early, which is logged.
@@ -42,7 +48,9 @@ class EvolutionRounds:
         num_mutations: Children of one parent in each later round.
         num_rounds: Rounds in all, the random one included.
         mutation_probability: For each gene to change to another candidate.
-        rank: How parents are chosen, ``"pareto"`` or ``"accuracy"``; see `select_parents`.
+        rank: How parents are chosen, ``"pareto"``, ``"accuracy"`` or ``"bins"``; see `select_parents`.
+        cost: What ``"pareto"`` ranks by beside the metric; the range stays one of MFLOPs.
+        bin_mflops: Width of the bins of ``"bins"``, in multiply-adds / 1e6.
         metric: The metric to rank by, of which more is better.
         seed: Of all randomness.
         initial: Subnets, such as presets, to evaluate first. Those outside the range are measured and returned for
@@ -61,6 +69,8 @@ class EvolutionRounds:
     num_rounds: int = 20
     mutation_probability: float = 0.2
     rank: str = "pareto"
+    cost: Cost = mflops_cost
+    bin_mflops: float = 10.0
     metric: str = "top1"
     seed: int = 0
     initial: Sequence[Arch] = ()
@@ -72,6 +82,8 @@ class EvolutionRounds:
             raise ValueError(f"mutation_probability lies in (0, 1], got {self.mutation_probability}")
         if self.rank not in RANKS:
             raise ValueError(f"rank: {self.rank!r} is not known; choose from {', '.join(RANKS)}")
+        if not self.bin_mflops > 0:
+            raise ValueError(f"bin_mflops must be above 0, got {self.bin_mflops}")
         if not self.min_mflops <= self.max_mflops:
             raise ValueError(f"min_mflops {self.min_mflops} is above max_mflops {self.max_mflops}")
         self.initial = tuple(dict.fromkeys(self.space.validate(arch) for arch in self.initial))
@@ -111,7 +123,14 @@ class EvolutionRounds:
 
     def _next_round(self, proposals: Proposals, done: Sequence[Evaluated]) -> list[Proposal]:
         candidates = [subnet for subnet in done if self._in_range(subnet.mflops)]
-        chosen = select_parents(candidates, self.num_parents, rank=self.rank, metric=self.metric)
+        chosen = select_parents(
+            candidates,
+            self.num_parents,
+            rank=self.rank,
+            metric=self.metric,
+            cost=self.cost,
+            bin_mflops=self.bin_mflops,
+        )
         parents = [subnet.arch for subnet in chosen]
         total = self.num_crossovers + self.num_mutations
         crossovers = proposals.crossovers(parents, self.num_crossovers)

@@ -1,22 +1,37 @@
-"""Pareto sets: what accuracy costs."""
+"""Pareto sets: what accuracy costs, in MFLOPs unless another cost is given."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
 from ..errors import SearchError
+from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
 from .spread import spread_indices
 
 
-def pareto_front(points: Iterable[Evaluated], metric: str = "top1") -> list[Evaluated]:
-    """The subnets that no other beats, ascending in MFLOPs and strictly ascending in the metric.
+def pareto_front(points: Iterable[Evaluated], metric: str = "top1", cost: Cost = mflops_cost) -> list[Evaluated]:
+    """The subnets that no other beats, ascending in `cost` and strictly ascending in the metric.
 
     Of subnets equal in both, the one whose printed arch sorts first stays, so that the order of `points` has no say.
-    The released program keeps the best subnet of each 10-MFLOPs bin instead; here nothing dominated is kept.
+    The released program keeps the best subnet of each 10-MFLOPs bin instead, which `best_of_bins` does; here nothing
+    dominated is kept.
     """
-    front, _ = split_front(cheapest_first(points, metric), metric)
+    front, _ = split_front(cheapest_first(points, metric, cost), metric)
     return front
+
+
+def best_of_bins(points: Iterable[Evaluated], bin_mflops: float, metric: str = "top1") -> list[Evaluated]:
+    """The best subnet of each bin of `bin_mflops` MFLOPs, cheapest first: the released program's Pareto set.
+
+    A bin reaches from a multiple of its width to just below the next. Of equals the cheapest stays.
+    """
+    best: dict[int, Evaluated] = {}
+    for point in cheapest_first(points, metric):
+        place = int(point.mflops // bin_mflops)
+        if place not in best or point.score(metric) > best[place].score(metric):
+            best[place] = point
+    return list(best.values())
 
 
 def best_under(points: Iterable[Evaluated], max_mflops: float, metric: str = "top1") -> Evaluated:
@@ -33,19 +48,21 @@ def best_under(points: Iterable[Evaluated], max_mflops: float, metric: str = "to
     raise SearchError(f"no evaluated subnet has at most {max_mflops:g} MFLOPs; {cheapest}")
 
 
-def pick_spread(front: Iterable[Evaluated], count: int, metric: str = "top1") -> list[Evaluated]:
-    """At most `count` subnets of a Pareto front, spread evenly over the MFLOPs axis, cheapest first.
+def pick_spread(
+    front: Iterable[Evaluated], count: int, metric: str = "top1", cost: Cost = mflops_cost
+) -> list[Evaluated]:
+    """At most `count` subnets of a Pareto front, spread evenly over the axis of `cost`, cheapest first.
 
     The cheapest and the best are always among them; a single one is the best. Points off the front are ignored.
     """
-    front = pareto_front(front, metric)
-    chosen = spread_indices(np.asarray([point.mflops for point in front]), count)
+    front = pareto_front(front, metric, cost)
+    chosen = spread_indices(np.asarray([cost(point) for point in front]), count)
     return [front[index] for index in chosen]
 
 
-def cheapest_first(points: Iterable[Evaluated], metric: str) -> list[Evaluated]:
-    """Sorted by MFLOPs, the best first among equals; the printed arch settles what is left."""
-    return sorted(points, key=lambda point: (point.mflops, -point.score(metric), str(point.arch)))
+def cheapest_first(points: Iterable[Evaluated], metric: str, cost: Cost = mflops_cost) -> list[Evaluated]:
+    """Sorted by `cost`, the best first among equals; the printed arch settles what is left."""
+    return sorted(points, key=lambda point: (cost(point), -point.score(metric), str(point.arch)))
 
 
 def split_front(points: list[Evaluated], metric: str) -> tuple[list[Evaluated], list[Evaluated]]:

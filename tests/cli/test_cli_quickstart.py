@@ -1,7 +1,9 @@
 """The whole path in small: train, search, publish, load with timm, in one command."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +12,9 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from alphanet_plugin.cli.main import main
+from alphanet_plugin.evaluation import latency_table
+from alphanet_plugin.evaluation.latency_table import interleaved_ms
+from alphanet_plugin.recipes import open_run, to_publish
 
 SMALL = [
     "space.resolutions=[16, 20, 24, 28]", "data.image_size=28", "training.epochs=1", "training.batch_size=128",
@@ -103,6 +108,50 @@ def test_verbs_on_the_run(quickstart):
     done = alphanet("models", "--published", home=home, cwd=folder)
     assert "alphanet_a0.again" in done.stdout
     assert "alphanet_a0.digits" in done.stdout
+
+
+def test_search_by_latency_measures_its_table_once(quickstart, tmp_path, monkeypatch, capsys):
+    measured = []
+
+    def in_a_hurry(parts, *, device, batch, seconds):
+        measured.extend(part.name for part in parts)
+        return interleaved_ms(parts, device=device, batch=batch, seconds=seconds / 1000, visits=1)
+
+    monkeypatch.setattr(latency_table, "interleaved_ms", in_a_hurry)
+    monkeypatch.setenv("ALPHANET_HOME", str(tmp_path / "home"))
+    run = tmp_path / "run"
+    shutil.copytree(quickstart[0] / "runs/digits", run)
+    command = ["search", str(run), "--latency", "cpu", "--batch", "2", "--latency-check", "3"]
+    assert main(command) == 0
+    output = capsys.readouterr().out
+    assert re.search(
+        r"latency table against whole networks: mean [\d.]+ %, worst [\d.]+ % over 3 held-out subnets", output
+    )
+    assert "latency (ms)" in output
+    assert "--set search.cost=latency --set search.latency_device=cpu --set search.latency_batch=2" in output
+    table = run / "latency_cpu_b2.json"
+    held = table.read_bytes()
+    assert len(json.loads(held)["parts_ms"]) == len([name for name in measured if not name.startswith("network")])
+
+    measured.clear()
+    assert main(command) == 0
+    again = capsys.readouterr().out
+    assert again.splitlines()[0] == output.splitlines()[0]
+    assert again.splitlines()[2:] == output.splitlines()[2:], "but for the number of parts, which the search added to"
+    assert not measured
+    assert table.read_bytes() == held
+
+    by_latency = ["search.cost=latency", "search.latency_batch=2", "publish.presets=[]"]
+    overrides = [part for setting in by_latency for part in ("--set", setting)]
+    chosen = to_publish(open_run(run, by_latency))
+    assert main(["publish", str(run), "--tag", "quick", *overrides]) == 0
+    assert {name.replace(".digits", ".quick") for name in chosen} == set(
+        re.findall(r"alphanet_subnet\.quick_\w+", capsys.readouterr().out)
+    )
+
+    table.write_text(held.decode().replace('"machine": "', '"machine": "a faster '))
+    assert main(command) == 2
+    assert "was measured with batch 2, 10 classes on a faster" in capsys.readouterr().err
 
 
 def test_publish_to_a_hub_and_load_from_it_elsewhere(quickstart, loopback_hub, monkeypatch, tmp_path, capsys):

@@ -336,7 +336,7 @@ def test_the_history_is_let_go_at_the_end(make_tuner, tmp_path):
         ({"run": "r", "max_mflop": 3}, "max_mflop is no argument; did you mean 'max_mflops'"),
         ({"run": "r", "max_mflops": "many"}, "classArgs: max_mflops takes a number, not 'many'"),
         ({"run": "r", "num_rounds": 1.5}, "num_rounds takes a whole number"),
-        ({"run": "r", "rank": "best"}, "rank must be one of 'pareto', 'accuracy'"),
+        ({"run": "r", "rank": "best"}, "rank must be one of 'pareto', 'accuracy', 'bins'"),
         ({"run": "r", "seed": -1}, "seed takes a whole number of at least 0"),
         ({"run": "r", "max_retries": "2"}, "max_retries takes a whole number"),
         ({"run": "r", "presets": "a0"}, "presets takes a list of names"),

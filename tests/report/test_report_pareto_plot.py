@@ -201,3 +201,11 @@ def test_labels_at_the_edge_stay_within():
     centres = place_labels(corners, sizes, np.empty((0, 2)), np.empty((0, 2)), bounds)
     assert (centres - sizes / 2 >= bounds[0]).all()
     assert (centres + sizes / 2 <= bounds[1]).all()
+
+
+def test_another_cost_is_drawn_along_its_own_axis(tmp_path, figures):
+    plot_pareto(POINTS, tmp_path / "p.png", cost=lambda point: point.mflops / 10, xlabel="latency (ms)")
+    (axes,) = figures[0].axes
+    assert axes.get_xlabel() == "latency (ms)"
+    left, right = axes.get_xlim()
+    assert left < min(point.mflops for point in POINTS) / 10 < max(point.mflops for point in POINTS) / 10 < right < 10

@@ -63,9 +63,10 @@ def test_evolution_finds_the_optimum():
 
 def test_the_default_is_the_papers_budget():
     assert EvolutionSearch(SPACE, closeness, **RANGE).num_evaluations == 5376
+    assert EvolutionSearch(SPACE, closeness, **RANGE, num_rounds=21).num_evaluations == 512 + 20 * 256
 
 
-@pytest.mark.parametrize("rank", ["pareto", "accuracy"])
+@pytest.mark.parametrize("rank", ["pareto", "accuracy", "bins"])
 def test_range_uniqueness_and_count(rank):
     search = EvolutionSearch(SPACE, closeness, **RANGE, **SMALL, rank=rank)
     results, calls = quiet_record(search)
@@ -74,6 +75,27 @@ def test_range_uniqueness_and_count(rank):
     assert set(calls.values()) == {1}
     assert all(20 <= subnet.mflops <= 40 for subnet in results)
     assert all(subnet.mflops == SPACE.mflops(subnet.arch, 10) for subnet in results)
+
+
+def test_the_released_variant_has_one_parent_a_bin():
+    search = EvolutionSearch(SPACE, closeness, **RANGE, **SMALL, rank="bins", bin_mflops=20.0)
+    results = search.run()  # 20 to 40 MFLOPs: one bin, so one parent and no crossovers
+    parent = max(results[:24], key=lambda subnet: subnet.score("top1"))
+    values = SPACE.values_batch([parent.arch, *(child.arch for child in results[24:40])])
+    assert (values[1:] != values[0]).sum(axis=1).max() < 14
+    narrow = EvolutionSearch(SPACE, closeness, **RANGE, **SMALL, rank="bins", bin_mflops=1.0).run()
+    assert [subnet.arch for subnet in narrow[:24]] == [subnet.arch for subnet in results[:24]]
+    assert narrow[24:] != results[24:]
+
+
+def test_a_cost_decides_among_parents_and_not_the_range():
+    def run(**changes):
+        return EvolutionSearch(SPACE, closeness, **RANGE, **SMALL, **changes).run()
+
+    by_resolution = run(cost=lambda subnet: subnet.arch.resolution)
+    assert by_resolution == run(cost=lambda subnet: float(subnet.arch.resolution))
+    assert by_resolution != run()
+    assert all(20 <= subnet.mflops <= 40 for subnet in by_resolution)
 
 
 def test_same_seed_same_search_another_seed_another():
@@ -271,7 +293,8 @@ def test_a_result_that_cannot_be_ranked_stops_the_search_and_is_not_kept(tmp_pat
         ({"num_mutations": -1}, "num_mutations must be at least 0"),
         ({"num_rounds": 0}, "num_rounds"),
         ({"mutation_probability": 0.0}, "mutation_probability"),
-        ({"rank": "best"}, "choose from pareto, accuracy"),
+        ({"rank": "best"}, "choose from pareto, accuracy, bins"),
+        ({"bin_mflops": 0.0}, "bin_mflops must be above 0"),
         ({"min_mflops": 50.0}, "min_mflops 50.0 is above max_mflops 40.0"),
         ({"max_mflops": float("nan")}, "max_mflops"),
     ],

@@ -4,8 +4,18 @@ import random
 import numpy as np
 import pytest
 
+from alphanet_plugin import get_space
 from alphanet_plugin.errors import SearchError
-from alphanet_plugin.search import Evaluated, best_under, pareto_front, pick_spread, select_parents
+from alphanet_plugin.search import (
+    Evaluated,
+    best_of_bins,
+    best_under,
+    mflops_cost,
+    params_cost,
+    pareto_front,
+    pick_spread,
+    select_parents,
+)
 from alphanet_plugin.search.spread import spread_indices
 from alphanet_plugin.spaces import Arch
 
@@ -135,5 +145,52 @@ def test_parents_by_fronts():
 
 
 def test_parents_by_an_unknown_rank():
-    with pytest.raises(ValueError, match="'best' is not known; choose from pareto, accuracy"):
+    with pytest.raises(ValueError, match="'best' is not known; choose from pareto, accuracy, bins"):
         select_parents([], 1, rank="best")
+
+
+def test_the_best_of_each_bin():
+    points = [subnet(n, m, a) for n, (m, a) in enumerate([(200, 5), (209.9, 9), (205, 9), (210, 1), (1200, 7)])]
+    best = best_of_bins(points[::-1], 10)
+    assert costs_and_scores(best) == [(205, 9), (210, 1), (1200, 7)], "kept although dominated, as in the release"
+    assert costs_and_scores(best_of_bins(points, 1000)) == [(205, 9), (1200, 7)]
+    assert best_of_bins([], 10) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_parents_by_bins(seed):
+    points = random_points(seed)
+    parents = select_parents(points, 100, rank="bins", bin_mflops=4)
+    assert parents == select_parents(points[::-1], 100, rank="bins", bin_mflops=4)
+    assert [int(parent.mflops // 4) for parent in parents] == [0, 1, 2, 3, 4]
+    for parent in parents:
+        rivals = [point for point in points if point.mflops // 4 == parent.mflops // 4]
+        assert parent.metrics["top1"] == max(point.metrics["top1"] for point in rivals)
+    few = select_parents(points, 3, rank="bins", bin_mflops=4)
+    assert few == [parents[0], parents[2], parents[4]]
+    assert select_parents([], 3, rank="bins") == []
+
+
+def test_another_cost_makes_another_front():
+    points = [subnet(n, float(n), 50.0 + n) for n in range(6)]
+
+    def upside_down(point):
+        return 10.0 - point.mflops
+
+    assert pareto_front(points) == points
+    assert pareto_front(points, cost=upside_down) == points[-1:]
+    worse_but_cheap = subnet(9, 9.0, 0.0)
+    front = pareto_front([*points, worse_but_cheap], cost=upside_down)
+    assert front == [worse_but_cheap, points[-1]]
+    assert pick_spread([*points, worse_but_cheap], 2, cost=upside_down) == front
+    assert select_parents(points, 1, cost=upside_down) == points[-1:]
+    assert select_parents(points, 1) == points[-1:]
+    assert select_parents(points, 2, cost=upside_down) == [points[5], points[4]], "one front of one after the other"
+
+
+def test_costs_come_from_what_a_history_keeps():
+    space = get_space("attentive_nas", resolutions=(32, 40, 48, 56))
+    arch = space.presets["a3"]
+    point = Evaluated(arch, space.mflops(arch, 10), {"top1": 1.0})
+    assert mflops_cost(point) == point.mflops
+    assert params_cost(space, 10)(point) == space.params(arch, 10, idle_shortcuts=False) / 1e6
