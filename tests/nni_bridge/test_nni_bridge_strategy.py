@@ -108,6 +108,7 @@ def test_a_multi_trial_search_over_the_trained_supernet(trained, tmp_path):
     search.stop()
 
 
+@pytest.mark.slow
 def test_a_frozen_model_is_trained_alone(tmp_path):
     torch.manual_seed(0)
     model = space().random(random_state=np.random.RandomState(0))
