@@ -1,6 +1,6 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
-from .reading import differences, from_dict, read_config, to_dict, to_yaml
+from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
 from .schema import (
     AdaptiveAlphaConfig,
     AlphaConfig,
@@ -24,6 +24,6 @@ from .schema import (
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig", "KDConfig", "KLConfig",
     "NoKDConfig", "PublishConfig", "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig",
-    "SymmetricKLConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "to_dict",
-    "to_yaml",
+    "SymmetricKLConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
+    "to_dict", "to_yaml",
 ]  # fmt: skip

@@ -23,6 +23,21 @@ def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong; the message names it and what is allowed.
     """
+    values = read_mapping(path)
+    for override in overrides:
+        _override(values, override)
+    try:
+        return from_dict(schema, values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def read_mapping(path: str | PathLike[str]) -> dict[str, Any]:
+    """What a YAML file holds.
+
+    Raises:
+        ConfigError: It cannot be read, or holds something else than keys and values.
+    """
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -31,12 +46,7 @@ def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, not {type(values).__name__}")
-    for override in overrides:
-        _override(values, override)
-    try:
-        return from_dict(schema, values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    return values
 
 
 def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:

@@ -11,12 +11,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from nni.experiment import Experiment
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
+from ..config import read_mapping
 from ..errors import ConfigError
 from .experiment import run_experiment
 
@@ -80,14 +80,7 @@ def resume(experiment_id: str, *, port: int = 8080) -> NasExperiment | None:
 
 def read_sections(path: Path) -> dict[str, dict[str, Any]]:
     """The four sections of a file; ``experiment`` may be left out."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold the sections {', '.join(_SECTIONS)}")
+    content = read_mapping(path)
     for name in content:
         _check_known(name, _SECTIONS, f"{path}: section")
     sections = {name: content.get(name) or {} for name in _SECTIONS}

@@ -101,7 +101,7 @@ def test_a_typo_is_named_and_nothing_begins(tmp_path, nni_home, changed, message
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("- a", "must hold the sections"),
+        ("- a", "must hold keys and values, not list"),
         ("space: {name: alphanet}", "has no section 'evaluator'"),
         ("{", "not valid YAML"),
     ],
