@@ -20,10 +20,11 @@ from .schema import (
     TrainingConfig,
     UniformConfig,
 )
+from .study import ArmConfig, GroupConfig, StudyConfig
 
 __all__ = [
-    "AdaptiveAlphaConfig", "AlphaConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig", "KDConfig", "KLConfig",
-    "NoKDConfig", "PublishConfig", "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig",
-    "SymmetricKLConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
-    "to_dict", "to_yaml",
+    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig",
+    "GroupConfig", "KDConfig", "KLConfig", "NoKDConfig", "PublishConfig", "ReverseKLConfig", "RunConfig",
+    "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TrainingConfig",
+    "UniformConfig", "differences", "from_dict", "read_config", "read_mapping", "to_dict", "to_yaml",
 ]  # fmt: skip

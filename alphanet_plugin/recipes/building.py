@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState, GradientState
 from accelerate.utils import set_seed
 
 from ..config import (
@@ -123,6 +124,12 @@ def build_accelerator(config: RunConfig) -> Accelerator:
         )
     except ValueError as error:
         raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
+
+
+def forget_accelerator() -> None:
+    """Let the next `build_accelerator` of this process start afresh, with another mixed precision for one."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate offers no other way
+    GradientState._reset_state()
 
 
 def build_trainer(

@@ -1,0 +1,104 @@
+"""What a study's YAML file may say: a grid of recipes and seeds on one data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .schema import _require
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmConfig:
+    """One recipe of a study, a row of its table.
+
+    Attributes:
+        name: As the table shows it.
+        set: What it sets in its run's configuration, over the study's and the group's `set`.
+    """
+
+    name: str
+    set: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupConfig:
+    """What every arm of a study is tried on, such as one network; a table of its own.
+
+    Attributes:
+        name: As the table shows it.
+        base: In place of the study's.
+        set: Over the study's `set`.
+        measure: In place of the study's.
+    """
+
+    name: str
+    base: str | dict[str, Any] | None = None
+    set: dict[str, Any] = field(default_factory=dict)
+    measure: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """A grid of runs: groups x arms x seeds.
+
+    `set` and those of groups and arms are merged into the base key by key. A section whose ``name`` another one
+    replaces (``kd: {name: none}``) is replaced as a whole, as its other keys belong to the old name.
+
+    Attributes:
+        output: Folder of the study: table, results, pictures.
+        title: Of the table and the pictures.
+        seeds: One run for each, of every arm in every group.
+        base: A run's configuration: a path such as ``configs/digits.yaml``, or keys and values.
+        set: What all runs set in it.
+        groups: Networks or data that all arms are tried on; by default one without a name.
+        arms: Recipes to compare.
+        baseline: The arm that the others are compared with, in each group; None for no comparison.
+        measure: Archs whose test accuracy the table shows: presets, ``largest``, ``smallest``, or printed archs.
+        random_subnets: So many archs more, the same in every run of a group, measured on the search images.
+        regimes: Bands of MFLOPs, equally wide from the smallest arch to the largest, that share `random_subnets`.
+        search: Search every run's supernet, as its configuration says.
+        curve_epochs: Measure the smallest and the largest arch on the search images every so many epochs.
+        runs: Folder of the runs, which studies may share: equal runs are made once. OUTPUT/runs by default.
+        workers: Runs at a time, each a process; as many as there are cores by default.
+        keep_weights: Whether finished runs keep their supernet's weights, to be measured further.
+    """
+
+    output: str
+    title: str = ""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    base: str | dict[str, Any]
+    set: dict[str, Any] = field(default_factory=dict)
+    groups: tuple[GroupConfig, ...] = ()
+    arms: tuple[ArmConfig, ...]
+    baseline: str | None = None
+    measure: tuple[str, ...] = ()
+    random_subnets: int = 0
+    regimes: int = 5
+    search: bool = False
+    curve_epochs: int | None = None
+    runs: str | None = None
+    workers: int | None = None
+    keep_weights: bool = True
+
+    def __post_init__(self) -> None:
+        _require(len(self.seeds) > 0, "seeds must name at least one")
+        _require(len(self.arms) > 0, "arms must name at least one")
+        _check_distinct("seeds", [str(seed) for seed in self.seeds])
+        _check_distinct("arms", [arm.name for arm in self.arms])
+        _check_distinct("groups", [group.name for group in self.groups])
+        names = ", ".join(arm.name for arm in self.arms)
+        _require(
+            self.baseline is None or self.baseline in [arm.name for arm in self.arms],
+            f"baseline must be one of the arms ({names}), not {self.baseline!r}",
+        )
+        _require(self.random_subnets >= 0, f"random_subnets must be 0 or more, not {self.random_subnets}")
+        _require(self.regimes >= 1, f"regimes must be at least 1, not {self.regimes}")
+        for name in ("curve_epochs", "workers"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+
+
+def _check_distinct(field_name: str, values: list[str]) -> None:
+    for value in values:
+        _require(values.count(value) == 1, f"{field_name} name {value!r} twice")
