@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from ..config import (
     SymmetricKLConfig,
     UniformConfig,
     differences,
+    from_dict,
     to_dict,
 )
 from ..data import Splits, build_splits, train_loader
@@ -218,10 +219,18 @@ def run_identity(config: RunConfig) -> dict[str, Any]:
     return values
 
 
+def complete_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept `run_identity` with the keys that have come into configurations since then, at their defaults."""
+    try:
+        return run_identity(from_dict(RunConfig, {**identity, "output": ""}))
+    except ConfigError:  # a key that is no more, or a value that is no longer allowed
+        return dict(identity)
+
+
 def check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """ConfigError if the folder holds a run whose weights come of another configuration."""
     latest = latest_checkpoint(folder.checkpoints)
-    changed = differences(read_state(latest)["identity"], run_identity(config)) if latest else []
+    changed = differences(complete_identity(read_state(latest)["identity"]), run_identity(config)) if latest else []
     if changed:
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ class CellFile:
     Args:
         folder: The run's folder.
         identity: What the run's weights depend on, JSON values.
+        complete: Fills up an identity that was kept when configurations had fewer keys.
 
     Attributes:
         parts: Name of a part -> JSON values.
@@ -27,8 +28,11 @@ class CellFile:
         StudyError: The file is damaged, or is that of another run.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any]):
+    def __init__(
+        self, folder: Path, identity: dict[str, Any], complete: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    ):
         self.folder = folder
+        self.complete = complete
         self.identity = json.loads(json.dumps(identity))
         self.parts: dict[str, Any] = {}
         if self.path.is_file():
@@ -51,7 +55,7 @@ class CellFile:
             identity, self.parts = content["identity"], dict(content["parts"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StudyError(f"cannot read {self.path}: {error}; delete it to have its run measured again") from error
-        if changed := differences(identity, self.identity):
+        if changed := differences(self.complete(identity), self.identity):
             raise StudyError(
                 f"{self.path} is of a run with other values of {', '.join(changed)}; delete {self.folder}, "
                 "or give the study another `runs` folder"

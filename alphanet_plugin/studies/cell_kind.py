@@ -47,6 +47,10 @@ class CellKind(ABC):
         """What the run's weights depend on, JSON values."""
 
     @abstractmethod
+    def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """A kept `identity` with the keys that have come since then, at their defaults."""
+
+    @abstractmethod
     def check(self, cell: Cell) -> None:
         """ConfigError if the study asks of the run what it cannot give; cheap, before anything is run."""
 

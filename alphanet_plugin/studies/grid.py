@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -79,6 +80,19 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def _changes(config: Any, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an identity what is not at its default, so that keys that come later do not rename the runs of today."""
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    changes: dict[str, Any] = {}
+    for key, value in identity.items():
+        section = getattr(config, key)
+        if dataclasses.is_dataclass(section):
+            changes[key] = _changes(section, value)
+        elif key == "name" or value != json.loads(json.dumps(fields[key].default, default=str)):
+            changes[key] = value
+    return changes
+
+
 def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return "name" in new and new["name"] != old.get("name", new["name"])
 
@@ -98,7 +112,7 @@ def _cell(
     where = f"{group.name + ': ' if group.name else ''}{arm}"
     try:
         config = from_dict(kind.schema, {**values, "seed": seed, "output": ""})
-        output = runs_folder(study) / digest_of(kind.identity(config))
+        output = runs_folder(study) / digest_of(_changes(config, kind.identity(config)))
         config = from_dict(kind.schema, {**values, "seed": seed, "output": str(output)})
         cell = Cell(group.name, arm, seed, config, study.measure if group.measure is None else group.measure)
         kind.check(cell)

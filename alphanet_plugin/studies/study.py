@@ -171,7 +171,7 @@ def _named(cell: Cell) -> dict[str, Any]:
 
 
 def _file(cell: Cell) -> CellFile:
-    return CellFile(cell.folder, KIND.identity(cell.config))
+    return CellFile(cell.folder, KIND.identity(cell.config), KIND.complete)
 
 
 def _estimate(progress: Sequence[tuple[int, int]]) -> tuple[int, int]:

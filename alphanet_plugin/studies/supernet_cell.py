@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ class SupernetCell(CellKind):
     def identity(self, config: RunConfig) -> dict[str, Any]:
         identity = recipes.run_identity(config)
         return {**identity, "data": {**identity["data"], "root": config.data.root}}
+
+    def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        completed = recipes.complete_identity(identity)
+        return {**completed, "data": {**completed["data"], "root": identity["data"]["root"]}}
 
     def check(self, cell: Cell) -> None:
         recipes.build_kd_loss(cell.config)
