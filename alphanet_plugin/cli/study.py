@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
         return _list(study, arguments.only)
     failures = [] if arguments.report_only else _run(study, arguments.only)
     print(study.write_report())
-    print(f"written: {study.table}, and results.json and table.csv beside it")
+    names = ", ".join(picture.name for picture in study.pictures)
+    print(f"written: {study.table}, and beside it results.json, table.csv{', ' + names if names else ''}")
     if failures:
         named = "; ".join(f"{failure.cell} ({failure.error})" for failure in failures[:5])
         more = f"; and {len(failures) - 5} more" if len(failures) > 5 else ""

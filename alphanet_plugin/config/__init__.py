@@ -20,11 +20,11 @@ from .schema import (
     TrainingConfig,
     UniformConfig,
 )
-from .study import ArmConfig, GroupConfig, StudyConfig
+from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig",
-    "GroupConfig", "KDConfig", "KLConfig", "NoKDConfig", "PublishConfig", "ReverseKLConfig", "RunConfig",
-    "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TrainingConfig",
+    "GroupConfig", "KDConfig", "KLConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "ReverseKLConfig",
+    "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TrainingConfig",
     "UniformConfig", "differences", "from_dict", "read_config", "read_mapping", "to_dict", "to_yaml",
 ]  # fmt: skip

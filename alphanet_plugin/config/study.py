@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .schema import _require
 
@@ -39,6 +39,24 @@ class GroupConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PictureConfig:
+    """One picture of a study, drawn for each group.
+
+    Attributes:
+        kind: ``pareto`` (fronts of the searches, Figure 3a), ``curves`` (3b and c, of training), ``boxes`` (4, random
+            subnets by MFLOPs), or ``relative`` (6, the best random subnet of each band of MFLOPs less the baseline's).
+        name: Of its file, without ``.png``; its kind by default.
+        title: Above it; the study's by default.
+        arms: Which to show; all by default.
+    """
+
+    kind: Literal["pareto", "curves", "boxes", "relative"]
+    name: str | None = None
+    title: str | None = None
+    arms: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyConfig:
     """A grid of runs: groups x arms x seeds.
 
@@ -61,6 +79,7 @@ class StudyConfig:
         curve_epochs: Measure the smallest and the largest arch on the search images every so many epochs.
         runs: Folder of the runs, which studies may share: equal runs are made once. OUTPUT/runs by default.
         workers: Runs at a time, each a process; as many as there are cores by default.
+        pictures: Which to draw.
         keep_weights: Whether finished runs keep their supernet's weights, to be measured further.
     """
 
@@ -79,6 +98,7 @@ class StudyConfig:
     curve_epochs: int | None = None
     runs: str | None = None
     workers: int | None = None
+    pictures: tuple[PictureConfig, ...] = ()
     keep_weights: bool = True
 
     def __post_init__(self) -> None:
@@ -97,6 +117,19 @@ class StudyConfig:
         for name in ("curve_epochs", "workers"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+        for picture in self.pictures:
+            self._check_picture(picture)
+        _check_distinct("pictures", [picture.name or picture.kind for picture in self.pictures])
+
+    def _check_picture(self, picture: PictureConfig) -> None:
+        needed = {"pareto": "search", "curves": "curve_epochs", "boxes": "random_subnets", "relative": "random_subnets"}
+        key = needed[picture.kind]
+        _require(bool(getattr(self, key)), f"a picture of kind {picture.kind} needs {key}, which is not set")
+        if picture.kind == "relative":
+            _require(self.baseline is not None, "a picture of kind relative needs a baseline")
+        names = [arm.name for arm in self.arms]
+        for arm in picture.arms or ():
+            _require(arm in names, f"pictures: {arm!r} is none of the arms {', '.join(names)}")
 
 
 def _check_distinct(field_name: str, values: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .cell_kind import CellOutcome
@@ -48,20 +48,29 @@ class StudyResults:
     runs: Sequence[tuple[Cell, CellOutcome]]
     missing: Sequence[Cell]
 
+    @property
+    def groups(self) -> list[str]:
+        """Names of those of which anything is finished, in the order of the grid."""
+        return list(dict.fromkeys(cell.group for cell, _ in self.runs))
+
+    def outcomes(self, group: str) -> dict[str, dict[int, CellOutcome]]:
+        """Name of an arm -> seed -> outcome, of a group's finished runs."""
+        by_arm: dict[str, dict[int, CellOutcome]] = {}
+        for cell, outcome in self.runs:
+            if cell.group == group:
+                by_arm.setdefault(cell.arm, {})[cell.seed] = outcome
+        return by_arm
+
     def figures(self, baseline: str | None) -> list[Figure]:
         """The table, group by group, arm by arm, column by column, ``mean`` last; only of what is finished."""
         table = []
-        for group in _unique(cell.group for cell, _ in self.runs):
+        for group in self.groups:
             figures = self._group(group, baseline)
             table += _corrected(figures)
         return table
 
     def _group(self, group: str, baseline: str | None) -> list[Figure]:
-        by_arm: dict[str, dict[int, CellOutcome]] = {}
-        for cell, outcome in self.runs:
-            if cell.group == group:
-                by_arm.setdefault(cell.arm, {})[cell.seed] = outcome
-        figures = []
+        by_arm, figures = self.outcomes(group), []
         for arm, outcomes in by_arm.items():
             columns = list(next(iter(outcomes.values())).columns)
             for column in [*columns, MEAN] if columns else []:
@@ -87,7 +96,3 @@ def _top1(outcome: CellOutcome, column: str) -> float:
     if column != MEAN:
         return outcome.columns[column]["top1"]
     return sum(metrics["top1"] for metrics in outcome.columns.values()) / len(outcome.columns)
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(names))

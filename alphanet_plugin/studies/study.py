@@ -17,6 +17,7 @@ from ..config import StudyConfig, differences, to_dict
 from .cell_file import CellFile, locked
 from .cell_kind import Advance, CellKind
 from .grid import Cell, expand, runs_folder
+from .pictures import draw_pictures
 from .results import StudyResults
 from .supernet_cell import SupernetCell
 from .table import markdown, to_csv
@@ -46,6 +47,7 @@ class Study:
 
     Attributes:
         cells: All its runs; equal ones share a folder.
+        pictures: Those that `write_report` drew.
 
     Raises:
         ConfigError: The configuration of a run is wrong.
@@ -54,6 +56,7 @@ class Study:
     def __init__(self, config: StudyConfig):
         self.config = config
         self.folder = Path(config.output)
+        self.pictures: list[Path] = []
         self.cells = expand(config, KIND)
 
     @property
@@ -137,7 +140,7 @@ class Study:
         return [f"{key} of {', '.join(dict.fromkeys(arms))}" for key, arms in changed.items()]
 
     def write_report(self) -> str:
-        """Write ``results.json``, ``table.csv`` and ``table.md`` of what there is; returns the last one's text."""
+        """Write ``results.json``, ``table.csv``, ``table.md`` and the pictures of what there is; returns the table."""
         results, baseline = self.results(), self.config.baseline
         figures = results.figures(baseline)
         note = _note(results, self.config)
@@ -151,6 +154,7 @@ class Study:
             "missing": [_named(cell) for cell in results.missing],
             "table": [asdict(figure) for figure in figures],
         }
+        self.pictures = draw_pictures(self.config, results)
         for name, content_of in (
             ("results.json", json.dumps(content, indent=1)), ("table.csv", to_csv(figures)), ("table.md", text),
         ):  # fmt: skip

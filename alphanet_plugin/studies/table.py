@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from ..report.markdown import markdown_lines
 from .results import MEAN, Figure
 from .statistics import Difference, Summary
 
@@ -74,7 +75,7 @@ def _grid(figures: Sequence[Figure], *, with_n: bool) -> str:
             p = of_arm[MEAN].p_holm
             last = ["-" if p is None else f"{p:.3f}"]
         lines.append([arm, *cells, *last])
-    return _markdown_table(lines)
+    return markdown_lines(lines)
 
 
 def _title(column: str, figures: Sequence[Figure]) -> str:
@@ -95,14 +96,3 @@ def _difference(difference: Difference | None) -> str:
         return "-"
     interval = "" if difference.low is None else f" [{difference.low:+.2f}, {difference.high:+.2f}]"
     return f"{difference.mean:+.2f}{interval}{'*' if difference.significant else ''}"
-
-
-def _markdown_table(lines: list[list[str]]) -> str:
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
-    header, *cells = (
-        [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        for line in lines
-    )
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [header, rule, *cells])
