@@ -92,7 +92,9 @@ class ContinuousGene:
         """`value` as a float; ValueError names the gene, the value and the range."""
         if isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high:
             return float(value)
-        raise ValueError(f"gene {self.name}: {value!r} is not in its range; give a number from {self.low} to {self.high}")
+        raise ValueError(
+            f"gene {self.name}: {value!r} is not in its range; give a number from {self.low} to {self.high}"
+        )
 
     def indices(self, values: Values) -> NDArray[np.int64]:
         """The run (n,) in which each value lies; ValueError as in `check` for a value out of the range."""

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def run_edges(
-    sizes: Callable[[NDArray[np.float64]], NDArray[np.int64]], low: float, high: float
-) -> tuple[float, ...]:
+def run_edges(sizes: Callable[[NDArray[np.float64]], NDArray[np.int64]], low: float, high: float) -> tuple[float, ...]:
     """The least number of each run of numbers from `low` to `high` that have the same sizes; exact to the last bit.
 
     Args:

@@ -107,9 +107,10 @@ class UsMobileNetSpace(SearchSpace):
             head_channels=0,
         )
 
-    def head_features(self, width: float) -> int:
+    @classmethod
+    def head_features(cls, width: float) -> int:
         """Channels of the 1x1 convolution before pooling: they grow above width 1 and do not shrink below it."""
-        return max(self.head_channels, make_divisible(self.head_channels * width)) if self.head_channels else 0
+        return max(cls.head_channels, make_divisible(cls.head_channels * width)) if cls.head_channels else 0
 
     def cost(self, arch: Arch, num_classes: int = 1000) -> Cost:
         spec = self.network(arch)
