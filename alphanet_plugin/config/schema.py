@@ -19,11 +19,11 @@ class SpaceConfig:
 
     Attributes:
         name: One of `alphanet_plugin.list_spaces()`.
-        resolutions: Candidates for the input's side in pixels, ascending.
+        resolutions: Candidates for the input's side in pixels, ascending; None for the space's own.
     """
 
     name: str = "attentive_nas"
-    resolutions: tuple[int, ...] = (192, 224, 256, 288)
+    resolutions: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         _require(self.name in list_spaces(), f"name must be one of {', '.join(list_spaces())}, not {self.name!r}")
@@ -335,12 +335,12 @@ class PublishConfig:
 
     Attributes:
         tag: The tag under which timm finds the weights, as in ``alphanet_a4.TAG``.
-        presets: Which presets.
+        presets: Which presets; None for all of the space's.
         front: How many subnets of the search's Pareto front, spread over its MFLOPs.
     """
 
     tag: str = "custom"
-    presets: tuple[str, ...] = ("a0", "a1", "a2", "a3", "a4", "a5", "a5_base", "a6")
+    presets: tuple[str, ...] | None = None
     front: int = 5
 
 
