@@ -69,7 +69,7 @@ class ContinuousGene:
         low: Least number.
         high: Greatest number, included.
         edges: The least number of each run, ascending; the first is `low`.
-        choices: One number of each run, ascending: the one with the fewest decimals.
+        choices: One number of each run, ascending: the roundest.
     """
 
     name: str

@@ -32,9 +32,9 @@ def run_edges(sizes: Callable[[NDArray[np.float64]], NDArray[np.int64]], low: fl
 
 
 def roundest(low: float, high: float) -> float:
-    """A number of at least `low` and below `high`, with as few decimals as there can be."""
-    for digits in range(1, 16):
-        number = ceil(low * 10**digits) / 10**digits
+    """A number of at least `low` and below `high`: a multiple of 0.1, or else of 0.05, or else of 0.01 and so on."""
+    for parts in (10**digits * factor for digits in range(1, 16) for factor in (1, 2)):
+        number = ceil(low * parts) / parts
         if low <= number < high:
             return number
     return low
