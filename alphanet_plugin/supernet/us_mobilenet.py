@@ -56,6 +56,9 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
         )
         self.space = space
         self.max_drop_rate = drop_rate
+        # timm's classifier begins with weights up to 1 / sqrt(classes). For a thousand that is about torch's own
+        # 1 / sqrt(features); for ten, logits of several units that most of a short training goes to undoing.
+        nn.init.uniform_(self.classifier.weight, -(self.num_features**-0.5), self.num_features**-0.5)
         make_elastic(self)
         self._knobs = Knobs(self, _NETWORK_KNOBS)
         self._block_knobs = [
