@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -63,8 +63,9 @@ _KD_LOSSES: dict[type, Callable[..., KDLoss]] = {
 
 
 def build_space(config: RunConfig) -> SearchSpace:
-    """The search space."""
-    return get_space(config.space.name, resolutions=config.space.resolutions)
+    """The search space, at its own resolutions where the configuration names none."""
+    resolutions = config.space.resolutions
+    return get_space(config.space.name, **({} if resolutions is None else {"resolutions": resolutions}))
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +78,7 @@ def build_data(config: RunConfig, image_size: int | None = None) -> Splits:
 def build_model(config: RunConfig, num_classes: int) -> Supernet:
     """The supernet, resizing images to each arch's resolution inside the network, in the fast memory format."""
     supernet = build_supernet(
-        cast(Any, build_space(config)),
+        build_space(config),
         num_classes=num_classes,
         resize_input=True,
         drop_rate=config.training.drop_rate,
@@ -209,7 +210,7 @@ def build_trainer(
 
 def run_identity(config: RunConfig) -> dict[str, Any]:
     """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
-    values = to_dict(config)
+    values = {**to_dict(config), "space": build_space(config).to_config()}
     for key in ("output", "evaluation", "search", "publish"):
         del values[key]
     for key in ("save_every", "keep_checkpoints", "tracker"):
