@@ -21,6 +21,7 @@ from ..config import (
     NoKDConfig,
     ReverseKLConfig,
     RunConfig,
+    SpaceConfig,
     SymmetricKLConfig,
     UniformConfig,
     differences,
@@ -222,8 +223,9 @@ def run_identity(config: RunConfig) -> dict[str, Any]:
 
 def complete_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     """A kept `run_identity` with the keys that have come into configurations since then, at their defaults."""
+    known = {key: value for key, value in identity["space"].items() if key in SpaceConfig.__dataclass_fields__}
     try:
-        return run_identity(from_dict(RunConfig, {**identity, "output": ""}))
+        return run_identity(from_dict(RunConfig, {**identity, "space": known, "output": ""}))
     except ConfigError:  # a key that is no more, or a value that is no longer allowed
         return dict(identity)
 

@@ -85,10 +85,10 @@ def _changes(config: Any, identity: Mapping[str, Any]) -> dict[str, Any]:
     fields = {field.name: field for field in dataclasses.fields(config)}
     changes: dict[str, Any] = {}
     for key, value in identity.items():
-        section = getattr(config, key)
+        section = getattr(config, key, None)
         if dataclasses.is_dataclass(section):
             changes[key] = _changes(section, value)
-        elif key == "name" or value != json.loads(json.dumps(fields[key].default, default=str)):
+        elif key == "name" or key not in fields or value != json.loads(json.dumps(fields[key].default, default=str)):
             changes[key] = value
     return changes
 
