@@ -33,12 +33,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..config import StudyConfig, read_config
+    from ..config import DivergencesConfig, StudyConfig, read_config, read_mapping
     from ..errors import StudyError
     from ..shipped import shipped_config
-    from ..studies import Study
+    from ..studies import Study, write_divergences
 
-    study = Study(read_config(StudyConfig, shipped_config(arguments.file), arguments.overrides))
+    path = shipped_config(arguments.file)
+    if read_mapping(path).get("kind") == "divergences":
+        config = read_config(DivergencesConfig, path, arguments.overrides)
+        print(write_divergences(config))
+        print(f"written: {config.output}/table.md, and beside it divergences.csv, figure2.png")
+        return None
+    study = Study(read_config(StudyConfig, path, arguments.overrides))
     _check_arms(study, arguments.only)
     if arguments.dry_run:
         return _list(study, arguments.only)
@@ -62,13 +68,17 @@ def _run(study: Study, only: list[str]) -> list:
     print(f"{len(study.cells)} runs, {len(todo)} to make", flush=True)
     ended = 0
     with progress_bar("study", shown=bool(todo)) as advance:
+        last = (0, 0)
 
         def on_done(cell: Cell, error: str | None) -> None:
             nonlocal ended
             ended += 1
+            on_progress(*last)
             print(f"[{ended}/{len(todo)}] {cell}: {'failed: ' + error if error else 'done'}", flush=True)
 
         def on_progress(done: int, total: int) -> None:
+            nonlocal last
+            last = (done, total)
             advance(done, total, f"{ended}/{len(todo)} runs")
 
         return study.run(only, on_progress=on_progress, on_done=on_done)

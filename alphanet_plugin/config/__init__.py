@@ -1,5 +1,6 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
+from .divergences import DivergencesConfig, ExampleConfig
 from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
 from .schema import (
     AdaptiveAlphaConfig,
@@ -23,8 +24,9 @@ from .schema import (
 from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig
 
 __all__ = [
-    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig",
-    "GroupConfig", "KDConfig", "KLConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "ReverseKLConfig",
-    "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TrainingConfig",
-    "UniformConfig", "differences", "from_dict", "read_config", "read_mapping", "to_dict", "to_yaml",
+    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
+    "EvaluationConfig", "ExampleConfig", "GroupConfig", "KDConfig", "KLConfig", "NoKDConfig", "PictureConfig",
+    "PublishConfig", "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig",
+    "SymmetricKLConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
+    "to_dict", "to_yaml",
 ]  # fmt: skip

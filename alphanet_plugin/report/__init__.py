@@ -1,7 +1,7 @@
 """Tables and pictures of what was searched, compared and published. Importing it imports no torch or matplotlib."""
 
 from .curve_plot import plot_curves
-from .divergence_plot import plot_divergences
+from .divergence_plot import DivergenceExample, plot_divergences
 from .front_plot import plot_fronts
 from .markdown import markdown_lines
 from .pareto_plot import plot_pareto
@@ -9,6 +9,6 @@ from .regime_plot import plot_boxes, plot_relative
 from .table import SubnetRow, markdown_table, print_table, rich_table
 
 __all__ = [
-    "SubnetRow", "markdown_lines", "markdown_table", "plot_boxes", "plot_curves", "plot_divergences", "plot_fronts",
-    "plot_pareto", "plot_relative", "print_table", "rich_table",
+    "DivergenceExample", "SubnetRow", "markdown_lines", "markdown_table", "plot_boxes", "plot_curves",
+    "plot_divergences", "plot_fronts", "plot_pareto", "plot_relative", "print_table", "rich_table",
 ]  # fmt: skip

@@ -22,7 +22,7 @@ from .canvas import (
 )
 
 _TEACHER, _STUDENT = "#8fa3b5", "#e07b1a"
-_GAP, _TOP = 0.055, 0.79  # shares of the picture
+_GAP, _TOP = 0.055, 0.8  # shares of the picture
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def plot_divergences(
     for color, example in zip(SERIES, examples, strict=False):
         axes.plot(alphas, example.divergences, color=color, linewidth=1.8, label=example.name, zorder=3)
     axes.axvline(1.0, color=FAINT, linewidth=0.9, linestyle=":", zorder=2)
-    axes.text(1.0, axes.get_ylim()[1], "KL", fontsize=8.5, ha="center", va="bottom", **text_style(FAINT))
+    axes.text(0.96, sum(axes.get_ylim()) / 2, "KL", fontsize=8.5, ha="right", rotation=90, **text_style(FAINT))
     axes.legend(loc="upper center", **legend_style())
     write_picture(figure, path)
     return path
