@@ -64,6 +64,7 @@ class StudyConfig:
     replaces (``kd: {name: none}``) is replaced as a whole, as its other keys belong to the old name.
 
     Attributes:
+        kind: What its runs are: ``supernet``, of `RunConfig`.
         output: Folder of the study: table, results, pictures.
         title: Of the table and the pictures.
         seeds: One run for each, of every arm in every group.
@@ -78,11 +79,14 @@ class StudyConfig:
         search: Search every run's supernet, as its configuration says.
         curve_epochs: Measure the smallest and the largest arch on the search images every so many epochs.
         runs: Folder of the runs, which studies may share: equal runs are made once. OUTPUT/runs by default.
-        workers: Runs at a time, each a process; as many as there are cores by default.
+        workers: Runs at a time, each a process; as many as there are cores by default, one with `launch`.
+        launch: What starts a run's training on several ranks, such as ``accelerate launch --multi_gpu``; what is
+            started is ``-m alphanet_plugin.studies RUN``. None to train in the study's own processes.
         pictures: Which to draw.
         keep_weights: Whether finished runs keep their supernet's weights, to be measured further.
     """
 
+    kind: Literal["supernet"] = "supernet"
     output: str
     title: str = ""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -98,6 +102,7 @@ class StudyConfig:
     curve_epochs: int | None = None
     runs: str | None = None
     workers: int | None = None
+    launch: str | None = None
     pictures: tuple[PictureConfig, ...] = ()
     keep_weights: bool = True
 
@@ -117,6 +122,9 @@ class StudyConfig:
         for name in ("curve_epochs", "workers"):
             value = getattr(self, name)
             _require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+        _require(
+            not self.launch or self.workers in (None, 1), f"with launch there is one run at a time, not {self.workers}"
+        )
         for picture in self.pictures:
             self._check_picture(picture)
         _check_distinct("pictures", [picture.name or picture.kind for picture in self.pictures])

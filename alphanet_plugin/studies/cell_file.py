@@ -35,8 +35,7 @@ class CellFile:
         self.complete = complete
         self.identity = json.loads(json.dumps(identity))
         self.parts: dict[str, Any] = {}
-        if self.path.is_file():
-            self._read()
+        self.read()
 
     @property
     def path(self) -> Path:
@@ -49,7 +48,10 @@ class CellFile:
         with atomic_file(self.path) as beside:
             beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Look again at what is there."""
+        if not self.path.is_file():
+            return
         try:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             identity, self.parts = content["identity"], dict(content["parts"])

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..config import StudyConfig
+from .ranks import train_by_command
 
 if TYPE_CHECKING:
     from .cell_file import CellFile
     from .grid import Cell
 
+TRAINED = "trained"
+"""The part of a run's file that is there once it is trained."""
 Advance = Callable[[int, int], None]
 """(units of work that are done, of how many): steps of training, subnets to measure."""
 
@@ -59,5 +62,21 @@ class CellKind(ABC):
         """What the study wants of the run, from its file; None if it is not all there yet."""
 
     @abstractmethod
+    def train(self, config: Any, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:
+        """Train from the beginning, or on from the last checkpoint, and write the part ``trained``.
+
+        Several ranks may be at it; the main one alone writes.
+        """
+
+    @abstractmethod
+    def finish(self, cell: Cell, study: StudyConfig, file: CellFile, advance: Advance) -> None:
+        """Measure a trained run until `outcome` is whole."""
+
     def run(self, cell: Cell, study: StudyConfig, file: CellFile, advance: Advance) -> None:
         """Make the run, or go on with it, until `outcome` is whole."""
+        if TRAINED not in file.parts:
+            if study.launch:
+                train_by_command(study.launch, study.kind, cell, study.curve_epochs, file, advance)
+            else:
+                self.train(cell.config, study.curve_epochs, file, advance)
+        self.finish(cell, study, file, advance)

@@ -28,6 +28,7 @@ class Cell:
         seed: Its seed.
         config: The run's configuration; its output is the run's folder.
         measure: Archs whose test accuracy is asked for.
+        identity: What its weights depend on, JSON values.
     """
 
     group: str
@@ -35,6 +36,7 @@ class Cell:
     seed: int
     config: Any
     measure: tuple[str, ...]
+    identity: dict[str, Any]
 
     @property
     def folder(self) -> Path:
@@ -112,9 +114,9 @@ def _cell(
     where = f"{group.name + ': ' if group.name else ''}{arm}"
     try:
         config = from_dict(kind.schema, {**values, "seed": seed, "output": ""})
-        output = runs_folder(study) / digest_of(_changes(config, kind.identity(config)))
-        config = from_dict(kind.schema, {**values, "seed": seed, "output": str(output)})
-        cell = Cell(group.name, arm, seed, config, study.measure if group.measure is None else group.measure)
+        identity = kind.identity(config)
+        config = dataclasses.replace(config, output=str(runs_folder(study) / digest_of(_changes(config, identity))))
+        cell = Cell(group.name, arm, seed, config, study.measure if group.measure is None else group.measure, identity)
         kind.check(cell)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error

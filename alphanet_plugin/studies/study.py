@@ -15,15 +15,13 @@ import torch
 from ..atomic import atomic_file
 from ..config import StudyConfig, differences, to_dict
 from .cell_file import CellFile, locked
-from .cell_kind import Advance, CellKind
+from .cell_kind import Advance, CellKind, CellOutcome
 from .grid import Cell, expand, runs_folder
+from .kinds import KINDS
 from .pictures import draw_pictures
 from .results import StudyResults
-from .supernet_cell import SupernetCell
 from .table import markdown, to_csv
 from .workers import Done, run_tasks
-
-KIND: CellKind = SupernetCell()
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class Study:
         self.config = config
         self.folder = Path(config.output)
         self.pictures: list[Path] = []
-        self.cells = expand(config, KIND)
+        self.kind = KINDS[config.kind]
+        self.cells = expand(config, self.kind)
 
     @property
     def table(self) -> Path:
@@ -65,11 +64,15 @@ class Study:
 
     def finished(self, cell: Cell) -> bool:
         """Whether the run is made, with all that this study asks of it."""
-        return KIND.outcome(cell, self.config, _file(cell)) is not None
+        return self.outcome(cell) is not None
+
+    def outcome(self, cell: Cell) -> CellOutcome | None:
+        """What the run has yielded; None where it is not finished."""
+        return self.kind.outcome(cell, self.config, _file(self.kind, cell))
 
     def results(self) -> StudyResults:
         """What there is."""
-        outcomes = [(cell, KIND.outcome(cell, self.config, _file(cell))) for cell in self.cells]
+        outcomes = [(cell, self.outcome(cell)) for cell in self.cells]
         return StudyResults(
             runs=[(cell, outcome) for cell, outcome in outcomes if outcome is not None],
             missing=[cell for cell, outcome in outcomes if outcome is None],
@@ -96,7 +99,7 @@ class Study:
         """
         cells, failures = self.to_run(only), []
         cores = os.cpu_count() or 1
-        workers = max(1, min(self.config.workers or cores, len(cells)))
+        workers = max(1, min(self.config.workers or (1 if self.config.launch else cores), len(cells)))
         self.write_index()
 
         def done(result: Done) -> None:
@@ -125,9 +128,7 @@ class Study:
         """Note which folder holds which run; returns what changed in runs since the last time, in words."""
         path = self.folder / "runs.json"
         before = {(r["group"], r["arm"], r["seed"]): r for r in _read_json(path, [])}
-        rows = [
-            {**_named(cell), "folder": str(cell.folder), "identity": KIND.identity(cell.config)} for cell in self.cells
-        ]
+        rows = [{**_named(cell), "folder": str(cell.folder), "identity": cell.identity} for cell in self.cells]
         rows = json.loads(json.dumps(rows))
         with atomic_file(path) as beside:
             beside.write_text(json.dumps(rows, indent=1), encoding="utf-8")
@@ -165,8 +166,9 @@ class Study:
 
 def _run_cell(study: StudyConfig, cell: Cell, advance: Advance) -> None:
     """What a worker does for one run."""
+    kind = KINDS[study.kind]
     with locked(cell.folder):
-        KIND.run(cell, study, _file(cell), advance)
+        kind.run(cell, study, _file(kind, cell), advance)
         (cell.folder / "error.txt").unlink(missing_ok=True)
 
 
@@ -174,8 +176,8 @@ def _named(cell: Cell) -> dict[str, Any]:
     return {"group": cell.group, "arm": cell.arm, "seed": cell.seed}
 
 
-def _file(cell: Cell) -> CellFile:
-    return CellFile(cell.folder, KIND.identity(cell.config), KIND.complete)
+def _file(kind: CellKind, cell: Cell) -> CellFile:
+    return CellFile(cell.folder, cell.identity, kind.complete)
 
 
 def _estimate(progress: Sequence[tuple[int, int]]) -> tuple[int, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,14 +16,15 @@ from ..config import RunConfig, StudyConfig, to_dict
 from ..errors import ConfigError, StudyError
 from ..recipes import RunFolder, TrainedRun
 from ..spaces import Arch, SearchSpace
-from ..training import JsonLinesLog, Trainer, latest_checkpoint
+from ..training import Trainer, latest_checkpoint
 from .cell_file import CellFile
-from .cell_kind import Advance, CellKind, CellOutcome
+from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
 from .curve import Curve
 from .grid import Cell
 from .random_archs import random_archs
+from .trained import described, tidy
 
-_TRAINED, _CURVE, _MEASURED, _SEARCHED = "trained", "curve", "measured", "searched"
+_CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"
 
 
 class SupernetCell(CellKind):
@@ -52,13 +51,37 @@ class SupernetCell(CellKind):
 
     def outcome(self, cell: Cell, study: StudyConfig, file: CellFile) -> CellOutcome | None:
         work = _Work(cell, study, file)
-        return work.outcome() if file.parts.get(_TRAINED) and not work.missing() else None
+        return work.outcome() if file.parts.get(TRAINED) and not work.missing() else None
 
-    def run(self, cell: Cell, study: StudyConfig, file: CellFile, advance: Advance) -> None:
+    def train(self, config: RunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:
+        """From the beginning or the last checkpoint to the end."""
+        curve: Curve | None = None
+
+        def on_step(record: dict[str, Any]) -> None:
+            if curve:
+                curve.on_step(record)
+            advance(int(record["step"]) + 1, trainer.total_steps)
+
+        recipes.forget_accelerator()
+        folder, splits = RunFolder(Path(config.output)), recipes.build_data(config)
+        accelerator = recipes.build_accelerator(config)
+        trainer: Trainer = recipes.build_trainer(config, accelerator, splits, on_step)
+        if accelerator.is_main_process:
+            recipes.write_run_config(config)
+            file.write(total_steps=trainer.total_steps)
+        if curve_epochs and accelerator.is_main_process:
+            every = trainer.total_steps // config.training.epochs * curve_epochs
+            batches = recipes.search_batches(config, splits)
+            curve = Curve(folder.path / "curve.jsonl", trainer.update.supernet, *batches, every, trainer.total_steps)
+            curve.rewind(latest_checkpoint(folder.checkpoints))
+        trainer.run()
+        if accelerator.is_main_process:
+            records = curve.read(config.training.epochs) if curve else []
+            trained = {**described(folder, trainer), "num_classes": splits.num_classes}
+            file.write(**{_CURVE: {"every": curve_epochs, "records": records}, TRAINED: trained})
+
+    def finish(self, cell: Cell, study: StudyConfig, file: CellFile, advance: Advance) -> None:
         work = _Work(cell, study, file)
-        if _TRAINED not in file.parts:
-            recipes.forget_accelerator()
-            _train(cell.config, study.curve_epochs, file, lambda step, steps: advance(step, steps + work.num_subnets))
         if study.curve_epochs and file.parts[_CURVE]["every"] != study.curve_epochs:
             raise StudyError(
                 f"{cell.folder} was trained with curve_epochs {file.parts[_CURVE]['every']}, not {study.curve_epochs}, "
@@ -66,7 +89,7 @@ class SupernetCell(CellKind):
             )
         if work.missing():
             _measure(cell, study, work, advance)
-        _tidy(RunFolder(cell.folder), keep_weights=study.keep_weights)
+        tidy(RunFolder(cell.folder), keep_weights=study.keep_weights)
 
 
 class _Work:
@@ -86,7 +109,7 @@ class _Work:
 
     @property
     def regimes(self) -> list[list[Arch]]:
-        classes = self.file.parts[_TRAINED]["num_classes"]
+        classes = self.file.parts[TRAINED]["num_classes"]
         return random_archs(self.space, self.study.random_subnets, self.study.regimes, classes)
 
     def measured(self, images: str) -> dict[str, dict[str, float]]:
@@ -133,45 +156,8 @@ class _Work:
             ],
             searched=(self.searched or []) if self.study.search else [],
             curve=self.file.parts[_CURVE]["records"] if self.study.curve_epochs else [],
-            seconds=self.file.parts[_TRAINED]["seconds"],
+            seconds=self.file.parts[TRAINED]["seconds"],
         )  # fmt: skip
-
-
-def _train(config: RunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:
-    """From the beginning or the last checkpoint to the end."""
-    folder = RunFolder(Path(config.output))
-    splits = recipes.build_data(config)
-    curve: Curve | None = None
-
-    def on_step(record: dict[str, Any]) -> None:
-        if curve:
-            curve.on_step(record)
-        advance(int(record["step"]) + 1, trainer.total_steps)
-
-    trainer: Trainer = recipes.build_trainer(config, recipes.build_accelerator(config), splits, on_step)
-    recipes.write_run_config(config)
-    if curve_epochs:
-        every = trainer.total_steps // config.training.epochs * curve_epochs
-        batches = recipes.search_batches(config, splits)
-        curve = Curve(folder.path / "curve.jsonl", trainer.update.supernet, *batches, every, trainer.total_steps)
-        curve.rewind(latest_checkpoint(folder.checkpoints))
-    trainer.run()
-    log = JsonLinesLog(folder.log).read()
-    file.write(
-        **{
-            _CURVE: {"every": curve_epochs, "records": curve.read(config.training.epochs) if curve else []},
-            _TRAINED: {
-                "steps": trainer.total_steps,
-                "seconds": sum(record["seconds"] for record in log),
-                "last_loss": log[-1]["loss"],
-                "num_classes": splits.num_classes,
-                "machine": {
-                    "torch": torch.__version__, "threads": torch.get_num_threads(), "machine": platform.machine(),
-                    "device": str(trainer.accelerator.device),
-                },
-            },
-        }
-    )  # fmt: skip
 
 
 def _measure(cell: Cell, study: StudyConfig, work: _Work, advance: Advance) -> None:
@@ -182,7 +168,7 @@ def _measure(cell: Cell, study: StudyConfig, work: _Work, advance: Advance) -> N
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     run = recipes.open_run(cell.folder, _settings_of(cell.config), device)
-    steps = work.file.parts[_TRAINED]["steps"]
+    steps = work.file.parts[TRAINED]["steps"]
 
     def each(archs: list[Arch], images: str, measure: Callable[[Arch], Any]) -> None:
         for arch in archs:
@@ -222,19 +208,6 @@ def _by_resolution(archs: Iterable[Arch]) -> list[tuple[int, list[Arch]]]:
     for arch in archs:
         groups.setdefault(int(arch.resolution), []).append(arch)
     return sorted(groups.items())
-
-
-def _tidy(folder: RunFolder, *, keep_weights: bool) -> None:
-    """Of a finished run's checkpoints keep the last one's weights, or nothing."""
-    latest = latest_checkpoint(folder.checkpoints)
-    if not keep_weights or latest is None:
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
-        return
-    for path in folder.checkpoints.iterdir():
-        if path != latest:
-            shutil.rmtree(path, ignore_errors=True)
-    for name in ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt"):
-        (latest / name).unlink(missing_ok=True)
 
 
 def _arch(space: SearchSpace, name: str) -> Arch:
