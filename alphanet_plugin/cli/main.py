@@ -8,10 +8,14 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AlphaNetError
-from . import evaluate, export, import_, models, nni, profile, publish, quickstart, search, train
+from . import evaluate, export, import_, models, nni, profile, publish, quickstart, search, study, train
 from .process import prepare_process
 
-VERBS = (quickstart, train, search, evaluate, publish, export, import_, profile, models, nni)
+VERBS = (quickstart, train, search, evaluate, publish, export, import_, profile, models, study, nni)
+
+
+BUSY = ("quickstart", "train", "search", "publish", "evaluate", "import", "study", "nni")
+"""Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; 0 on success, 2 on an error that is the user's to mend, 130 when interrupted."""
     arguments = build_parser().parse_args(argv)
-    if argv is None and arguments.verb in ("quickstart", "train", "search", "publish", "evaluate", "import", "nni"):
+    if argv is None and arguments.verb in BUSY:
         prepare_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:

@@ -19,11 +19,11 @@ class SpaceConfig:
 
     Attributes:
         name: One of `alphanet_plugin.list_spaces()`.
-        resolutions: Candidates for the input's side in pixels, ascending.
+        resolutions: Candidates for the input's side in pixels, ascending; None for the space's own.
     """
 
     name: str = "attentive_nas"
-    resolutions: tuple[int, ...] = (192, 224, 256, 288)
+    resolutions: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         _require(self.name in list_spaces(), f"name must be one of {', '.join(list_spaces())}, not {self.name!r}")
@@ -40,7 +40,7 @@ class DataConfig:
         image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
         augment: true for the data set's usual (digits: small affine maps; else crop, flip and AutoAugment v0), false
-            for none, or another of timm's ``auto_augment`` policies.
+            for none, ``standard`` for crop and flip alone, or another of timm's ``auto_augment`` policies.
         search_fraction: Share of the training images held out for searching; by default a tenth (digits: a quarter).
         search_count: The same as a number of images; one of the two.
         workers: Loader processes of each rank.
@@ -335,12 +335,12 @@ class PublishConfig:
 
     Attributes:
         tag: The tag under which timm finds the weights, as in ``alphanet_a4.TAG``.
-        presets: Which presets.
+        presets: Which presets; None for all of the space's.
         front: How many subnets of the search's Pareto front, spread over its MFLOPs.
     """
 
     tag: str = "custom"
-    presets: tuple[str, ...] = ("a0", "a1", "a2", "a3", "a4", "a5", "a5_base", "a6")
+    presets: tuple[str, ...] | None = None
     front: int = 5
 
 

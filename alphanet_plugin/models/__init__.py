@@ -1,19 +1,25 @@
 """Static networks and their timm entries; importing this registers them with timm."""
 
 from .alphanet import alphanet_subnet
-from .entries import entry_archs, refresh_entries
+from .entries import build_static, entry_archs, entry_name, refresh_entries
 from .entry import protocols
 from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
 from .network import AlphaNet
 from .read_arch import read_arch
+from .us_mobilenet_network import UsMobileNet, UsMobileNetV1, UsMobileNetV2
 
 __all__ = [
     "AlphaNet",
     "MBConvBlock",
     "Shortcut",
+    "UsMobileNet",
+    "UsMobileNetV1",
+    "UsMobileNetV2",
     "alphanet_subnet",
+    "build_static",
     "entry_archs",
+    "entry_name",
     "fuse",
     "protocols",
     "read_arch",

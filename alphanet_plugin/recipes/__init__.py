@@ -8,6 +8,9 @@ from .building import (
     build_sampler,
     build_space,
     build_trainer,
+    complete_identity,
+    forget_accelerator,
+    run_identity,
 )
 from .run_folder import RunFolder
 from .search_cost import SearchCost, build_cost, check_latency_table
@@ -30,6 +33,7 @@ from .trained_run import (
 __all__ = [
     "Deployment", "RunFolder", "SearchCost", "SearchPlan", "TrainedRun", "build_accelerator", "build_cost",
     "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space",
-    "build_trainer", "check_latency_table", "cost_of_run", "open_run", "publish_run", "read_search_plan",
-    "search_batches", "search_fingerprint", "search_options", "search_results", "to_publish", "write_run_config",
+    "build_trainer", "check_latency_table", "complete_identity", "cost_of_run", "forget_accelerator", "open_run",
+    "publish_run", "read_search_plan", "run_identity", "search_batches", "search_fingerprint", "search_options",
+    "search_results", "to_publish", "write_run_config",
 ]  # fmt: skip

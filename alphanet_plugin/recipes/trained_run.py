@@ -14,6 +14,7 @@ from ..config import RunConfig, to_yaml
 from ..data import LabelledImages, Splits, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
+from ..models import entry_name
 from ..search import Evaluated, EvolutionSearch, SearchHistory, mflops_cost, pareto_front, pick_spread
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
@@ -151,17 +152,18 @@ def to_publish(run: TrainedRun) -> dict[str, Arch]:
         SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
     """
     settings, presets = run.config.publish, run.space.presets
-    for name in settings.presets:
+    wanted = tuple(presets) if settings.presets is None else settings.presets
+    for name in wanted:
         if name not in presets:
             raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
-    chosen = {f"alphanet_{name}.{settings.tag}": presets[name] for name in settings.presets}
+    chosen = {entry_name(run.space, settings.tag, name): presets[name] for name in wanted}
     results = search_results(run) if settings.front else []
     cost = cost_of_run(run, measuring=False).of if results else mflops_cost
     front = pareto_front(results, cost=cost)
     for subnet in pick_spread(front, settings.front, cost=cost) if front else []:
         if subnet.arch not in chosen.values():
             size = f"{subnet.mflops:.1f}".replace(".", "p")
-            chosen[f"alphanet_subnet.{settings.tag}_{size}m"] = subnet.arch
+            chosen[f"{entry_name(run.space, settings.tag)}_{size}m"] = subnet.arch
     return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
 
 
