@@ -35,14 +35,15 @@ class DataConfig:
 
     Attributes:
         name: ``digits`` (scikit-learn's, needs no download), ``folder`` (root/train/CLASS/*.jpg and root/val/CLASS), or
-            any name that `timm.data.create_dataset` takes.
+            any name that `timm.data.create_dataset` takes, or one of torchvision's that it lacks: ``torch/flowers102``,
+            ``torch/oxford_iiit_pet``, ``torch/food101``, ``torch/stanford_cars``, ``torch/fgvc_aircraft``.
         root: Folder of the data set.
         image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
         augment: true for the data set's usual (digits: small affine maps; else crop, flip and AutoAugment v0), false
             for none, or another of timm's ``auto_augment`` policies.
         search_fraction: Share of the training images held out for searching; by default a tenth (digits: a quarter).
-        search_count: The same as a number of images; one of the two.
+        search_count: The same as a number of images; one of the two. 0 holds none out.
         workers: Loader processes of each rank.
     """
 

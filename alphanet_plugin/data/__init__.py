@@ -7,6 +7,7 @@ from .digit_augment import SmallAffine
 from .digits import test_digit
 from .evaluation import open_evaluation
 from .loaders import Batch, eval_loader, train_loader
+from .normalisation import Normalisation
 from .repeatable import repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset
@@ -16,6 +17,7 @@ __all__ = [
     "Batch",
     "CalibrationImages",
     "LabelledImages",
+    "Normalisation",
     "RunSampler",
     "SeededDataset",
     "SmallAffine",
