@@ -31,7 +31,7 @@ def build_splits(
         image_size: side of the images in pixels.
         search_fraction: part of the training images that is held out for the search, stratified; by default a
             quarter for digits (60/20/20 with the test part) and a tenth otherwise.
-        search_count: the same as a number of images; one of the two.
+        search_count: the same as a number of images, 0 for none; one of the two.
         seed: chooses what is held out. The test part does not depend on it.
         augment: False for none, True for the data set's usual (digits: a small affine map; otherwise random resized
             crop, flip and AutoAugment v0), or another of timm's `auto_augment` policies.

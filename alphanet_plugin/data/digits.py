@@ -30,7 +30,7 @@ class DigitImages(Dataset[tuple[Tensor, int]]):
     def __init__(self, positions: Indices, image_size: int, augment: Callable[[Tensor], Tensor] | None = None) -> None:
         self.positions = positions
         self.augment = augment
-        self._pixels = torch.stack([_enlarged_pixels(int(p), image_size) for p in positions])
+        self._pixels = [_enlarged_pixels(int(p), image_size) for p in positions]
         self._labels: list[int] = digit_labels()[positions].tolist()
         self._mean = torch.tensor(DIGITS_MEAN).view(3, 1, 1)
         self._std = torch.tensor(DIGITS_STD).view(3, 1, 1)

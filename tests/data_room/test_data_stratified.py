@@ -41,8 +41,8 @@ def test_how_many_are_held_out():
 @pytest.mark.parametrize(("options", "message"), [
     ({"fraction": 0.0, "count": None}, "between 0 and 1"),
     ({"fraction": 1.0, "count": None}, "between 0 and 1"),
-    ({"fraction": None, "count": 0}, r"1\.\.9"),
-    ({"fraction": None, "count": 10}, r"1\.\.9"),
+    ({"fraction": None, "count": -1}, r"0\.\.9"),
+    ({"fraction": None, "count": 10}, r"0\.\.9"),
     ({"fraction": 0.1, "count": 1}, "give one of them"),
 ])  # fmt: skip
 def test_a_wrong_amount_is_refused(options, message):
