@@ -1,5 +1,7 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
+from .loop import LoopConfig
+from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, TeacherConfig
 from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
 from .schema import (
     AdaptiveAlphaConfig,
@@ -23,7 +25,8 @@ from .schema import (
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig", "KDConfig", "KLConfig",
-    "NoKDConfig", "PublishConfig", "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig",
-    "SymmetricKLConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
+    "LoopConfig", "NetworkConfig", "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "PublishConfig",
+    "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "SymmetricKLConfig",
+    "TeacherConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
     "to_dict", "to_yaml",
 ]  # fmt: skip

@@ -1,10 +1,11 @@
 """Splits of a data set by its name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigError
 from .digits import DIGITS, build_digits
-from .normalisation import IMAGENET, Normalisation
+from .normalisation import IMAGENET, normalised
 from .splits import Splits
 from .timm_splits import build_timm
 from .transforms import CROP_PCT
@@ -22,7 +23,9 @@ def build_splits(
     calibration_augment: bool = True,
     crop_pct: float | None = None,
     test_split: str = "validation",
-    normalisation: Normalisation | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    interpolation: str | None = None,
 ) -> Splits:
     """Train, search, test and calibration parts of a data set.
 
@@ -34,20 +37,23 @@ def build_splits(
         image_size: side of the images in pixels.
         search_fraction: part of the training images that is held out for the search, stratified; by default a
             quarter for digits (60/20/20 with the test part) and a tenth otherwise.
-        search_count: the same as a number of images; one of the two. 0 for none: all training images are in `train`.
+        search_count: the same as a number of images, 0 for none; one of the two.
         seed: chooses what is held out. The test part does not depend on it.
         augment: False for none, True for the data set's usual (digits: a small affine map; otherwise random resized
             crop, flip and AutoAugment v0), or another of timm's `auto_augment` policies.
         calibration_augment: whether `calibration` augments as `train` does, which is what the papers do.
         crop_pct: evaluation crop over resized side; by default 0.875, and 1 for digits, which are not cropped.
         test_split: timm's name of the test part; not for digits, "folder" and torchvision's sets, which know theirs.
-        normalisation: what a pretrained model wants; by default ImageNet's, and the digits' own for digits. Digits are
-            enlarged by "bicubic" whatever it says.
+        mean: what is subtracted of each channel of images in [0, 1], as a pretrained model wants it; by default
+            ImageNet's, and the digits' own for digits.
+        std: what divides them then; the same.
+        interpolation: timm's name of how images are resized; by default "bicubic", and so for digits whatever it says.
     """
     if image_size < 1:
         raise ConfigError(f"image_size must be a positive number of pixels, not {image_size}")
     if crop_pct is not None and not 0.0 < crop_pct <= 1.0:
         raise ConfigError(f"crop_pct must lie in (0, 1], not {crop_pct}")
+    normalisation = normalised(DIGITS if name == "digits" else IMAGENET, mean, std, interpolation)
     if name == "digits":
         if isinstance(augment, str):
             raise ConfigError(f"digits take augment true or false, not {augment!r}")
@@ -60,7 +66,7 @@ def build_splits(
             seed=seed,
             augment=augment,
             calibration_augment=calibration_augment,
-            normalisation=normalisation or DIGITS,
+            normalisation=normalisation,
         )
     if name != "folder" and "/" not in name:
         raise ConfigError(
@@ -78,5 +84,5 @@ def build_splits(
         calibration_augment=calibration_augment,
         crop_pct=CROP_PCT if crop_pct is None else crop_pct,
         test_split=test_split,
-        normalisation=normalisation or IMAGENET,
+        normalisation=normalisation,
     )

@@ -38,8 +38,7 @@ class DigitImages(Dataset[tuple[Tensor, int]]):
     ) -> None:
         self.positions = positions
         self.augment = augment
-        pixels = [_enlarged_pixels(int(p), image_size) for p in positions]
-        self._pixels = torch.stack(pixels) if pixels else torch.empty(0, 1, image_size, image_size, dtype=torch.uint8)
+        self._pixels = [_enlarged_pixels(int(p), image_size) for p in positions]
         self._labels: list[int] = digit_labels()[positions].tolist()
         self._mean = torch.tensor(normalisation.mean).view(3, 1, 1)
         self._std = torch.tensor(normalisation.std).view(3, 1, 1)

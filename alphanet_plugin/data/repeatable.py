@@ -6,7 +6,6 @@ from typing import Any, cast
 import numpy as np
 from torch.utils.data import Subset
 
-from ..errors import ConfigError
 from .cached import cached_batches
 from .loaders import Batch, eval_loader
 from .splits import LabelledImages
@@ -31,12 +30,7 @@ def repeatable_batches(
         cache_gb: Up to how many GB are kept.
         seed: Of the choice and of augmentation.
         num_workers: Processes that read.
-
-    Raises:
-        ConfigError: There are no images.
     """
-    if not len(images):
-        raise ConfigError("there are no images to go through; data.search_count 0 holds none out for the search")
     count = len(images) if limit is None else min(len(images), limit * batch_size)
     batch_size = min(batch_size, count)
     if limit is not None:

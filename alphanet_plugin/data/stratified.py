@@ -11,7 +11,7 @@ Indices = npt.NDArray[np.int64]
 
 
 def held_out_count(total: int, *, fraction: float | None, count: int | None, default: float) -> int:
-    """How many of `total` images to hold out: a fraction in (0, 1) of them, or a count, of which 0 means none."""
+    """How many of `total` images to hold out, from a fraction in (0, 1) or a count (0: none), whichever was given."""
     if fraction is not None and count is not None:
         raise ConfigError(
             f"search_fraction={fraction} and search_count={count} both say how much to hold out; give one of them"

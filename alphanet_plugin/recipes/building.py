@@ -16,7 +16,9 @@ from ..config import (
     AdaptiveAlphaConfig,
     AlphaConfig,
     AttentiveConfig,
+    KDConfig,
     KLConfig,
+    LoopConfig,
     NoKDConfig,
     ReverseKLConfig,
     RunConfig,
@@ -90,11 +92,20 @@ def build_kd_loss(config: RunConfig) -> KDLoss | None:
     Raises:
         ConfigError: A value that the loss refuses.
     """
-    if isinstance(config.kd, NoKDConfig):
+    return kd_loss_of(config.kd)
+
+
+def kd_loss_of(kd: KDConfig) -> KDLoss | None:
+    """The distillation loss that a kd section names; None for ``none``.
+
+    Raises:
+        ConfigError: A value that the loss refuses.
+    """
+    if isinstance(kd, NoKDConfig):
         return None
-    options = {key: value for key, value in asdict(config.kd).items() if key != "name"}
+    options = {key: value for key, value in asdict(kd).items() if key != "name"}
     try:
-        return _KD_LOSSES[type(config.kd)](**options)
+        return _KD_LOSSES[type(kd)](**options)
     except ValueError as error:
         raise ConfigError(f"kd.{error}") from error
 
@@ -114,12 +125,23 @@ def build_accelerator(config: RunConfig) -> Accelerator:
     """Accelerate's, ready for supernets under several ranks."""
     # A step's last subnet leaves weights unused that earlier ones used; BatchNorm keeps no statistics to broadcast.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    return open_accelerator(config.training, config.output, ddp)
+
+
+def open_accelerator(
+    training: LoopConfig, output: str, ddp: DistributedDataParallelKwargs | None = None
+) -> Accelerator:
+    """Accelerate's, with a run's precision and tracker.
+
+    Raises:
+        ConfigError: Accelerate refuses one of the two.
+    """
     try:
         return Accelerator(
-            mixed_precision=config.training.mixed_precision,
-            log_with=config.training.tracker,
-            project_dir=config.output,
-            kwargs_handlers=[ddp],
+            mixed_precision=training.mixed_precision,
+            log_with=training.tracker,
+            project_dir=output,
+            kwargs_handlers=[ddp] if ddp else None,
         )
     except ValueError as error:
         raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
@@ -178,11 +200,11 @@ def build_trainer(
             accelerator=accelerator,
             model=model,
             optimizer=optimizer,
+            sampler=sampler or build_sampler(config, splits.num_classes),
             label_loss=LabelSmoothingCrossEntropy(training.label_smoothing),
             kd_loss=build_kd_loss(config),
             clip_value=training.clip_value,
         ),
-        sampler=sampler or build_sampler(config, splits.num_classes),
         schedule=WarmupCosine(
             base_lr=training.lr * max(1, training.batch_size * world // 256),
             total_steps=total_steps,
@@ -213,8 +235,13 @@ def run_identity(config: RunConfig) -> dict[str, Any]:
 
 def check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """ConfigError if the folder holds a run whose weights come of another configuration."""
+    check_same_identity(run_identity(config), folder)
+
+
+def check_same_identity(identity: dict[str, Any], folder: RunFolder) -> None:
+    """ConfigError if the folder holds a run of another identity."""
     latest = latest_checkpoint(folder.checkpoints)
-    changed = differences(read_state(latest)["identity"], run_identity(config)) if latest else []
+    changed = differences(read_state(latest)["identity"], identity) if latest else []
     if changed:
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "

@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from alphanet_plugin.data import Normalisation, build_splits, repeatable_batches
+from alphanet_plugin.data import build_splits
 from alphanet_plugin.errors import ConfigError
 
-HALF = Normalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "bilinear")
+HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "interpolation": "bilinear"}
 
 
 @pytest.mark.parametrize("name", ["digits", "folder"])
 def test_every_part_is_normalised_as_asked(name, make_folder):
     root = make_folder() if name == "folder" else None
     own = build_splits(name, root, image_size=8, augment=False, crop_pct=1.0)
-    asked = build_splits(name, root, image_size=8, augment=False, crop_pct=1.0, normalisation=HALF)
-    assert (asked.mean, asked.std) == (HALF.mean, HALF.std)
+    asked = build_splits(name, root, image_size=8, augment=False, crop_pct=1.0, **HALF)
+    assert (asked.mean, asked.std) == (HALF["mean"], HALF["std"])
     for part in ("train", "search", "test", "calibration"):
         image, label = getattr(own, part)[0]
         pixels = image * torch.tensor(own.std).view(3, 1, 1) + torch.tensor(own.mean).view(3, 1, 1)
@@ -25,12 +25,23 @@ def test_every_part_is_normalised_as_asked(name, make_folder):
 
 
 def test_what_was_done_is_in_the_data_config():
-    assert build_splits("digits", image_size=8, normalisation=HALF).data_config["interpolation"] == "bicubic"
-    assert build_splits("digits", image_size=8, normalisation=HALF).data_config["mean"] == HALF.mean
+    assert build_splits("digits", image_size=8, **HALF).data_config["interpolation"] == "bicubic"
+    assert build_splits("digits", image_size=8, **HALF).data_config["mean"] == HALF["mean"]
 
 
 def test_of_digits_too_none_may_be_held_out():
     splits = build_splits("digits", image_size=8, search_count=0)
     assert (len(splits.train), len(splits.search), len(splits.test)) == (1437, 0, 360)
-    with pytest.raises(ConfigError, match="holds none out"):
-        repeatable_batches(splits.search, batch_size=8, cache_gb=1.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"mean": (0.5,)}, "mean takes three numbers"),
+        ({"std": (0.5, 0.5, 0.0)}, "std must be above 0"),
+        ({"interpolation": "cubic"}, "must be one of nearest"),
+    ],
+)
+def test_what_cannot_be_is_refused(wrong, message):
+    with pytest.raises(ConfigError, match=message):
+        build_splits("digits", image_size=8, **wrong)
