@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AlphaNetError
-from . import evaluate, export, import_, models, nni, profile, publish, quickstart, search, train
+from . import evaluate, export, finetune, import_, models, nni, profile, publish, quickstart, search, train
 from .process import prepare_process
 
-VERBS = (quickstart, train, search, evaluate, publish, export, import_, profile, models, nni)
+VERBS = (quickstart, train, search, evaluate, publish, finetune, export, import_, profile, models, nni)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,7 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; 0 on success, 2 on an error that is the user's to mend, 130 when interrupted."""
     arguments = build_parser().parse_args(argv)
-    if argv is None and arguments.verb in ("quickstart", "train", "search", "publish", "evaluate", "import", "nni"):
+    heavy = ("quickstart", "train", "search", "publish", "finetune", "evaluate", "import", "nni")
+    if argv is None and arguments.verb in heavy:
         prepare_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:

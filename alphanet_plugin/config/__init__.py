@@ -1,5 +1,12 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
+from .finetune import (
+    FinetuneConfig,
+    FinetuneDataConfig,
+    FinetuneModelConfig,
+    FinetuneTrainingConfig,
+    RateSearchConfig,
+)
 from .loop import LoopConfig
 from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, TeacherConfig
 from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
@@ -24,9 +31,37 @@ from .schema import (
 )
 
 __all__ = [
-    "AdaptiveAlphaConfig", "AlphaConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig", "KDConfig", "KLConfig",
-    "LoopConfig", "NetworkConfig", "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "PublishConfig",
-    "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "SymmetricKLConfig",
-    "TeacherConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
-    "to_dict", "to_yaml",
+    "AdaptiveAlphaConfig",
+    "AlphaConfig",
+    "AttentiveConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "FinetuneConfig",
+    "FinetuneDataConfig",
+    "FinetuneModelConfig",
+    "FinetuneTrainingConfig",
+    "KDConfig",
+    "KLConfig",
+    "LoopConfig",
+    "NetworkConfig",
+    "NetworkRunConfig",
+    "NetworkTrainingConfig",
+    "NoKDConfig",
+    "PublishConfig",
+    "RateSearchConfig",
+    "ReverseKLConfig",
+    "RunConfig",
+    "SandwichConfig",
+    "SearchConfig",
+    "SpaceConfig",
+    "SymmetricKLConfig",
+    "TeacherConfig",
+    "TrainingConfig",
+    "UniformConfig",
+    "differences",
+    "from_dict",
+    "read_config",
+    "read_mapping",
+    "to_dict",
+    "to_yaml",
 ]  # fmt: skip
