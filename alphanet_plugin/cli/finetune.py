@@ -157,16 +157,15 @@ def _train(config: FinetuneConfig, form: ImageForm, lr: float, weight_decay: flo
 
 
 def _results(config: FinetuneConfig, lr: float, weight_decay: float, metrics: dict[str, float]) -> dict[str, Any]:
-    from ..nni_bridge.rate_search import ended_trials
+    from ..nni_bridge.rate_search import best_trial, ended_trials
 
-    trials = [_row(trial) for trial in ended_trials(config)]
-    best = max((trial for trial in trials if trial["top1"] is not None), key=lambda trial: trial["top1"], default=None)
+    searched, trials = config.training.lr is None, ended_trials(config)
     return {
         "model": config.model.name,
         "data": config.data.name,
-        "searched": config.training.lr is None,
-        "trials": trials,
-        "best": best,
+        "searched": searched,
+        "trials": [_row(trial) for trial in trials],
+        "best": _row(best_trial(trials)) if searched else None,
         "final": {"lr": lr, "weight_decay": weight_decay, **metrics},
     }
 

@@ -8,10 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AlphaNetError
-from . import evaluate, export, finetune, import_, models, nni, profile, publish, quickstart, search, train
+from . import distill, evaluate, export, finetune, import_, models, nni, profile, publish, quickstart, search, train
 from .process import prepare_process
 
-VERBS = (quickstart, train, search, evaluate, publish, finetune, export, import_, profile, models, nni)
+VERBS = (quickstart, train, distill, search, evaluate, publish, finetune, export, import_, profile, models, nni)
+
+BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "nni")
+"""The verbs that compute, and whose process is set up for it."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -40,8 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; 0 on success, 2 on an error that is the user's to mend, 130 when interrupted."""
     arguments = build_parser().parse_args(argv)
-    heavy = ("quickstart", "train", "search", "publish", "finetune", "evaluate", "import", "nni")
-    if argv is None and arguments.verb in heavy:
+    if argv is None and arguments.verb in BUSY:
         prepare_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:

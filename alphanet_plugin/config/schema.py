@@ -38,7 +38,7 @@ class DataConfig:
         image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
         augment: true for the data set's usual (digits: small affine maps; else crop, flip and AutoAugment v0), false
-            for none, or another of timm's ``auto_augment`` policies.
+            for none, ``crop`` for random resized crop and flip alone, or another of timm's ``auto_augment`` policies.
         search_fraction: Share of the training images held out for searching; by default a tenth (digits: a quarter).
         search_count: The same as a number of images; one of the two. 0 trains on all, and leaves none to search with.
         mean: Subtracted of each channel of images in [0, 1]; by default ImageNet's (digits: their own).

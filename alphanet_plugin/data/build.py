@@ -40,7 +40,8 @@ def build_splits(
         search_count: the same as a number of images, 0 for none; one of the two.
         seed: chooses what is held out. The test part does not depend on it.
         augment: False for none, True for the data set's usual (digits: a small affine map; otherwise random resized
-            crop, flip and AutoAugment v0), or another of timm's `auto_augment` policies.
+            crop, flip and AutoAugment v0), "crop" for random resized crop and flip alone, or another of timm's
+            `auto_augment` policies.
         calibration_augment: whether `calibration` augments as `train` does, which is what the papers do.
         crop_pct: evaluation crop over resized side; by default 0.875, and 1 for digits, which are not cropped.
         test_split: timm's name of the test part; not for digits, "folder" and torchvision's sets, which know theirs.

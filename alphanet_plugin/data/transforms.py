@@ -16,18 +16,24 @@ Transform = Callable[[Image.Image], Tensor]
 """RGB image -> float32 (3, S, S), normalised."""
 
 CROP_PCT = 0.875  # resize 256, crop 224
+CROP_ALONE = "crop"
 AUTO_AUGMENT = "v0"  # AutoAugment's ImageNet policy, the AlphaNet paper's
 
 
 def train_transform(image_size: int, augment: bool | str, normalisation: Normalisation = IMAGENET) -> Transform:
-    """Random resized crop, flip and AutoAugment, or another of timm's policies ("rand-m9-mstd0.5") instead of it."""
+    """Random resized crop, flip and AutoAugment, or another of timm's policies ("rand-m9-mstd0.5") instead of it.
+
+    "crop" is random resized crop and flip alone.
+    """
+    if augment == CROP_ALONE:
+        return _timm_transform(image_size, normalisation, is_training=True, color_jitter=None)
     policy = AUTO_AUGMENT if isinstance(augment, bool) else augment
     try:
         return _timm_transform(image_size, normalisation, is_training=True, auto_augment=policy)
     except (AssertionError, ValueError) as error:
         raise ConfigError(
             f"augment={augment!r} is not a policy of timm's auto_augment ({error}); "
-            "use true, false, or one such as 'v0' or 'rand-m9-mstd0.5'"
+            "use true, false, 'crop', or one such as 'v0' or 'rand-m9-mstd0.5'"
         ) from error
 
 

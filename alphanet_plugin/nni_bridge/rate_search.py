@@ -66,7 +66,7 @@ def ended_trials(config: FinetuneConfig) -> list[Trial]:
 
 
 def best_trial(trials: list[Trial]) -> Trial:
-    """The one of the highest accuracy on the images held out; the earliest of several.
+    """The one of the highest accuracy on the images held out, of those that ran to their end; the earliest of several.
 
     Raises:
         SearchError: None of them trained.
@@ -77,7 +77,8 @@ def best_trial(trials: list[Trial]) -> Trial:
             f"none of {len(trials)} trials has an accuracy (those with a loss that is not finite have none); "
             "lower search.lr and choose another output"
         )
-    return max(trained, key=lambda trial: trial.result[METRIC] if trial.result else 0.0)
+    whole = [trial for trial in trained if trial.result and not trial.result.get("stopped_early")]
+    return max(whole or trained, key=lambda trial: trial.result[METRIC] if trial.result else 0.0)
 
 
 def _tuner_args(search: RateSearchConfig, seed: int) -> dict[str, Any]:

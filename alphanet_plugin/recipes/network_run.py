@@ -54,7 +54,11 @@ _FINGERPRINTS = 8  # images whose pixels count as those of all
 
 
 def run_network(
-    config: NetworkRunConfig, on_step: OnStep | None = None, on_filled: OnFilled | None = None
+    config: NetworkRunConfig,
+    on_step: OnStep | None = None,
+    on_filled: OnFilled | None = None,
+    *,
+    on_start: Callable[[Trainer], None] | None = None,
 ) -> dict[str, float]:
     """Train one network, or go on where a run in the same folder stopped; measure it, and write it for timm.
 
@@ -63,6 +67,7 @@ def run_network(
         on_step: Called by the main rank with each step's record.
         on_filled: Told by the main rank how many of how many views the teacher has been asked about, where its logits
             are kept.
+        on_start: Given the trainer before it starts.
 
     Returns:
         ``test_top1``, ``test_top5`` (percent), ``test_loss`` and ``test_count``; the same of ``search`` where images
@@ -81,6 +86,8 @@ def run_network(
         write_run_config(config)
     if config.training.tracker:
         accelerator.init_trackers("alphanet")
+    if on_start:
+        on_start(trainer)
     trainer.run()
     accelerator.end_training()
     metrics = [finish_network(config, trainer, splits) if accelerator.is_main_process else None]
@@ -142,7 +149,7 @@ def build_network_trainer(
     check_same_identity(identity, folder)
 
     set_seed(config.seed)
-    model = model if model is not None else create_network(config.model, splits.num_classes)
+    model = model if model is not None else create_network(config.model, splits.num_classes, splits.image_size)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _build_optimizer(training, model)
     prepared, optimizer = accelerator.prepare(model, optimizer)
@@ -252,7 +259,7 @@ def _build_optimizer(training: NetworkTrainingConfig, model: nn.Module) -> torch
         return create_optimizer_v2(
             model, training.optimizer, lr=training.lr, weight_decay=training.weight_decay, momentum=training.momentum
         )
-    except (ImportError, AssertionError, RuntimeError) as error:
+    except (ImportError, AssertionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"training.optimizer: timm cannot build {training.optimizer}: {error}") from error
 
 

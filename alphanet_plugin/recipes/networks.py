@@ -18,15 +18,18 @@ from ..hub import hub_errors
 from ..store import CONFIG_FILE
 
 
-def create_network(network: NetworkConfig, num_classes: int) -> nn.Module:
+def create_network(network: NetworkConfig, num_classes: int, image_size: int | None = None) -> nn.Module:
     """The network that a configuration's model section names, with a classifier of `num_classes`.
 
     Raises:
-        ConfigError: There is no such network, or there are no such weights.
+        ConfigError: There is no such network, there are no such weights, or it takes images of another size.
         HubError: Its weights cannot be fetched.
     """
     rates = {key: rate for key in ("drop_rate", "drop_path_rate") if (rate := getattr(network, key))}
-    return _create("model", network.name, network.pretrained, {**rates, **network.options, "num_classes": num_classes})
+    options = {**rates, **network.options, "num_classes": num_classes}
+    model = _create("model", network.name, network.pretrained, options)
+    _check_side("model", network, model, image_size)
+    return model
 
 
 def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
@@ -52,13 +55,19 @@ def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
         raise ConfigError(
             f"teacher.name: the classes of {teacher.name} are not those of {splits.name}, or stand in another order"
         )
-    side = cfg["input_size"][-1]
-    if cfg.get("fixed_input_size") and side != splits.image_size and "img_size" not in options:
-        raise ConfigError(
-            f"teacher.name: {teacher.name} takes images of {side} pixels and data.image_size is {splits.image_size}; "
-            f"make them equal, or try teacher.options={{img_size: {splits.image_size}}}"
-        )
+    _check_side("teacher", teacher, model, splits.image_size)
     return model
+
+
+def _check_side(section: str, network: NetworkConfig | TeacherConfig, model: nn.Module, side: int | None) -> None:
+    """ConfigError if a network that takes one size of images alone is given another."""
+    cfg = cast(Mapping[str, Any], model.pretrained_cfg)
+    own = cfg["input_size"][-1]
+    if side is not None and cfg.get("fixed_input_size") and own != side and "img_size" not in network.options:
+        raise ConfigError(
+            f"{section}.name: {network.name} takes images of {own} pixels and data.image_size is {side}; make them "
+            f"equal, or try {section}.options={{img_size: {side}}}"
+        )
 
 
 def _create(section: str, name: str, pretrained: bool | str, options: Mapping[str, Any]) -> nn.Module:

@@ -11,6 +11,7 @@ from ..atomic import atomic_file
 
 WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
 _INK, _FAINT, _GRID, _BEST = "#1b2733", "#66727f", "#e3e8ed", "#c2264b"
+_LEFT, _BOTTOM, _SIDE = 0.1, 0.115, 0.7  # of the axes, shares of the picture
 _FONT = "DejaVu Sans"  # comes with matplotlib
 
 
@@ -64,10 +65,10 @@ def plot_rates(trials: Sequence[RateTrial], path: Path, *, title: str, subtitle:
         raise ValueError("there are no trials to draw")
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.1, 0.115, 0.74, 0.735), facecolor="white")
+    axes = figure.add_axes((_LEFT, _BOTTOM, 0.74, _SIDE), facecolor="white")
     text: dict[str, Any] = {"family": _FONT, "color": _INK, "parse_math": False}
-    figure.text(0.1, 0.945, title, fontsize=14, fontweight="bold", va="center", **text)
-    figure.text(0.1, 0.895, subtitle, fontsize=9, va="center", **{**text, "color": _FAINT})
+    figure.text(_LEFT, 0.945, title, fontsize=14, fontweight="bold", va="center", **text)
+    figure.text(_LEFT, 0.895, subtitle, fontsize=9, va="center", **{**text, "color": _FAINT})
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("learning rate", fontsize=9.5, labelpad=6, **text)
@@ -89,7 +90,8 @@ def _set_limits(axes: Any, trials: Sequence[RateTrial]) -> None:
     for name, place in (("lr", axes.set_xlim), ("weight_decay", axes.set_ylim)):
         values = [value for one in trials if (value := getattr(one, name)) > 0]
         low, high = (min(values), max(values)) if values else (1.0, 1.0)
-        room = max((high / low) ** 0.08, 1.3)
+        span = high / low
+        room = max(span**0.08, (12 / span) ** 0.5)  # a decade at least
         place(low / room, high * room)
 
 
@@ -108,7 +110,7 @@ def _draw(figure: Any, axes: Any, trials: Sequence[RateTrial]) -> None:
             if group:
                 points = axes.scatter(*_places(group), c=[one.top1 for one in group], marker=marker, **style)
                 handles.append(_mark(marker, "#3b528b", name))
-        bar = figure.colorbar(points, cax=figure.add_axes((0.87, 0.115, 0.022, 0.735)))
+        bar = figure.colorbar(points, cax=figure.add_axes((0.87, _BOTTOM, 0.022, _SIDE)))
         bar.set_label("hold-out top-1 (%)", fontsize=9.5, family=_FONT, color=_INK)
         bar.ax.tick_params(colors=_FAINT, labelsize=9, length=0)
         bar.outline.set_visible(False)
@@ -118,7 +120,7 @@ def _draw(figure: Any, axes: Any, trials: Sequence[RateTrial]) -> None:
         axes.scatter(*_places(diverged), marker="x", s=60, color=_FAINT, linewidths=1.6, zorder=3)
         handles.append(_mark("x", _FAINT, "loss not finite", _FAINT))
     axes.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(handles), frameon=False,
+        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderpad=0.2, ncols=len(handles), frameon=False,
         labelcolor=_INK, prop={"family": _FONT, "size": 9}, handletextpad=0.4,
     )  # fmt: skip
 
