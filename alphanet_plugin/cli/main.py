@@ -8,13 +8,28 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AlphaNetError
-from . import evaluate, export, import_, models, nni, profile, publish, quickstart, search, study, train
+from . import (
+    distill,
+    evaluate,
+    export,
+    finetune,
+    import_,
+    models,
+    nni,
+    profile,
+    publish,
+    quickstart,
+    search,
+    study,
+    train,
+)
 from .process import prepare_process
 
-VERBS = (quickstart, train, search, evaluate, publish, export, import_, profile, models, study, nni)
+VERBS = (
+    quickstart, train, distill, search, evaluate, publish, finetune, export, import_, profile, models, study, nni,
+)  # fmt: skip
 
-
-BUSY = ("quickstart", "train", "search", "publish", "evaluate", "import", "study", "nni")
+BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
 

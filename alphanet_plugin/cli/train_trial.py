@@ -40,7 +40,9 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
 def _watch(trainer: Trainer, config: RunConfig) -> Callable[[Record], None]:
     from .. import recipes
     from ..nni_bridge.hpo_trial import EpochReporter
+    from ..training import SupernetUpdate
 
+    assert isinstance(trainer.update, SupernetUpdate)
     supernet = trainer.update.supernet
     folder = recipes.RunFolder(Path(config.output))
     run = recipes.TrainedRun(folder, config, folder.checkpoints, supernet, recipes.build_data(config))

@@ -1,6 +1,15 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
 from .divergences import DivergencesConfig, ExampleConfig
+from .finetune import (
+    FinetuneConfig,
+    FinetuneDataConfig,
+    FinetuneModelConfig,
+    FinetuneTrainingConfig,
+    RateSearchConfig,
+)
+from .loop import LoopConfig
+from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, TeacherConfig
 from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
 from .schema import (
     AdaptiveAlphaConfig,
@@ -25,8 +34,9 @@ from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
-    "EvaluationConfig", "ExampleConfig", "GroupConfig", "KDConfig", "KLConfig", "NoKDConfig", "PictureConfig",
-    "PublishConfig", "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig",
-    "SymmetricKLConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
-    "to_dict", "to_yaml",
+    "EvaluationConfig", "ExampleConfig", "FinetuneConfig", "FinetuneDataConfig", "FinetuneModelConfig",
+    "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LoopConfig", "NetworkConfig", "NetworkRunConfig",
+    "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig", "ReverseKLConfig",
+    "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TeacherConfig",
+    "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping", "to_dict", "to_yaml",
 ]  # fmt: skip

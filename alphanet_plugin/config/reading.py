@@ -73,6 +73,8 @@ def to_dict(config: Any) -> Any:
     """Plain mappings, lists and scalars, as YAML and JSON hold them."""
     if dataclasses.is_dataclass(config):
         return {field.name: to_dict(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {key: to_dict(value) for key, value in config.items()}
     if isinstance(config, (tuple, list)):
         return [to_dict(item) for item in config]
     return config
@@ -124,10 +126,10 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{where} takes a list, not {value!r}")
         return tuple(_convert(item, get_args(hint)[0], f"{where}[{place}]") for place, item in enumerate(value))
-    if origin is dict or dataclasses.is_dataclass(hint):
+    if origin in (dict, Mapping) or dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} holds keys and values, not {value!r}")
-        if origin is dict:  # values of any kind
+        if origin in (dict, Mapping):  # values of any kind
             return dict(value)
         return from_dict(hint, value, f"{where}.")  # type: ignore[arg-type]
     return _convert_scalar(value, hint, where)

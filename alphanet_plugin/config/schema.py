@@ -6,11 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..spaces import list_spaces
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+from .loop import LoopConfig, check_shares
+from .require import require as _require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +32,18 @@ class DataConfig:
 
     Attributes:
         name: ``digits`` (scikit-learn's, needs no download), ``folder`` (root/train/CLASS/*.jpg and root/val/CLASS), or
-            any name that `timm.data.create_dataset` takes.
+            any name that `timm.data.create_dataset` takes, or one of torchvision's that it lacks: ``torch/flowers102``,
+            ``torch/oxford_iiit_pet``, ``torch/food101``, ``torch/stanford_cars``, ``torch/fgvc_aircraft``.
         root: Folder of the data set.
         image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
         augment: true for the data set's usual (digits: small affine maps; else crop, flip and AutoAugment v0), false
-            for none, ``standard`` for crop and flip alone, or another of timm's ``auto_augment`` policies.
+            for none, ``crop`` for random resized crop and flip alone, or another of timm's ``auto_augment`` policies.
         search_fraction: Share of the training images held out for searching; by default a tenth (digits: a quarter).
-        search_count: The same as a number of images; one of the two.
+        search_count: The same as a number of images; one of the two. 0 trains on all, and leaves none to search with.
+        mean: Subtracted of each channel of images in [0, 1]; by default ImageNet's (digits: their own).
+        std: Divides each channel then; by default ImageNet's (digits: their own).
+        interpolation: timm's name of how images are resized; by default ``bicubic``.
         workers: Loader processes of each rank.
     """
 
@@ -53,6 +54,9 @@ class DataConfig:
     augment: bool | str = True
     search_fraction: float | None = None
     search_count: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    interpolation: str | None = None
     workers: int = 0
 
     def __post_init__(self) -> None:
@@ -218,53 +222,22 @@ class AttentiveConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How the supernet is trained (AlphaNet, appendix B).
+class TrainingConfig(LoopConfig):
+    """The training of a supernet (AlphaNet, appendix B); the keys of `LoopConfig`, and dropout.
+
+    The cross entropy on labels, ``label_smoothing`` included, is the largest arch's, and with kd ``none`` every arch's.
 
     Attributes:
-        epochs: Passes over the training images.
-        batch_size: Images of each rank in a step.
-        lr: Learning rate for 256 images a step; multiplied by max(1, images of all ranks // 256).
-        warmup_epochs: Linear warm-up, from a thousandth of the rate.
-        momentum: Of SGD with Nesterov's correction.
-        weight_decay: On convolution and linear weights; none on BatchNorm and biases.
-        label_smoothing: Of the cross entropy on labels: the largest arch's, and with kd ``none`` every arch's.
-        clip_value: Each gradient's entries are clipped to plus or minus this; None for no clipping.
         drop_rate: Dropout before the classifier, on the largest arch only.
         drop_path_rate: Stochastic depth, on the largest arch only.
-        save_every: Steps between checkpoints; one is written at the end all the same.
-        keep_checkpoints: How many of the newest checkpoints stay.
-        mixed_precision: ``no``, ``bf16`` or ``fp16``.
-        tracker: Any tracker of Accelerate by name, such as ``tensorboard``; None for the JSON-lines log alone.
     """
 
-    epochs: int = 360
-    batch_size: int = 32
-    lr: float = 0.1
-    warmup_epochs: int = 5
-    momentum: float = 0.9
-    weight_decay: float = 1e-5
-    label_smoothing: float = 0.1
-    clip_value: float | None = 1.0
     drop_rate: float = 0.2
     drop_path_rate: float = 0.2
-    save_every: int = 1000
-    keep_checkpoints: int = 2
-    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
-    tracker: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "save_every", "keep_checkpoints"):
-            _require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
-        _require(self.lr > 0, f"lr must be above 0, not {self.lr}")
-        _require(self.weight_decay >= 0, f"weight_decay must be 0 or more, not {self.weight_decay}")
-        _require(
-            0 <= self.warmup_epochs <= self.epochs,
-            f"warmup_epochs must be from 0 to epochs ({self.epochs}), not {self.warmup_epochs}",
-        )
-        _require(self.clip_value is None or self.clip_value > 0, f"clip_value must be above 0, not {self.clip_value}")
-        for name in ("momentum", "label_smoothing", "drop_rate", "drop_path_rate"):
-            _require(0 <= getattr(self, name) < 1, f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+        super().__post_init__()
+        check_shares(self, "drop_rate", "drop_path_rate")
 
 
 @dataclass(frozen=True, kw_only=True)

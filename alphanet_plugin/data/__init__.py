@@ -5,8 +5,10 @@ from .cached import cached_batches
 from .calibration import CalibrationImages, open_calibration
 from .digit_augment import SmallAffine
 from .digits import test_digit
+from .erasing import ErasedImages
 from .evaluation import open_evaluation
-from .loaders import Batch, eval_loader, train_loader
+from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
+from .mixing import SeededMixing
 from .repeatable import repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset
@@ -15,13 +17,17 @@ from .splits import LabelledImages, Splits
 __all__ = [
     "Batch",
     "CalibrationImages",
+    "DrawnBeside",
+    "ErasedImages",
     "LabelledImages",
     "RunSampler",
     "SeededDataset",
+    "SeededMixing",
     "SmallAffine",
     "Splits",
     "build_splits",
     "cached_batches",
+    "draw_loader",
     "eval_loader",
     "open_calibration",
     "open_evaluation",

@@ -33,14 +33,14 @@ class SeededDataset(Dataset[tuple[Tensor, int]]):
         if draw < 0:
             raise IndexError(f"a draw is counted from 0, got {draw}")
         _, index = divmod(draw, len(self.dataset))
-        with _generators_seeded(self.seed, draw):
+        with generators_seeded(self.seed, draw):
             return self.dataset[index]
 
 
 @contextmanager
-def _generators_seeded(seed: int, draw: int) -> Iterator[None]:
+def generators_seeded(*key: int) -> Iterator[None]:
     """Python's, numpy's and torch's (CPU) global generators, which transforms draw from; put back afterwards."""
-    words = np.random.SeedSequence((seed, draw)).generate_state(6)
+    words = np.random.SeedSequence(key).generate_state(6)
     kept = random.getstate(), np.random.get_state(), torch.default_generator.get_state()  # noqa: NPY002
     try:
         random.seed(int(words[0]) << 32 | int(words[1]))

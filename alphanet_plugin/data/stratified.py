@@ -11,15 +11,15 @@ Indices = npt.NDArray[np.int64]
 
 
 def held_out_count(total: int, *, fraction: float | None, count: int | None, default: float) -> int:
-    """How many of `total` images to hold out, from a fraction in (0, 1) or a count, whichever was given."""
+    """How many of `total` images to hold out, from a fraction in (0, 1) or a count (0: none), whichever was given."""
     if fraction is not None and count is not None:
         raise ConfigError(
             f"search_fraction={fraction} and search_count={count} both say how much to hold out; give one of them"
         )
     if count is not None:
-        if not 1 <= count < total:
+        if not 0 <= count < total:
             raise ConfigError(
-                f"search_count must lie in 1..{total - 1} (there are {total} training images), not {count}"
+                f"search_count must lie in 0..{total - 1} (there are {total} training images), not {count}"
             )
         return count
     fraction = default if fraction is None else fraction

@@ -30,9 +30,19 @@ class FixedTeacherObjective(nn.Module):
         self.cross_entropy = LabelSmoothingCrossEntropy(number_between("label_smoothing", label_smoothing, 0.0, 1.0))
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss (scalar) of `student_logits (B, K)` at `teacher_logits (B, K)` and integer `labels (B,)`."""
-        on_labels = self.cross_entropy(student_logits, labels)
-        return (1 - self.weight) * on_labels + self.weight * self.kd(student_logits, teacher_logits)
+        """Mean loss (scalar) of `student_logits (B, K)` at `teacher_logits (B, K)` and `labels`.
+
+        Labels are integers (B,), or probabilities (B, K) as mixup makes them.
+        """
+        return self.combine(*self.parts(student_logits, teacher_logits, labels))
+
+    def parts(self, student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """CE and T^2 KD, the two means that `combine` weighs."""
+        return self.cross_entropy(student_logits, labels), self.kd(student_logits, teacher_logits)
+
+    def combine(self, on_labels: Tensor, on_teacher: Tensor) -> Tensor:
+        """(1 - b) CE + b T^2 KD of the two parts."""
+        return (1 - self.weight) * on_labels + self.weight * on_teacher
 
     def extra_repr(self) -> str:
         return f"weight={self.weight}"

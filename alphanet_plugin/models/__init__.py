@@ -1,5 +1,7 @@
 """Static networks and their timm entries; importing this registers them with timm."""
 
+from . import narrow_mobilenets as _narrow_mobilenets  # noqa: F401
+from . import shufflenet_v2 as _shufflenet_v2  # noqa: F401
 from .alphanet import alphanet_subnet
 from .entries import build_static, entry_archs, entry_name, refresh_entries
 from .entry import protocols

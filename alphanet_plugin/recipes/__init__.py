@@ -12,6 +12,16 @@ from .building import (
     forget_accelerator,
     run_identity,
 )
+from .finetune import FinetuneFolder, ImageForm, check_same_transfer, image_form, network_run_of, write_finetune_config
+from .network_run import (
+    build_network_accelerator,
+    build_network_data,
+    build_network_trainer,
+    finish_network,
+    network_identity,
+    run_network,
+)
+from .networks import create_network, create_teacher
 from .run_folder import RunFolder
 from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
@@ -31,9 +41,11 @@ from .trained_run import (
 )
 
 __all__ = [
-    "Deployment", "RunFolder", "SearchCost", "SearchPlan", "TrainedRun", "build_accelerator", "build_cost",
-    "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space",
-    "build_trainer", "check_latency_table", "complete_identity", "cost_of_run", "forget_accelerator", "open_run",
-    "publish_run", "read_search_plan", "run_identity", "search_batches", "search_fingerprint", "search_options",
-    "search_results", "to_publish", "write_run_config",
+    "Deployment", "FinetuneFolder", "ImageForm", "RunFolder", "SearchCost", "SearchPlan", "TrainedRun",
+    "build_accelerator", "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model",
+    "build_network_accelerator", "build_network_data", "build_network_trainer", "build_sampler", "build_search",
+    "build_space", "build_trainer", "check_latency_table", "check_same_transfer", "complete_identity", "cost_of_run",
+    "create_network", "create_teacher", "finish_network", "forget_accelerator", "image_form", "network_identity",
+    "network_run_of", "open_run", "publish_run", "read_search_plan", "run_identity", "run_network", "search_batches",
+    "search_fingerprint", "search_options", "search_results", "to_publish", "write_finetune_config", "write_run_config",
 ]  # fmt: skip

@@ -17,7 +17,9 @@ from ..config import (
     AdaptiveAlphaConfig,
     AlphaConfig,
     AttentiveConfig,
+    KDConfig,
     KLConfig,
+    LoopConfig,
     NoKDConfig,
     ReverseKLConfig,
     RunConfig,
@@ -94,11 +96,20 @@ def build_kd_loss(config: RunConfig) -> KDLoss | None:
     Raises:
         ConfigError: A value that the loss refuses.
     """
-    if isinstance(config.kd, NoKDConfig):
+    return kd_loss_of(config.kd)
+
+
+def kd_loss_of(kd: KDConfig) -> KDLoss | None:
+    """The distillation loss that a kd section names; None for ``none``.
+
+    Raises:
+        ConfigError: A value that the loss refuses.
+    """
+    if isinstance(kd, NoKDConfig):
         return None
-    options = {key: value for key, value in asdict(config.kd).items() if key != "name"}
+    options = {key: value for key, value in asdict(kd).items() if key != "name"}
     try:
-        return _KD_LOSSES[type(config.kd)](**options)
+        return _KD_LOSSES[type(kd)](**options)
     except ValueError as error:
         raise ConfigError(f"kd.{error}") from error
 
@@ -118,12 +129,23 @@ def build_accelerator(config: RunConfig) -> Accelerator:
     """Accelerate's, ready for supernets under several ranks."""
     # A step's last subnet leaves weights unused that earlier ones used; BatchNorm keeps no statistics to broadcast.
     ddp = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    return open_accelerator(config.training, config.output, ddp)
+
+
+def open_accelerator(
+    training: LoopConfig, output: str, ddp: DistributedDataParallelKwargs | None = None
+) -> Accelerator:
+    """Accelerate's, with a run's precision and tracker.
+
+    Raises:
+        ConfigError: Accelerate refuses one of the two.
+    """
     try:
         return Accelerator(
-            mixed_precision=config.training.mixed_precision,
-            log_with=config.training.tracker,
-            project_dir=config.output,
-            kwargs_handlers=[ddp],
+            mixed_precision=training.mixed_precision,
+            log_with=training.tracker,
+            project_dir=output,
+            kwargs_handlers=[ddp] if ddp else None,
         )
     except ValueError as error:
         raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
@@ -188,11 +210,11 @@ def build_trainer(
             accelerator=accelerator,
             model=model,
             optimizer=optimizer,
+            sampler=sampler or build_sampler(config, splits.num_classes),
             label_loss=LabelSmoothingCrossEntropy(training.label_smoothing),
             kd_loss=build_kd_loss(config),
             clip_value=training.clip_value,
         ),
-        sampler=sampler or build_sampler(config, splits.num_classes),
         schedule=WarmupCosine(
             base_lr=training.lr * max(1, training.batch_size * world // 256),
             total_steps=total_steps,
@@ -232,8 +254,17 @@ def complete_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """ConfigError if the folder holds a run whose weights come of another configuration."""
+    check_same_identity(run_identity(config), folder, complete_identity)
+
+
+def check_same_identity(
+    identity: dict[str, Any],
+    folder: RunFolder,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> None:
+    """ConfigError if the folder holds a run of another identity, of which `complete` makes one of today's keys."""
     latest = latest_checkpoint(folder.checkpoints)
-    changed = differences(complete_identity(read_state(latest)["identity"]), run_identity(config)) if latest else []
+    changed = differences(complete(read_state(latest)["identity"]), identity) if latest else []
     if changed:
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "

@@ -36,3 +36,15 @@ class RunFolder:
     @property
     def picture(self) -> Path:
         return self.path / "pareto.png"
+
+    @property
+    def teacher_logits(self) -> Path:
+        return self.path / "teacher_logits"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.json"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..config import RunConfig, to_yaml
+from ..config import NetworkRunConfig, RunConfig, to_yaml
 from ..data import LabelledImages, Splits, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
@@ -76,7 +76,7 @@ def open_run(path: str | Path, overrides: Sequence[str] = (), device: str | torc
     return TrainedRun(folder, config, latest, supernet.to(device), splits)
 
 
-def write_run_config(config: RunConfig) -> None:
+def write_run_config(config: RunConfig | NetworkRunConfig) -> None:
     """Keep the configuration beside what it makes."""
     folder = RunFolder(Path(config.output))
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -90,6 +90,8 @@ def build_evaluator(run: TrainedRun) -> SubnetEvaluator:
 
 def search_batches(config: RunConfig, splits: Splits) -> tuple[Iterable[Any], Iterable[Any]]:
     """Training images for BatchNorm during a search, and the search images."""
+    if not len(splits.search):
+        raise ConfigError("data.search_count: 0 leaves no images to search with; hold some out and train anew")
     count = config.evaluation.search_calibration_batches
     return _batches(config, splits.calibration, count), _batches(config, splits.search, None)
 

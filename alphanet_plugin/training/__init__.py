@@ -1,12 +1,16 @@
-"""Training a supernet with Accelerate."""
+"""Training a supernet, or one network, with Accelerate."""
 
 from .checkpoints import Checkpoints, latest_checkpoint, list_checkpoints, read_state, read_weights
 from .log import JsonLinesLog
+from .network_update import NetworkUpdate
 from .optimizer import build_sgd
+from .supernet_update import SupernetUpdate
+from .teacher import Teacher
+from .teacher_logits import TeacherLogits, weights_digest
 from .trainer import Trainer
-from .update import SupernetUpdate
+from .update import Update
 
 __all__ = [
-    "Checkpoints", "JsonLinesLog", "SupernetUpdate", "Trainer", "build_sgd", "latest_checkpoint", "list_checkpoints",
-    "read_state", "read_weights",
+    "Checkpoints", "JsonLinesLog", "NetworkUpdate", "SupernetUpdate", "Teacher", "TeacherLogits", "Trainer", "Update",
+    "build_sgd", "latest_checkpoint", "list_checkpoints", "read_state", "read_weights", "weights_digest",
 ]  # fmt: skip

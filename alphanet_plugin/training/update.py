@@ -1,33 +1,25 @@
-"""One update of a supernet."""
+"""One update of what is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import cast
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ..losses import KDLoss
-from ..spaces import Arch
-from ..supernet import Supernet
+from ..errors import NonFiniteLossError
 
 
-class SupernetUpdate:
-    """Train a few archs on one batch by in-place distillation (AlphaNet, algorithm 1), then take one optimiser step.
-
-    The first arch learns from the labels; its detached logits teach the others, unless these learn from the labels
-    too. Gradients add up unscaled, so that gamma of eq. 1 is the number of students. Each forward is followed by its
-    backward before the next, and under several ranks only the last backward synchronises.
+class Update(ABC):
+    """What `Trainer` does in a step: gradients of one batch, then a step of the optimiser.
 
     Args:
         accelerator: Accelerate's; it prepared `model` and `optimizer`.
-        model: The prepared supernet.
+        model: The prepared model.
         optimizer: The prepared optimiser.
-        label_loss: (logits (B, K), labels (B,)) -> loss, for the first arch.
-        kd_loss: (student logits, teacher logits) -> loss, for the others; None for `label_loss` on every arch.
         clip_value: Bound of each entry of the gradient; None for no clipping.
     """
 
@@ -37,52 +29,30 @@ class SupernetUpdate:
         accelerator: Accelerator,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        label_loss: nn.Module,
-        kd_loss: KDLoss | None,
-        clip_value: float | None = 1.0,
+        clip_value: float | None,
     ):
         self.accelerator = accelerator
         self.model = model
-        self.supernet = cast(Supernet, accelerator.unwrap_model(model))
         self.optimizer = optimizer
-        self.label_loss = label_loss
-        self.kd_loss = kd_loss
         self.clip_value = clip_value
         self._parameters = list(model.parameters())
 
-    def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> Tensor:
-        """Add up the gradients of all archs; returns their losses (len(archs),), averaged over the ranks."""
-        losses: list[Tensor] = []
-        teacher_logits = None
-        for number, arch in enumerate(archs):
-            last = number == len(archs) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.model):
-                self.supernet.activate(arch, drop=number == 0)
-                logits = self.model(images)
-                if teacher_logits is None or self.kd_loss is None:
-                    loss = self.label_loss(logits, labels)
-                    teacher_logits = logits.detach()
-                else:
-                    loss = self.kd_loss(logits, teacher_logits)
-                self.accelerator.backward(loss)
-            losses.append(loss.detach())
-        return cast(Tensor, self.accelerator.reduce(torch.stack(losses), reduction="mean"))
+    @abstractmethod
+    def step(self, step: int, images: Tensor, labels: Tensor, *others: Tensor) -> Mapping[str, float]:
+        """Add up the gradients of a step's batch; the weights stay as they are.
 
-    @torch.no_grad()
-    def batch_losses(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> list[float]:
-        """Each arch's loss on the labels, averaged over the ranks, to rank archs by.
+        Args:
+            step: Its number, counted from 0.
+            images: This rank's, (B, C, H, W), on the model's device.
+            labels: (B,).
+            others: What else the batches of this update hold.
 
-        Nothing is trained, dropout does not act, BatchNorm keeps no statistics and no random number is drawn. Every
-        rank gets the same numbers, bit for bit.
+        Returns:
+            Figures for the log by name, averaged over the ranks; ``loss`` among them.
+
+        Raises:
+            NonFiniteLossError: A loss is not finite.
         """
-        losses = []
-        for arch in archs:
-            self.supernet.activate(arch)
-            with self.accelerator.autocast():
-                logits = self.supernet(images)
-            losses.append(self.label_loss(logits.float(), labels))
-        # gathered, not reduced: each rank then adds the same numbers in the same order
-        return cast(Tensor, self.accelerator.gather(torch.stack(losses)[None])).mean(dim=0).tolist()
 
     def apply(self) -> None:
         """Clip the gradients' entries, step, and clear them."""
@@ -90,3 +60,9 @@ class SupernetUpdate:
             self.accelerator.clip_grad_value_(self._parameters, self.clip_value)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+
+def check_finite(loss: float, step: int, of: str = "") -> None:
+    """NonFiniteLossError naming the step, and what the loss is `of`, unless it is finite."""
+    if not math.isfinite(loss):
+        raise NonFiniteLossError(f"the loss is {loss} at step {step}{of and f' for {of}'}")

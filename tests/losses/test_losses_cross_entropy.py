@@ -24,6 +24,16 @@ def test_equals_torchs_cross_entropy(smoothing, label_dtype):
     torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (ours, torchs)))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_soft_labels_are_torchs_too(smoothing):
+    logits = logits_of()
+    soft = torch.rand(4, 7, dtype=torch.float64).softmax(1)
+    ours = LabelSmoothingCrossEntropy(smoothing)(logits, soft)
+    torchs = F.cross_entropy(logits, soft, label_smoothing=smoothing)
+    torch.testing.assert_close(ours, torchs)
+    torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (ours, torchs)))
+
+
 def test_smooths_by_a_tenth_unless_told():
     assert LabelSmoothingCrossEntropy().smoothing == 0.1
 

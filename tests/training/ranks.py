@@ -39,7 +39,12 @@ def own_gradients(update, images, labels, archs):
     alone.no_sync = lambda model: torch.enable_grad()  # noqa: ARG005
     supernet = copy.deepcopy(update.supernet)
     single = SupernetUpdate(
-        accelerator=alone, model=supernet, optimizer=None, label_loss=update.label_loss, kd_loss=update.kd_loss
+        accelerator=alone,
+        model=supernet,
+        optimizer=None,
+        sampler=update.sampler,
+        label_loss=update.label_loss,
+        kd_loss=update.kd_loss,
     )
     single.accumulate(images, labels, archs)
     return {name: parameter.grad for name, parameter in supernet.named_parameters()}
@@ -67,7 +72,7 @@ def main():
     trainer.update.model.register_comm_hook(None, count)
     trainer.update.model.train()
     images, labels = next(iter(trainer.batches(0)))
-    archs = trainer.sampler.archs(0)
+    archs = trainer.update.sampler.archs(0)
     losses = trainer.update.batch_losses(images, labels, archs)
     own_losses = []
     for arch in archs:

@@ -28,7 +28,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(tmp_p
     before = {}
 
     def broken(student, teacher):
-        if trainer.sampler.archs(3)[1] == trainer.update.supernet.active:
+        if trainer.update.sampler.archs(3)[1] == trainer.update.supernet.active:
             before.update(parameters(trainer))
             return kd_loss(student, teacher) * torch.nan
         return kd_loss(student, teacher)
@@ -38,7 +38,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(tmp_p
         trainer.run()
     message = str(stop.value)
     assert "at step 3" in message
-    assert str(trainer.sampler.archs(3)[1]) in message
+    assert str(trainer.update.sampler.archs(3)[1]) in message
     assert str(tmp_path / "checkpoints" / "step_00000002") in message
     assert equal(before, parameters(trainer))
 

@@ -24,7 +24,7 @@ def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(train
     if students_learn_from == "labels":
         update.kd_loss = None
     images, labels = next(iter(trainer.batches(0)))
-    archs = trainer.sampler.archs(0)
+    archs = trainer.update.sampler.archs(0)
     twin = copy.deepcopy(update.supernet)
 
     losses = update.accumulate(images, labels, archs)
@@ -66,7 +66,7 @@ def test_dropout_acts_on_the_largest_only(trainer, monkeypatch):
         trainer.update.supernet, "activate", lambda arch, drop=False: (seen.append((arch, drop)), real(arch, drop=drop))
     )
     images, labels = next(iter(trainer.batches(0)))
-    archs = trainer.sampler.archs(0)
+    archs = trainer.update.sampler.archs(0)
     trainer.update.accumulate(images, labels, archs)
     assert seen == [(arch, number == 0) for number, arch in enumerate(archs)]
 

@@ -1,0 +1,59 @@
+"""What every training run says of its loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .require import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """The keys that the training of a supernet and of one network have in common.
+
+    Attributes:
+        epochs: Passes over the training images.
+        batch_size: Images of each rank in a step.
+        lr: Learning rate for 256 images a step; multiplied by max(1, images of all ranks // 256).
+        warmup_epochs: Linear warm-up, from a thousandth of the rate.
+        momentum: Of SGD with Nesterov's correction.
+        weight_decay: On convolution and linear weights; none on norms and biases.
+        label_smoothing: Of the cross entropy on labels.
+        clip_value: Each gradient's entries are clipped to plus or minus this; None for no clipping.
+        save_every: Steps between checkpoints; one is written at the end all the same.
+        keep_checkpoints: How many of the newest checkpoints stay.
+        mixed_precision: ``no``, ``bf16`` or ``fp16``.
+        tracker: Any tracker of Accelerate by name, such as ``tensorboard``; None for the JSON-lines log alone.
+    """
+
+    epochs: int = 360
+    batch_size: int = 32
+    lr: float = 0.1
+    warmup_epochs: int = 5
+    momentum: float = 0.9
+    weight_decay: float = 1e-5
+    label_smoothing: float = 0.1
+    clip_value: float | None = 1.0
+    save_every: int = 1000
+    keep_checkpoints: int = 2
+    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    tracker: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "save_every", "keep_checkpoints"):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
+        require(self.lr > 0, f"lr must be above 0, not {self.lr}")
+        require(self.weight_decay >= 0, f"weight_decay must be 0 or more, not {self.weight_decay}")
+        require(
+            0 <= self.warmup_epochs <= self.epochs,
+            f"warmup_epochs must be from 0 to epochs ({self.epochs}), not {self.warmup_epochs}",
+        )
+        require(self.clip_value is None or self.clip_value > 0, f"clip_value must be above 0, not {self.clip_value}")
+        check_shares(self, "momentum", "label_smoothing")
+
+
+def check_shares(config: object, *names: str) -> None:
+    """ValueError unless each of these fields lies in [0, 1)."""
+    for name in names:
+        require(0 <= getattr(config, name) < 1, f"{name} must be at least 0 and below 1, not {getattr(config, name)}")

@@ -1,0 +1,136 @@
+"""Networks of timm by name, with or without weights, for runs that train one network."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import timm
+from torch import nn
+
+from ..config import NetworkConfig, TeacherConfig
+from ..data import Splits
+from ..errors import AlphaNetError, ConfigError, HubError
+from ..hub import hub_errors
+from ..store import CONFIG_FILE
+
+
+def create_network(network: NetworkConfig, num_classes: int, image_size: int | None = None) -> nn.Module:
+    """The network that a configuration's model section names, with a classifier of `num_classes`.
+
+    Raises:
+        ConfigError: There is no such network, there are no such weights, or it takes images of another size.
+        HubError: Its weights cannot be fetched.
+    """
+    rates = {key: rate for key in ("drop_rate", "drop_path_rate") if (rate := getattr(network, key))}
+    options = {**rates, **network.options, "num_classes": num_classes}
+    model = _create("model", network.name, network.pretrained, options)
+    _check_side("model", network, model, image_size)
+    return model
+
+
+def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
+    """The network that a configuration's teacher section names, if it tells the classes of these images apart.
+
+    Raises:
+        ConfigError: There is no such network, there are no such weights, or it knows other classes.
+        HubError: Its weights cannot be fetched.
+    """
+    options = dict(teacher.options)
+    if isinstance(teacher.pretrained, str) and Path(teacher.pretrained).is_file():
+        options.setdefault("num_classes", splits.num_classes)  # a bare weight file does not say
+    model = _create("teacher", teacher.name, teacher.pretrained, options)
+    cfg = cast(Mapping[str, Any], model.pretrained_cfg)
+    if model.num_classes != splits.num_classes:
+        raise ConfigError(
+            f"teacher.name: {teacher.name} tells {model.num_classes} classes apart and {splits.name} has "
+            f"{splits.num_classes}; give a teacher that was trained on these classes (`alphanet distill --student "
+            "NAME` without a teacher trains one)"
+        )
+    names = cfg.get("label_names")
+    if isinstance(names, (list, tuple)) and list(names) != list(splits.class_names):
+        raise ConfigError(
+            f"teacher.name: the classes of {teacher.name} are not those of {splits.name}, or stand in another order"
+        )
+    _check_side("teacher", teacher, model, splits.image_size)
+    return model
+
+
+def _check_side(section: str, network: NetworkConfig | TeacherConfig, model: nn.Module, side: int | None) -> None:
+    """ConfigError if a network that takes one size of images alone is given another."""
+    cfg = cast(Mapping[str, Any], model.pretrained_cfg)
+    own = cfg["input_size"][-1]
+    if side is not None and cfg.get("fixed_input_size") and own != side and "img_size" not in network.options:
+        raise ConfigError(
+            f"{section}.name: {network.name} takes images of {own} pixels and data.image_size is {side}; make them "
+            f"equal, or try {section}.options={{img_size: {side}}}"
+        )
+
+
+def _create(section: str, name: str, pretrained: bool | str, options: Mapping[str, Any]) -> nn.Module:
+    source, weights, checkpoint = _source(section, name, pretrained)
+    try:
+        with hub_errors(f"{name} ({section}.name)"):
+            return timm.create_model(source, pretrained=weights, checkpoint_path=checkpoint, **options)
+    except AlphaNetError as error:
+        cause = error.__cause__
+        if not isinstance(error, HubError) or cause is None:
+            raise
+        # timm's own complaints are bare RuntimeErrors; a classifier or an option that does not fit comes as these too
+        if type(cause) in (RuntimeError, TypeError, ValueError, AssertionError, KeyError):
+            raise ConfigError(f"{section}.name: timm cannot build {source}: {_short(cause)}") from error
+        raise HubError(
+            f"the weights of {name} cannot be fetched: {error}. Without a network, give {section}.pretrained the path "
+            "of a folder with config.json and weights, or of a weight file"
+        ) from error
+    except (TypeError, KeyError, AssertionError) as error:
+        raise ConfigError(
+            f"{section}.name: timm cannot build {source} with {dict(options)}: {_short(error)}"
+        ) from error
+
+
+def _source(section: str, name: str, pretrained: bool | str) -> tuple[str, bool, str]:
+    """What `timm.create_model` takes: a name, whether with weights, and a weight file if that is where they are."""
+    if Path(name).is_dir():
+        _architecture(section, Path(name))
+        name = f"local-dir:{name}"
+    elif ":" not in name:
+        _check_known(section, name)
+    if isinstance(pretrained, bool):
+        return name, pretrained, ""
+    path = Path(pretrained).expanduser()
+    if path.is_dir():
+        architecture = _architecture(section, path)
+        if ":" not in name and architecture != name.partition(".")[0]:
+            raise ConfigError(f"{section}.pretrained: {path} holds weights of {architecture}, not of {name}")
+        return f"local-dir:{path}", True, ""
+    if path.is_file():
+        return name, False, str(path)
+    if "/" in pretrained or path.suffix in (".safetensors", ".pth", ".pt", ".bin"):
+        raise ConfigError(f"{section}.pretrained: there is no {path}")
+    return f"{name.partition('.')[0]}.{pretrained}", True, ""
+
+
+def _check_known(section: str, name: str) -> None:
+    architecture = name.partition(".")[0]
+    if not timm.is_model(architecture):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
+        raise ConfigError(f"{section}.name: timm knows no model {architecture!r}, and there is no such folder; {hint}")
+
+
+def _architecture(section: str, folder: Path) -> str:
+    try:
+        return json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))["architecture"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{section}: {folder} holds no model of timm's ({CONFIG_FILE}: {_short(error)}); give the folder that a "
+            "run wrote, such as runs/distill/digits/model"
+        ) from error
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:400] or type(error).__name__

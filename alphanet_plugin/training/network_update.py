@@ -1,0 +1,73 @@
+"""One update of one network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ..losses import FixedTeacherObjective, LabelSmoothingCrossEntropy
+from .update import Update, check_finite
+
+Mix = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(step, images (B, C, H, W), labels (B,)) -> mixed images and label probabilities (B, K)."""
+
+
+class NetworkUpdate(Update):
+    """Train one network on labels, or on labels and a fixed teacher's logits (AlphaNet, appendix C, eq. 8).
+
+    Args:
+        accelerator: Accelerate's; it prepared `model` and `optimizer`.
+        model: The prepared network.
+        optimizer: The prepared optimiser.
+        objective: Of labels alone, or of labels and a teacher.
+        teacher: images -> logits (B, K), for batches that do not bring the teacher's logits along.
+        mix: Mixes the batch of a step; None for images as they come.
+        clip_value: Bound of each entry of the gradient; None for no clipping.
+    """
+
+    def __init__(
+        self,
+        *,
+        accelerator: Accelerator,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        objective: LabelSmoothingCrossEntropy | FixedTeacherObjective,
+        teacher: Callable[[Tensor], Tensor] | None = None,
+        mix: Mix | None = None,
+        clip_value: float | None = None,
+    ):
+        super().__init__(accelerator=accelerator, model=model, optimizer=optimizer, clip_value=clip_value)
+        self.objective = objective
+        self.teacher = teacher
+        self.mix = mix
+
+    def step(self, step: int, images: Tensor, labels: Tensor, *others: Tensor) -> Mapping[str, float]:
+        """See `Update.step`; `others` are the teacher's logits (B, K) of these very images, or nothing."""
+        if self.mix is not None:
+            images, labels = self.mix(step, images, labels)
+        losses = self._losses(images, labels, *others)
+        self.accelerator.backward(losses["loss"])
+        together = torch.stack([loss.detach() for loss in losses.values()])
+        means = cast(Tensor, self.accelerator.reduce(together, reduction="mean")).tolist()
+        figures = dict(zip(losses, means, strict=True))
+        check_finite(figures["loss"], step)
+        return figures
+
+    def _losses(self, images: Tensor, labels: Tensor, *others: Tensor) -> dict[str, Tensor]:
+        if isinstance(self.objective, LabelSmoothingCrossEntropy):
+            return {"loss": self.objective(self.model(images), labels)}
+        if others:
+            (teacher_logits,) = others
+        else:
+            assert self.teacher is not None
+            teacher_logits = self.teacher(images)
+        on_labels, on_teacher = self.objective.parts(self.model(images), teacher_logits, labels)
+        return {
+            "loss": self.objective.combine(on_labels, on_teacher),
+            "label_loss": on_labels,
+            "kd_loss": on_teacher,
+        }

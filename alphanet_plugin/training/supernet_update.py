@@ -1,0 +1,99 @@
+"""One update of a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import cast
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from ..losses import KDLoss
+from ..samplers import Sampler
+from ..spaces import Arch
+from ..supernet import Supernet
+from .update import Update, check_finite
+
+
+class SupernetUpdate(Update):
+    """Train a few archs on one batch by in-place distillation (AlphaNet, algorithm 1), then take one optimiser step.
+
+    The first arch learns from the labels; its detached logits teach the others, unless these learn from the labels
+    too. Gradients add up unscaled, so that gamma of eq. 1 is the number of students. Each forward is followed by its
+    backward before the next, and under several ranks only the last backward synchronises.
+
+    Args:
+        accelerator: Accelerate's; it prepared `model` and `optimizer`.
+        model: The prepared supernet.
+        optimizer: The prepared optimiser.
+        sampler: Which archs a step trains.
+        label_loss: (logits (B, K), labels (B,)) -> loss, for the first arch.
+        kd_loss: (student logits, teacher logits) -> loss, for the others; None for `label_loss` on every arch.
+        clip_value: Bound of each entry of the gradient; None for no clipping.
+    """
+
+    def __init__(
+        self,
+        *,
+        accelerator: Accelerator,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        sampler: Sampler,
+        label_loss: nn.Module,
+        kd_loss: KDLoss | None,
+        clip_value: float | None = 1.0,
+    ):
+        super().__init__(accelerator=accelerator, model=model, optimizer=optimizer, clip_value=clip_value)
+        self.supernet = cast(Supernet, accelerator.unwrap_model(model))
+        self.sampler = sampler
+        self.label_loss = label_loss
+        self.kd_loss = kd_loss
+
+    def step(self, step: int, images: Tensor, labels: Tensor, *others: Tensor) -> Mapping[str, float]:  # noqa: ARG002
+        archs = self.sampler.choose(step, partial(self.batch_losses, images, labels))
+        losses = self.accumulate(images, labels, archs).tolist()
+        for arch, loss in zip(archs, losses, strict=True):
+            check_finite(loss, step, f"arch {arch}")
+        return {
+            "loss": losses[0],
+            "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1),
+            "kd_loss_smallest": losses[-1],
+            **self.sampler.figures,
+        }
+
+    def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> Tensor:
+        """Add up the gradients of all archs; returns their losses (len(archs),), averaged over the ranks."""
+        losses: list[Tensor] = []
+        teacher_logits = None
+        for number, arch in enumerate(archs):
+            last = number == len(archs) - 1
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                self.supernet.activate(arch, drop=number == 0)
+                logits = self.model(images)
+                if teacher_logits is None or self.kd_loss is None:
+                    loss = self.label_loss(logits, labels)
+                    teacher_logits = logits.detach()
+                else:
+                    loss = self.kd_loss(logits, teacher_logits)
+                self.accelerator.backward(loss)
+            losses.append(loss.detach())
+        return cast(Tensor, self.accelerator.reduce(torch.stack(losses), reduction="mean"))
+
+    @torch.no_grad()
+    def batch_losses(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> list[float]:
+        """Each arch's loss on the labels, averaged over the ranks, to rank archs by.
+
+        Nothing is trained, dropout does not act, BatchNorm keeps no statistics and no random number is drawn. Every
+        rank gets the same numbers, bit for bit.
+        """
+        losses = []
+        for arch in archs:
+            self.supernet.activate(arch)
+            with self.accelerator.autocast():
+                logits = self.supernet(images)
+            losses.append(self.label_loss(logits.float(), labels))
+        # gathered, not reduced: each rank then adds the same numbers in the same order
+        return cast(Tensor, self.accelerator.gather(torch.stack(losses)[None])).mean(dim=0).tolist()

@@ -1,0 +1,74 @@
+"""Times distillation with the teacher's logits kept beside asking the teacher in every step, on digits, offline.
+
+    python benchmarks/teacher_logits.py
+    python benchmarks/teacher_logits.py --teacher resnet26t --student mobilenetv3_small_050 --epochs 8 --views 2
+
+Both train the same student for the same epochs, one after the other and over again, and see the same images while the
+epochs last no longer than the views. The teacher has random weights: what it says does not change how long it takes. The
+ratio of steps is that of their medians, loading included; the ratio of runs holds the filling too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+
+import alphanet_plugin  # noqa: F401
+from alphanet_plugin.config import NetworkRunConfig, from_dict
+from alphanet_plugin.recipes import build_network_accelerator, build_network_data, build_network_trainer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--teacher", default="resnet10t")
+    parser.add_argument("--student", default="mobilenetv3_small_050")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--views", type=int, default=2)
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    times: dict[str, list[tuple[list[float], float]]] = {"kept": [], "asked": []}
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "teacher.pth"
+        torch.save(timm.create_model(arguments.teacher, num_classes=10).state_dict(), weights)
+        for number in range(arguments.repeats):
+            for name, views in (("asked", None), ("kept", arguments.views)):
+                times[name].append(train(arguments, Path(folder) / f"{name}{number}", weights, views))
+    steps = {name: statistics.median(second for run, _ in runs for second in run) for name, runs in times.items()}
+    runs = {name: statistics.median(seconds for _, seconds in runs) for name, runs in times.items()}
+    print(f"{arguments.teacher} -> {arguments.student}, {arguments.epochs} epochs, {arguments.views} views kept")
+    print(f"step: {1e3 * steps['asked']:.1f} ms asked, {1e3 * steps['kept']:.1f} ms kept, "
+          f"ratio {steps['asked'] / steps['kept']:.2f}")  # fmt: skip
+    print(f"run:  {runs['asked']:.1f} s asked, {runs['kept']:.1f} s kept, ratio {runs['asked'] / runs['kept']:.2f}")
+
+
+def train(arguments: Any, output: Path, weights: Path, views: int | None) -> tuple[list[float], float]:
+    """Seconds of each step but the first, and of the whole run, the filling included."""
+    config = from_dict(NetworkRunConfig, {
+        "output": str(output),
+        "model": {"name": arguments.student},
+        "teacher": {"name": arguments.teacher, "pretrained": str(weights), "views": views},
+        "data": {"name": "digits", "image_size": arguments.image_size},
+        "training": {"epochs": arguments.epochs, "batch_size": arguments.batch, "warmup_epochs": 0, "save_every": 10**6},
+    })  # fmt: skip
+    ends: list[float] = []
+    accelerator = build_network_accelerator(config)
+    trainer = build_network_trainer(
+        config, accelerator, build_network_data(config), lambda _record: ends.append(time.perf_counter())
+    )
+    began = time.perf_counter()
+    trainer.run()
+    return [second - first for first, second in zip(ends, ends[1:], strict=False)], time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
