@@ -1,7 +1,6 @@
 """The static network of one arch of a slimmable space: timm's own MobileNet at that width."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here: TorchScript could not read the traced forward's annotations.
 from functools import partial
 from typing import Any, ClassVar
 

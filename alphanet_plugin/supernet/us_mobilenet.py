@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from timm.layers import DropPath
 from torch import nn
 
@@ -58,7 +60,9 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
         self.max_drop_rate = drop_rate
         # timm's classifier begins with weights up to 1 / sqrt(classes). For a thousand that is about torch's own
         # 1 / sqrt(features); for ten, logits of several units that most of a short training goes to undoing.
-        nn.init.uniform_(self.classifier.weight, -(self.num_features**-0.5), self.num_features**-0.5)
+        classifier = cast(nn.Linear, self.classifier)
+        bound = classifier.in_features**-0.5
+        nn.init.uniform_(classifier.weight, -bound, bound)
         make_elastic(self)
         self._knobs = Knobs(self, _NETWORK_KNOBS)
         self._block_knobs = [
