@@ -6,6 +6,7 @@ from .calibration import CalibrationImages, open_calibration
 from .digit_augment import SmallAffine
 from .digits import test_digit
 from .evaluation import open_evaluation
+from .leading import LeadingImages, count_images
 from .loaders import Batch, eval_loader, train_loader
 from .repeatable import repeatable_batches
 from .run_sampler import RunSampler
@@ -16,12 +17,14 @@ __all__ = [
     "Batch",
     "CalibrationImages",
     "LabelledImages",
+    "LeadingImages",
     "RunSampler",
     "SeededDataset",
     "SmallAffine",
     "Splits",
     "build_splits",
     "cached_batches",
+    "count_images",
     "eval_loader",
     "open_calibration",
     "open_evaluation",

@@ -14,7 +14,7 @@ from ..config import RunConfig, to_yaml
 from ..data import LabelledImages, Splits, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
-from ..search import Evaluated, EvolutionSearch, SearchHistory, mflops_cost, pareto_front, pick_spread
+from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, mflops_cost, pareto_front, pick_spread
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
@@ -116,6 +116,7 @@ def build_search(
         history=SearchHistory(run.folder.history, search_fingerprint(run)),
         initial=initial,
         on_evaluated=on_evaluated,
+        stages=[Stage(share, evaluator.on_share(share)) for share in run.config.search.stages],
         cost=cost.of,
         **options,
     )
