@@ -1,14 +1,14 @@
 """Times recalibrating and evaluating a subnet beside a plain way to write it, and compares their figures.
 
-    python benchmarks/evaluate_subnet.py                               # the quickstart's space and images, random weights
-    python benchmarks/evaluate_subnet.py --run runs/digits             # a trained run as it is
-    python benchmarks/evaluate_subnet.py --photographs --archs 4       # 192..288 pixels, 1,000 classes, generated JPEGs
-    python benchmarks/evaluate_subnet.py --memory 500                  # the product's memory over 500 subnets
+    python benchmarks/evaluate_subnet.py                           # the quickstart's space and images, random weights
+    python benchmarks/evaluate_subnet.py --run runs/digits         # a trained run as it is
+    python benchmarks/evaluate_subnet.py --photographs --archs 4   # 192..288 pixels, 1,000 classes, generated JPEGs
+    python benchmarks/evaluate_subnet.py --memory 500              # the product's memory over 500 subnets
 
-The plain way extracts the subnet as a contiguous (NCHW) network, goes through the data set by fresh loaders, and averages
-statistics and accuracy in plain loops. The product is what `alphanet search` evaluates with, `recipes.build_evaluator`.
-Each runs in a process of its own, set up as a program would be, and they take the same subnets by turns; the first is
-for warming up, and making the product's batches comes before it and is told apart.
+The plain way extracts the subnet as a contiguous (NCHW) network, goes through the data set by fresh loaders, and
+averages statistics and accuracy in plain loops. The product is what `alphanet search` evaluates with,
+`recipes.build_evaluator`. Each runs in a process of its own, set up as a program would be, and they take the same
+subnets by turns; the first is for warming up, and making the product's batches comes before it and is told apart.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def memory(case: Case, subnets: int) -> None:
         evaluator(arch)
         if number % max(1, subnets // 5) == 0 or number == min(20, subnets):
             gc.collect()
-            tensors = sum(isinstance(found, torch.Tensor) for found in gc.get_objects())
+            tensors = sum(issubclass(type(found), torch.Tensor) for found in gc.get_objects())
             print(f"{number:4d} subnets: {resident_mb():.0f} MiB resident, {tensors} live tensors", flush=True)
     assert kept == [id(images) for images, _ in evaluator.evaluation_batches], "the batches were made again"
 

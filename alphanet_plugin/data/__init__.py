@@ -8,7 +8,7 @@ from .digits import test_digit
 from .evaluation import open_evaluation
 from .leading import LeadingImages, count_images
 from .loaders import Batch, eval_loader, train_loader
-from .repeatable import repeatable_batches
+from .repeatable import cached_gb, repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset
 from .splits import LabelledImages, Splits
@@ -24,6 +24,7 @@ __all__ = [
     "Splits",
     "build_splits",
     "cached_batches",
+    "cached_gb",
     "count_images",
     "eval_loader",
     "open_calibration",

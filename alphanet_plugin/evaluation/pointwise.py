@@ -15,7 +15,7 @@ def pointwise_as_matmul(model: nn.Module) -> Iterator[None]:
     oneDNN lays a convolution's weights out anew in every call, which for one value a channel takes as long as the
     arithmetic (torch 2.15, AVX-512). Modules, weights and types stay what they are, and afterwards nothing is left.
     """
-    convs = [module for module in model.modules() if _is_pointwise(module)]
+    convs = [module for module in model.modules() if type(module) is nn.Conv2d and _is_pointwise(module)]
     for conv in convs:
         conv.forward = partial(_forward, conv)
     try:
@@ -25,12 +25,10 @@ def pointwise_as_matmul(model: nn.Module) -> Iterator[None]:
             del conv.forward
 
 
-def _is_pointwise(module: nn.Module) -> bool:
-    """Exactly torch's own: a subclass may compute something else."""
-    if type(module) is not nn.Conv2d or "forward" in vars(module):
-        return False
-    ones = (1, 1)
-    return module.kernel_size == module.stride == ones and module.groups == 1 and module.padding in ((0, 0), "valid")
+def _is_pointwise(conv: nn.Conv2d) -> bool:
+    """Of torch's own class, since another may compute something else, and nobody else's forward."""
+    plain = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1 and conv.padding in ((0, 0), "valid")
+    return plain and "forward" not in vars(conv)
 
 
 def _forward(conv: nn.Conv2d, x: Tensor) -> Tensor:

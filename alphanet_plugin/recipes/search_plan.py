@@ -91,7 +91,7 @@ def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Ru
 
 
 def search_options(config: RunConfig, space: SearchSpace, num_classes: int) -> dict[str, Any]:
-    """Arguments of `EvolutionRounds` but what has to be built; where the configuration names no bounds, those of the space."""
+    """Arguments of `EvolutionRounds` but the cost; where the configuration names no bounds, those of the space."""
     built = ("cost", "latency_device", "latency_batch", "stages")
     options = {key: value for key, value in asdict(config.search).items() if key not in built}
     for name, arch in (("min_mflops", space.smallest()), ("max_mflops", space.largest())):

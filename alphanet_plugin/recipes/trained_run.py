@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..config import RunConfig, to_yaml
-from ..data import LabelledImages, Splits, repeatable_batches
+from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
 from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, mflops_cost, pareto_front, pick_spread
@@ -89,8 +89,7 @@ def build_evaluator(run: TrainedRun) -> SubnetEvaluator:
 
 def search_batches(config: RunConfig, splits: Splits) -> tuple[Iterable[Any], Iterable[Any]]:
     """Training images for BatchNorm during a search, and the search images."""
-    count = config.evaluation.search_calibration_batches
-    return _batches(config, splits.calibration, count), _batches(config, splits.search, None)
+    return _batches(config, splits.calibration, config.evaluation.search_calibration_batches, splits.search)
 
 
 def build_search(
@@ -177,11 +176,8 @@ class Deployment:
     def __init__(self, run: TrainedRun, resolution: int):
         settings = run.config.evaluation
         self.splits = build_data(run.config, image_size=resolution)
-        self.evaluator = SubnetEvaluator(
-            _Deployed(run.supernet),
-            _batches(run.config, self.splits.calibration, settings.calibration_batches),
-            _batches(run.config, self.splits.test, None),
-        )
+        batches = _batches(run.config, self.splits.calibration, settings.calibration_batches, self.splits.test)
+        self.evaluator = SubnetEvaluator(_Deployed(run.supernet), *batches)
 
     def measure(self, arch: Arch) -> tuple[nn.Module, Metrics]:
         """The recalibrated subnet, and its figures on the test images."""
@@ -230,14 +226,11 @@ class _Deployed:
         return subnet
 
 
-def _batches(config: RunConfig, images: LabelledImages, limit: int | None) -> Iterable[Any]:
-    """`limit` whole batches for calibration, all images if None; kept in memory where they fit."""
+def _batches(
+    config: RunConfig, calibration: LabelledImages, limit: int, evaluation: LabelledImages
+) -> tuple[Iterable[Any], Iterable[Any]]:
+    """`limit` whole batches for BatchNorm, and all images for accuracy; both in memory where together they fit."""
     settings = config.evaluation
-    return repeatable_batches(
-        images,
-        batch_size=settings.batch_size,
-        limit=limit,
-        cache_gb=settings.cache_gb,
-        seed=config.seed,
-        num_workers=config.data.workers,
-    )
+    options = {"batch_size": settings.batch_size, "seed": config.seed, "num_workers": config.data.workers}
+    first = repeatable_batches(calibration, limit=limit, cache_gb=settings.cache_gb, **options)
+    return first, repeatable_batches(evaluation, cache_gb=settings.cache_gb - cached_gb(first), **options)
