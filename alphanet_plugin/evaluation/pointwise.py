@@ -31,7 +31,7 @@ def _is_pointwise(conv: nn.Conv2d) -> bool:
     return plain and "forward" not in vars(conv)
 
 
-def _forward(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    if x.ndim != 4 or x.shape[2:] != (1, 1) or x.device.type != "cpu":
-        return conv._conv_forward(x, conv.weight, conv.bias)
-    return F.linear(x.flatten(1), conv.weight.flatten(1), conv.bias)[:, :, None, None]
+def _forward(conv: nn.Conv2d, input: Tensor) -> Tensor:
+    if input.ndim != 4 or input.shape[2:] != (1, 1) or input.device.type != "cpu":
+        return conv._conv_forward(input, conv.weight, conv.bias)
+    return F.linear(input.flatten(1), conv.weight.flatten(1), conv.bias)[:, :, None, None]
