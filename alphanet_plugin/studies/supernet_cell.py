@@ -24,6 +24,12 @@ from .grid import Cell
 from .random_archs import random_archs
 from .trained import described, tidy
 
+_FIRST_KEYS = frozenset({
+    "calibration_batches", "search_calibration_batches", "batch_size", "min_mflops", "max_mflops", "num_random",
+    "num_parents", "num_crossovers", "num_mutations", "num_rounds", "mutation_probability", "rank", "bin_mflops", "cost",
+    "latency_device", "latency_batch",
+})  # fmt: skip
+"""Of evaluation and search, when the first studies ran: results are known by these and by what was changed since."""
 _CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"
 
 
@@ -99,9 +105,9 @@ class _Work:
         self.cell, self.study, self.file = cell, study, file
         self.space = recipes.build_space(cell.config)
         self.columns = {name: _arch(self.space, name) for name in cell.measure}
-        evaluation = {key: value for key, value in to_dict(cell.config.evaluation).items() if key != "cache_gb"}
+        evaluation = _deciding(cell.config.evaluation)
         self.settings = _short(evaluation)
-        self.search_settings = _short([evaluation, to_dict(cell.config.search)])
+        self.search_settings = _short([evaluation, _deciding(cell.config.search)])
 
     @property
     def num_subnets(self) -> int:
@@ -222,6 +228,16 @@ def _arch(space: SearchSpace, name: str) -> Arch:
         return space.parse(name)
     except ValueError as error:
         raise ConfigError(f"measure: {error}") from error
+
+
+def _deciding(section: Any) -> dict[str, Any]:
+    """What of a section decides what is measured, without later keys that are at their default."""
+    defaults = to_dict(type(section)())
+    return {
+        key: value
+        for key, value in to_dict(section).items()
+        if key != "cache_gb" and (key in _FIRST_KEYS or value != defaults[key])
+    }
 
 
 def _short(values: Any) -> str:
