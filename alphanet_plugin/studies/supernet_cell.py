@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -16,7 +16,7 @@ from ..config import RunConfig, StudyConfig, to_dict
 from ..errors import ConfigError, StudyError
 from ..recipes import RunFolder, TrainedRun
 from ..spaces import Arch, SearchSpace
-from ..training import Trainer, latest_checkpoint
+from ..training import SupernetUpdate, Trainer, latest_checkpoint
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
 from .curve import Curve
@@ -26,8 +26,8 @@ from .trained import described, tidy
 
 _FIRST_KEYS = frozenset({
     "calibration_batches", "search_calibration_batches", "batch_size", "min_mflops", "max_mflops", "num_random",
-    "num_parents", "num_crossovers", "num_mutations", "num_rounds", "mutation_probability", "rank", "bin_mflops", "cost",
-    "latency_device", "latency_batch",
+    "num_parents", "num_crossovers", "num_mutations", "num_rounds", "mutation_probability", "rank", "bin_mflops",
+    "cost", "latency_device", "latency_batch",
 })  # fmt: skip
 """Of evaluation and search, when the first studies ran: results are known by these and by what was changed since."""
 _CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"
@@ -46,7 +46,7 @@ class SupernetCell(CellKind):
         completed = recipes.complete_identity(identity)
         return {**completed, "data": {**completed["data"], "root": identity["data"]["root"]}}
 
-    def check(self, cell: Cell) -> None:
+    def check(self, cell: Cell, study: StudyConfig) -> None:  # noqa: ARG002
         recipes.build_kd_loss(cell.config)
         try:
             space = recipes.build_space(cell.config)
@@ -78,7 +78,8 @@ class SupernetCell(CellKind):
         if curve_epochs and accelerator.is_main_process:
             every = trainer.total_steps // config.training.epochs * curve_epochs
             batches = recipes.search_batches(config, splits)
-            curve = Curve(folder.path / "curve.jsonl", trainer.update.supernet, *batches, every, trainer.total_steps)
+            supernet = cast(SupernetUpdate, trainer.update).supernet
+            curve = Curve(folder.path / "curve.jsonl", supernet, *batches, every, trainer.total_steps)
             curve.rewind(latest_checkpoint(folder.checkpoints))
         trainer.run()
         if accelerator.is_main_process:
