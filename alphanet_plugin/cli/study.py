@@ -41,6 +41,9 @@ def run(arguments: argparse.Namespace) -> None:
     path = shipped_config(arguments.file)
     if read_mapping(path).get("kind") == "divergences":
         config = read_config(DivergencesConfig, path, arguments.overrides)
+        if arguments.dry_run:
+            print(f"{len(config.examples)} examples at {config.points} alphas; nothing to train")
+            return None
         print(write_divergences(config))
         print(f"written: {config.output}/table.md, and beside it divergences.csv, figure2.png")
         return None
@@ -85,7 +88,7 @@ def _run(study: Study, only: list[str]) -> list:
 
 
 def _list(study: Study, only: list[str]) -> None:
-    cells = [cell for cell in study.cells if not only or cell.arm in only]
+    cells = [cell for cell in study.cells if cell.teaches or not only or cell.arm in only]
     for cell in cells:
         state = "finished" if study.finished(cell) else "begun" if (cell.folder / "config.yaml").exists() else "new"
         print(f"{state:9} {cell}  {cell.folder}")
@@ -93,7 +96,7 @@ def _list(study: Study, only: list[str]) -> None:
 
 
 def _check_arms(study: Study, only: list[str]) -> None:
-    known = list(dict.fromkeys(cell.arm for cell in study.cells))
+    known = list(dict.fromkeys(cell.arm for cell in study.cells if not cell.teaches))
     for arm in only:
         if arm not in known:
             raise ValueError(f"--only {arm!r} is no arm of this study; it has {', '.join(known)}")

@@ -30,7 +30,7 @@ from .schema import (
     TrainingConfig,
     UniformConfig,
 )
-from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig
+from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRunConfig
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
@@ -38,5 +38,6 @@ __all__ = [
     "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LoopConfig", "NetworkConfig", "NetworkRunConfig",
     "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig", "ReverseKLConfig",
     "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TeacherConfig",
-    "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping", "to_dict", "to_yaml",
+    "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
+    "to_dict", "to_yaml",
 ]  # fmt: skip

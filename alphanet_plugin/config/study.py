@@ -22,6 +22,19 @@ class ArmConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TeacherRunConfig:
+    """A run of one network that teaches those of a group.
+
+    Attributes:
+        base: As the study's.
+        set: What it sets in it.
+    """
+
+    base: str | dict[str, Any]
+    set: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroupConfig:
     """What every arm of a study is tried on, such as one network; a table of its own.
 
@@ -30,12 +43,15 @@ class GroupConfig:
         base: In place of the study's.
         set: Over the study's `set`.
         measure: In place of the study's.
+        teacher: Of kind ``network``: a run that is made first, and whose network teaches those of the group. None
+            where the configuration names a trained one.
     """
 
     name: str
     base: str | dict[str, Any] | None = None
     set: dict[str, Any] = field(default_factory=dict)
     measure: tuple[str, ...] | None = None
+    teacher: TeacherRunConfig | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +80,7 @@ class StudyConfig:
     replaces (``kd: {name: none}``) is replaced as a whole, as its other keys belong to the old name.
 
     Attributes:
-        kind: What its runs are: ``supernet``, of `RunConfig`.
+        kind: What its runs are: ``supernet``, of `RunConfig`, or ``network``, of `NetworkRunConfig`.
         output: Folder of the study: table, results, pictures.
         title: Of the table and the pictures.
         seeds: One run for each, of every arm in every group.
@@ -86,7 +102,7 @@ class StudyConfig:
         keep_weights: Whether finished runs keep their supernet's weights, to be measured further.
     """
 
-    kind: Literal["supernet"] = "supernet"
+    kind: Literal["supernet", "network"] = "supernet"
     output: str
     title: str = ""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -112,6 +128,8 @@ class StudyConfig:
         _check_distinct("seeds", [str(seed) for seed in self.seeds])
         _check_distinct("arms", [arm.name for arm in self.arms])
         _check_distinct("groups", [group.name for group in self.groups])
+        for group in self.groups:
+            _require(group.teacher is None or self.kind == "network", "groups: a teacher is of studies of kind network")
         names = ", ".join(arm.name for arm in self.arms)
         _require(
             self.baseline is None or self.baseline in [arm.name for arm in self.arms],

@@ -21,8 +21,7 @@ def main() -> int:
     kind, folder = KINDS[arguments.kind], Path(arguments.folder)
     try:
         config = replace(read_config(kind.schema, folder / "config.yaml"), output=str(folder))
-        file = CellFile(folder, kind.identity(config), kind.complete)
-        kind.train(config, arguments.curve_epochs, file, lambda done, total: None)  # noqa: ARG005
+        kind.train(config, arguments.curve_epochs, CellFile(folder, None), lambda done, total: None)  # noqa: ARG005
     except AlphaNetError as error:
         print(f"alphanet: error: {error}", file=sys.stderr)
         return 2

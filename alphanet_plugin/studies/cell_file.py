@@ -18,7 +18,7 @@ class CellFile:
 
     Args:
         folder: The run's folder.
-        identity: What the run's weights depend on, JSON values.
+        identity: What the run's weights depend on, JSON values; None for whatever the file says.
         complete: Fills up an identity that was kept when configurations had fewer keys.
 
     Attributes:
@@ -29,7 +29,7 @@ class CellFile:
     """
 
     def __init__(
-        self, folder: Path, identity: dict[str, Any], complete: Callable[[dict[str, Any]], dict[str, Any]] = dict
+        self, folder: Path, identity: dict[str, Any] | None, complete: Callable[[dict[str, Any]], dict[str, Any]] = dict
     ):
         self.folder = folder
         self.complete = complete
@@ -56,8 +56,10 @@ class CellFile:
             content = json.loads(self.path.read_text(encoding="utf-8"))
             identity, self.parts = content["identity"], dict(content["parts"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StudyError(f"cannot read {self.path}: {error}; delete it to have its run measured again") from error
-        if changed := differences(self.complete(identity), self.identity):
+            raise StudyError(f"cannot read {self.path}: {error}; delete {self.folder} to make its run anew") from error
+        if self.identity is None:
+            self.identity = identity
+        elif changed := differences(self.complete(identity), self.identity):
             raise StudyError(
                 f"{self.path} is of a run with other values of {', '.join(changed)}; delete {self.folder}, "
                 "or give the study another `runs` folder"

@@ -54,7 +54,7 @@ class CellKind(ABC):
         """A kept `identity` with the keys that have come since then, at their defaults."""
 
     @abstractmethod
-    def check(self, cell: Cell) -> None:
+    def check(self, cell: Cell, study: StudyConfig) -> None:
         """ConfigError if the study asks of the run what it cannot give; cheap, before anything is run."""
 
     @abstractmethod

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import GroupConfig, StudyConfig, from_dict, read_mapping
+from ..config import ArmConfig, GroupConfig, StudyConfig, TeacherRunConfig, from_dict, read_mapping
 from ..errors import ConfigError
+from ..recipes import RunFolder
 from ..shipped import shipped_config
 from .cell_kind import CellKind
 
@@ -29,6 +30,7 @@ class Cell:
         config: The run's configuration; its output is the run's folder.
         measure: Archs whose test accuracy is asked for.
         identity: What its weights depend on, JSON values.
+        teaches: Whether it is a group's teacher, and no part of the table.
     """
 
     group: str
@@ -37,6 +39,7 @@ class Cell:
     config: Any
     measure: tuple[str, ...]
     identity: dict[str, Any]
+    teaches: bool = False
 
     @property
     def folder(self) -> Path:
@@ -58,17 +61,23 @@ def runs_folder(study: StudyConfig) -> Path:
 
 
 def expand(study: StudyConfig, kind: CellKind) -> list[Cell]:
-    """All runs, the first seed of every arm before the second, so that a study that is stopped early is balanced.
+    """All runs: teachers, then the first seed of every arm before the second, so that a part of a study is balanced.
 
     Raises:
         ConfigError: A run's configuration is wrong; the message names the group, the arm and the key.
     """
-    return [
-        _cell(study, kind, group, arm.name, arm.set, seed)
+    teachers = {
+        group.name: _teacher(study, kind, group.name, group.teacher)
+        for group in groups_of(study)
+        if group.teacher is not None
+    }
+    students = [
+        _student(study, kind, group, arm, seed, teachers.get(group.name))
         for seed in study.seeds
         for group in groups_of(study)
         for arm in study.arms
     ]
+    return [*teachers.values(), *students]
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,21 +114,36 @@ def digest_of(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
 
 
-def _cell(
-    study: StudyConfig, kind: CellKind, group: GroupConfig, arm: str, arm_set: Mapping[str, Any], seed: int
+def _teacher(study: StudyConfig, kind: CellKind, group: str, teacher: TeacherRunConfig) -> Cell:
+    values = merge(_read_base(teacher.base), teacher.set)
+    return _build(study, kind, values, Cell(group, "teacher", 0, None, (), {}, teaches=True))
+
+
+def _student(
+    study: StudyConfig, kind: CellKind, group: GroupConfig, arm: ArmConfig, seed: int, teacher: Cell | None
 ) -> Cell:
     values = _read_base(group.base or study.base)
-    for changes in (study.set, group.set, arm_set):
+    for changes in (study.set, group.set, arm.set):
         values = merge(values, changes)
-    where = f"{group.name + ': ' if group.name else ''}{arm}"
+    measure = study.measure if group.measure is None else group.measure
+    return _build(study, kind, {**values, "seed": seed}, Cell(group.name, arm.name, seed, None, measure, {}), teacher)
+
+
+def _build(study: StudyConfig, kind: CellKind, values: dict[str, Any], cell: Cell, teacher: Cell | None = None) -> Cell:
+    """`cell` with its configuration; the folder is named by what its weights depend on."""
+    named = values
+    if teacher is not None:  # in whose place its name may stand, wherever the folder lies
+        named = merge(values, {"teacher": {"name": teacher.folder.name}})
+        values = merge(values, {"teacher": {"name": str(RunFolder(teacher.folder).model)}})
     try:
-        config = from_dict(kind.schema, {**values, "seed": seed, "output": ""})
+        config = from_dict(kind.schema, {**named, "output": ""})
         identity = kind.identity(config)
-        config = dataclasses.replace(config, output=str(runs_folder(study) / digest_of(_changes(config, identity))))
-        cell = Cell(group.name, arm, seed, config, study.measure if group.measure is None else group.measure, identity)
-        kind.check(cell)
+        folder = runs_folder(study) / digest_of(_changes(config, identity))
+        config = from_dict(kind.schema, {**values, "output": str(folder)})
+        cell = dataclasses.replace(cell, config=config, identity=identity, seed=config.seed)
+        kind.check(cell, study)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(f"{cell.group + ': ' if cell.group else ''}{cell.arm}: {error}") from error
     return cell
 
 

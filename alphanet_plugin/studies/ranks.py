@@ -32,6 +32,7 @@ def train_by_command(
         StudyError: The launcher is not there, or ended with another status than 0.
     """
     write_run_config(cell.config)
+    file.write()
     command = [*shlex.split(launch), "-m", "alphanet_plugin.studies", str(cell.folder), "--kind", kind]
     command += ["--curve-epochs", str(curve_epochs)] if curve_epochs else []
     try:

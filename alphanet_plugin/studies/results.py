@@ -10,7 +10,7 @@ from .grid import Cell
 from .statistics import Difference, Summary, holm, paired_difference, summarise
 
 MEAN = "mean"
-"""The column that averages all measured archs of a run."""
+"""The column that averages all measured archs of a run, where they are several."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Figure:
         mflops: Of the arch, multiply-adds / 1e6; None of ``mean``.
         top1: Test accuracy in per cent over seeds.
         difference: To the baseline's, paired by seed; None for the baseline itself.
-        p_holm: The difference's p-value, corrected by Holm for all arms of the group; of ``mean`` only.
+        p_holm: The difference's p-value, corrected by Holm for all arms of the group; of the last column only.
     """
 
     group: str
@@ -43,10 +43,12 @@ class StudyResults:
     Attributes:
         runs: In the order of the grid.
         missing: The rest.
+        teachers: Finished runs whose networks teach, with their outcomes.
     """
 
     runs: Sequence[tuple[Cell, CellOutcome]]
     missing: Sequence[Cell]
+    teachers: Sequence[tuple[Cell, CellOutcome]] = ()
 
     @property
     def groups(self) -> list[str]:
@@ -73,7 +75,7 @@ class StudyResults:
         by_arm, figures = self.outcomes(group), []
         for arm, outcomes in by_arm.items():
             columns = list(next(iter(outcomes.values())).columns)
-            for column in [*columns, MEAN] if columns else []:
+            for column in [*columns, MEAN] if len(columns) > 1 else columns:
                 values = {seed: _top1(outcome, column) for seed, outcome in outcomes.items()}
                 base = {seed: _top1(outcome, column) for seed, outcome in by_arm.get(baseline or "", {}).items()}
                 mflops = None if column == MEAN else next(iter(outcomes.values())).columns[column].get("mflops")
@@ -83,9 +85,12 @@ class StudyResults:
 
 
 def _corrected(figures: list[Figure]) -> list[Figure]:
-    """With `p_holm` in the ``mean`` column."""
+    """With `p_holm` in the last column, which is ``mean`` where there are several."""
+    if not figures:
+        return figures
+    last = figures[-1].column
     tested = [
-        n for n, one in enumerate(figures) if one.column == MEAN and one.difference and one.difference.p is not None
+        n for n, one in enumerate(figures) if one.column == last and one.difference and one.difference.p is not None
     ]
     for n, p in zip(tested, holm([figures[n].difference.p for n in tested]), strict=True):  # type: ignore[union-attr]
         figures[n] = replace(figures[n], p_holm=p)

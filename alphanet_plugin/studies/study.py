@@ -74,13 +74,14 @@ class Study:
         """What there is."""
         outcomes = [(cell, self.outcome(cell)) for cell in self.cells]
         return StudyResults(
-            runs=[(cell, outcome) for cell, outcome in outcomes if outcome is not None],
-            missing=[cell for cell, outcome in outcomes if outcome is None],
+            runs=[(cell, outcome) for cell, outcome in outcomes if outcome is not None and not cell.teaches],
+            missing=[cell for cell, outcome in outcomes if outcome is None and not cell.teaches],
+            teachers=[(cell, outcome) for cell, outcome in outcomes if outcome is not None and cell.teaches],
         )
 
     def to_run(self, only: Sequence[str] = ()) -> list[Cell]:
-        """Runs that are not finished, each folder once; of the arms in `only` if it names any."""
-        cells = [cell for cell in self.cells if not only or cell.arm in only]
+        """Runs that are not finished, each folder once, teachers first; of the arms in `only` if it names any."""
+        cells = [cell for cell in self.cells if cell.teaches or not only or cell.arm in only]
         return [cell for cell in {cell.folder: cell for cell in cells[::-1]}.values() if not self.finished(cell)][::-1]
 
     def run(
@@ -98,31 +99,37 @@ class Study:
             on_done: Given each run that ended, and its error.
         """
         cells, failures = self.to_run(only), []
-        cores = os.cpu_count() or 1
-        workers = max(1, min(self.config.workers or (1 if self.config.launch else cores), len(cells)))
         self.write_index()
+        units = {cell.folder: (0, 0) for cell in cells}
 
-        def done(result: Done) -> None:
-            cell = cells[result.number]
-            if result.error is not None:
-                failures.append(Failure(cell, result.error))
-                _write_error(cell, result)
-            if on_done:
-                on_done(cell, result.error)
+        def run_some(some: Sequence[Cell]) -> None:
+            def done(result: Done) -> None:
+                cell = some[result.number]
+                if result.error is not None:
+                    failures.append(Failure(cell, result.error))
+                    _write_error(cell, result)
+                if on_done:
+                    on_done(cell, result.error)
 
-        def progress(units: Sequence[tuple[int, int]]) -> None:
-            if on_progress:
-                on_progress(*_estimate(units))
+            def progress(of_some: Sequence[tuple[int, int]]) -> None:
+                units.update(zip((cell.folder for cell in some), of_some, strict=True))
+                if on_progress:
+                    on_progress(*_estimate(list(units.values())))
 
-        run_tasks(
-            cells,
-            partial(_run_cell, self.config),
-            workers=workers,
-            threads=max(1, cores // workers) if workers > 1 else torch.get_num_threads(),
-            on_progress=progress,
-            on_done=done,
-        )
+            cores, workers = os.cpu_count() or 1, self._workers(len(some))
+            threads = max(1, cores // workers) if workers > 1 else torch.get_num_threads()
+            run_some_cell = partial(_run_cell, self.config)
+            run_tasks(some, run_some_cell, workers=workers, threads=threads, on_progress=progress, on_done=done)
+
+        run_some([cell for cell in cells if cell.teaches])
+        failed = {failure.cell.folder for failure in failures}
+        untaught = {cell.group for cell in self.cells if cell.folder in failed}
+        run_some([cell for cell in cells if not cell.teaches and cell.group not in untaught])
         return failures
+
+    def _workers(self, count: int) -> int:
+        most = self.config.workers or (1 if self.config.launch else os.cpu_count() or 1)
+        return max(1, min(most, count))
 
     def write_index(self) -> list[str]:
         """Note which folder holds which run; returns what changed in runs since the last time, in words."""
@@ -212,12 +219,18 @@ def _read_json(path: Path, otherwise: Any) -> Any:
 
 def _note(results: StudyResults, study: StudyConfig) -> str:
     """What the runs cost, and what is missing."""
-    seconds = sum({cell.folder: outcome.seconds for cell, outcome in results.runs}.values())
+    seconds = sum({cell.folder: outcome.seconds for cell, outcome in [*results.teachers, *results.runs]}.values())
     count = len(results.runs) + len(results.missing)
     note = (
         f"{len(results.runs)} of {count} runs, seeds {', '.join(map(str, study.seeds))}; {seconds / 60:.1f} minutes of "
         f"training in all; {os.cpu_count()} cores, torch {torch.__version__}.\n"
     )
+    taught: dict[Path, list[str]] = {}
+    for cell, _ in results.teachers:
+        taught.setdefault(cell.folder, []).append(cell.group)
+    for folder, outcome in {cell.folder: outcome for cell, outcome in results.teachers}.items():
+        accuracy = ", ".join(f"{metrics['top1']:.2f} %" for metrics in outcome.columns.values())
+        note += f"\nTeacher of {', '.join(taught[folder])}: {accuracy} on the test images.\n"
     if results.missing:
         note += f"\nPartial: not finished are {'; '.join(str(cell) for cell in results.missing[:12])}"
         note += f" and {len(results.missing) - 12} more.\n" if len(results.missing) > 12 else ".\n"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -16,7 +16,7 @@ from ..config import RunConfig, StudyConfig, to_dict
 from ..errors import ConfigError, StudyError
 from ..recipes import RunFolder, TrainedRun
 from ..spaces import Arch, SearchSpace
-from ..training import Trainer, latest_checkpoint
+from ..training import SupernetUpdate, Trainer, latest_checkpoint
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
 from .curve import Curve
@@ -24,6 +24,12 @@ from .grid import Cell
 from .random_archs import random_archs
 from .trained import described, tidy
 
+_FIRST_KEYS = frozenset({
+    "calibration_batches", "search_calibration_batches", "batch_size", "min_mflops", "max_mflops", "num_random",
+    "num_parents", "num_crossovers", "num_mutations", "num_rounds", "mutation_probability", "rank", "bin_mflops",
+    "cost", "latency_device", "latency_batch",
+})  # fmt: skip
+"""Of evaluation and search, when the first studies ran: results are known by these and by what was changed since."""
 _CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"
 
 
@@ -40,7 +46,7 @@ class SupernetCell(CellKind):
         completed = recipes.complete_identity(identity)
         return {**completed, "data": {**completed["data"], "root": identity["data"]["root"]}}
 
-    def check(self, cell: Cell) -> None:
+    def check(self, cell: Cell, study: StudyConfig) -> None:  # noqa: ARG002
         recipes.build_kd_loss(cell.config)
         try:
             space = recipes.build_space(cell.config)
@@ -72,7 +78,8 @@ class SupernetCell(CellKind):
         if curve_epochs and accelerator.is_main_process:
             every = trainer.total_steps // config.training.epochs * curve_epochs
             batches = recipes.search_batches(config, splits)
-            curve = Curve(folder.path / "curve.jsonl", trainer.update.supernet, *batches, every, trainer.total_steps)
+            supernet = cast(SupernetUpdate, trainer.update).supernet
+            curve = Curve(folder.path / "curve.jsonl", supernet, *batches, every, trainer.total_steps)
             curve.rewind(latest_checkpoint(folder.checkpoints))
         trainer.run()
         if accelerator.is_main_process:
@@ -99,9 +106,9 @@ class _Work:
         self.cell, self.study, self.file = cell, study, file
         self.space = recipes.build_space(cell.config)
         self.columns = {name: _arch(self.space, name) for name in cell.measure}
-        evaluation = {key: value for key, value in to_dict(cell.config.evaluation).items() if key != "cache_gb"}
+        evaluation = _deciding(cell.config.evaluation)
         self.settings = _short(evaluation)
-        self.search_settings = _short([evaluation, to_dict(cell.config.search)])
+        self.search_settings = _short([evaluation, _deciding(cell.config.search)])
 
     @property
     def num_subnets(self) -> int:
@@ -222,6 +229,16 @@ def _arch(space: SearchSpace, name: str) -> Arch:
         return space.parse(name)
     except ValueError as error:
         raise ConfigError(f"measure: {error}") from error
+
+
+def _deciding(section: Any) -> dict[str, Any]:
+    """What of a section decides what is measured, without later keys that are at their default."""
+    defaults = to_dict(type(section)())
+    return {
+        key: value
+        for key, value in to_dict(section).items()
+        if key != "cache_gb" and (key in _FIRST_KEYS or value != defaults[key])
+    }
 
 
 def _short(values: Any) -> str:

@@ -32,7 +32,7 @@ def markdown(figures: Sequence[Figure], baseline: str | None, note: str = "") ->
     if any(figure.difference for figure in figures):
         parts.append(
             "Intervals and * are Student's t for each place by itself, not corrected for the many comparisons; "
-            f"p (Holm) is of the column {MEAN!r}, corrected for the arms of its table.\n"
+            "p (Holm) is of the last column, corrected for the arms of its table.\n"
         )
     return "\n".join([*parts, *([note] if note else [])])
 
@@ -72,7 +72,7 @@ def _grid(figures: Sequence[Figure], *, with_n: bool) -> str:
         cells = [_cell(of_arm[column], with_n) if column in of_arm else "-" for column in columns]
         last = [str(max(figure.top1.n for figure in of_arm.values()))] if with_n else []
         if corrected:
-            p = of_arm[MEAN].p_holm
+            p = of_arm[columns[-1]].p_holm
             last = ["-" if p is None else f"{p:.3f}"]
         lines.append([arm, *cells, *last])
     return markdown_lines(lines)

@@ -14,19 +14,22 @@ from ..training import JsonLinesLog, Trainer, latest_checkpoint
 _RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")
 
 
-def described(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
-    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine."""
+def described(folder: RunFolder, trainer: Trainer | None) -> dict[str, Any]:
+    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine.
+
+    Without a trainer the run was trained before, and its log alone is left to say this.
+    """
     records = JsonLinesLog(folder.log).read()
     return {
-        "steps": trainer.total_steps,
+        "steps": records[-1]["step"] + 1,
         "seconds": sum(record["seconds"] for record in records),
         "last_loss": records[-1]["loss"],
         "machine": {
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
-            "ranks": trainer.accelerator.num_processes,
+            "ranks": trainer.accelerator.num_processes if trainer else None,
             "machine": platform.machine(),
-            "device": str(trainer.accelerator.device),
+            "device": str(trainer.accelerator.device) if trainer else None,
         },
     }
 
