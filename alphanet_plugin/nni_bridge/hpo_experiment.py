@@ -193,7 +193,7 @@ def _stop_leftover(folder: Path) -> None:
     file = folder / "experiment.json"
     if not file.is_file():
         return
-    with suppress(ValueError, OSError, KeyError):
+    with suppress(ValueError, OSError, LookupError, TypeError):
         known = Experiments().get_all_experiments().get(json.loads(file.read_text(encoding="utf-8"))["id"], {})
         pid = known.get("pid")
         if known.get("status") != "STOPPED" and isinstance(pid, int):
