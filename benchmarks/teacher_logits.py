@@ -3,14 +3,15 @@
     python benchmarks/teacher_logits.py
     python benchmarks/teacher_logits.py --teacher resnet26t --student mobilenetv3_small_050 --epochs 8 --views 2
 
-Both train the same student for the same epochs, one after the other and over again, and see the same images while the
-epochs last no longer than the views. The teacher has random weights: what it says does not change how long it takes. The
-ratio of steps is that of their medians, loading included; the ratio of runs holds the filling too.
+Both train the same student for the same epochs, one after the other and over again. The teacher has random weights:
+what it says does not change how long it takes. The ratio of steps is that of their medians, loading included; the ratio
+of runs holds the filling too.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import tempfile
 import time
@@ -58,7 +59,7 @@ def train(arguments: Any, output: Path, weights: Path, views: int | None) -> tup
         "model": {"name": arguments.student},
         "teacher": {"name": arguments.teacher, "pretrained": str(weights), "views": views},
         "data": {"name": "digits", "image_size": arguments.image_size},
-        "training": {"epochs": arguments.epochs, "batch_size": arguments.batch, "warmup_epochs": 0, "save_every": 10**6},
+        "training": {"epochs": arguments.epochs, "batch_size": arguments.batch, "warmup_epochs": 0},
     })  # fmt: skip
     ends: list[float] = []
     accelerator = build_network_accelerator(config)
@@ -67,7 +68,7 @@ def train(arguments: Any, output: Path, weights: Path, views: int | None) -> tup
     )
     began = time.perf_counter()
     trainer.run()
-    return [second - first for first, second in zip(ends, ends[1:], strict=False)], time.perf_counter() - began
+    return [second - first for first, second in itertools.pairwise(ends)], time.perf_counter() - began
 
 
 if __name__ == "__main__":

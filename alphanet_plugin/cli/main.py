@@ -43,16 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb; 0 on success, 2 on an error that is the user's to mend, 130 when interrupted."""
     arguments = build_parser().parse_args(argv)
-    if argv is None and arguments.verb in (
-        "quickstart",
-        "train",
-        "distill",
-        "search",
-        "publish",
-        "evaluate",
-        "import",
-        "nni",
-    ):
+    if argv is None and arguments.verb in BUSY:
         prepare_process()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
