@@ -32,13 +32,7 @@ except ImportError:  # not POSIX
 
 logger = logging.getLogger(__name__)
 
-_PAUSES = (
-    2.0,
-    5.0,
-    15.0,
-    30.0,
-    60.0,
-)  # seconds before another start; NNI gives its tuner ten to connect, whatever else runs
+_PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)  # seconds before another start; a busy machine breaks the first ones
 _HOPELESS = 3  # trials that failed with none that ended well
 _POLL_SECONDS = 1.0
 _FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")
@@ -79,8 +73,10 @@ class HpoSettings:
 def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None = None) -> None:
     """Run trials until as many as asked for have ended, or on from where a search in the same folder stopped.
 
-    Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`), and another where its
-    manager breaks; one that a killed process left running is stopped first. A trial that fails is reported and left without a result; the next call repeats it.
+    Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`), and further ones where its
+    manager breaks, as on a machine so busy that NNI's tuner does not connect within its ten seconds. One that a killed
+    process left running is stopped first. A trial that fails is reported and left without a result; the next call
+    repeats it.
 
     Args:
         folder: For NNI's files; experiments lie in folders below it.
