@@ -18,7 +18,7 @@ from typing import Any
 
 import nni
 import psutil
-from nni.experiment import Experiment, ExperimentConfig
+from nni.experiment import Experiment, ExperimentConfig, RunMode
 from nni.tools.nnictl.config_utils import Experiments
 
 from ..atomic import atomic_file
@@ -32,7 +32,7 @@ except ImportError:  # not POSIX
 
 logger = logging.getLogger(__name__)
 
-_STARTS = 3  # NNI gives its tuner ten seconds to start, which a busy machine may not
+_PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)  # seconds before another start; a busy machine breaks the first ones
 _HOPELESS = 3  # trials that failed with none that ended well
 _POLL_SECONDS = 1.0
 _FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")
@@ -73,8 +73,10 @@ class HpoSettings:
 def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None = None) -> None:
     """Run trials until as many as asked for have ended, or on from where a search in the same folder stopped.
 
-    Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`); one that a killed process
-    left running is stopped first. A trial that fails is reported and left without a result; the next call repeats it.
+    Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`), and further ones where its
+    manager breaks, as on a machine so busy that NNI's tuner does not connect within its ten seconds. One that a killed
+    process left running is stopped first. A trial that fails is reported and left without a result; the next call
+    repeats it.
 
     Args:
         folder: For NNI's files; experiments lie in folders below it.
@@ -88,9 +90,8 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
     nni.silence_stdout()
     with _only_one(folder):
         _stop_leftover(folder)
-        starts = 0
+        broken, known = 0, len(ledger.ended())
         while len(ledger.ended()) < settings.trials:
-            starts += 1
             experiment = _build(folder, ledger, settings)
             try:
                 with _terminable():
@@ -101,11 +102,16 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
                     experiment.stop()
             if ended:
                 return
-            if starts == _STARTS:
+            if len(ledger.ended()) > known:
+                broken, known = 0, len(ledger.ended())
+            if broken == len(_PAUSES):
                 raise SearchError(
-                    f"NNI's manager ended {starts} times with an error; see {folder / experiment.id}/log "
-                    "(trials keep their results; run the same command again to go on)"
+                    f"NNI's manager broke {broken + 1} times, as on a machine that is too busy for it; see "
+                    f"{folder / experiment.id}/log (trials keep their results; run the same command again to go on)"
                 )
+            logger.warning("NNI's manager broke; another start in %g s", _PAUSES[broken])
+            time.sleep(_PAUSES[broken])
+            broken += 1
 
 
 def _build(folder: Path, ledger: TrialLedger, settings: HpoSettings) -> Experiment:
@@ -137,9 +143,10 @@ def _start(experiment: Experiment, folder: Path) -> None:
     with atomic_file(folder / "experiment.json") as beside:
         beside.write_text(json.dumps({"id": experiment.id}), encoding="utf-8")
     try:
-        experiment.start(port)
+        experiment.start(port, run_mode=RunMode.Detach)  # what it prints goes to its log, and it is stopped by us
     except Exception as error:
         logger.warning("NNI's manager did not start: %s", error)
+        experiment.port = None
 
 
 def _wait(experiment: Experiment, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None) -> bool:
@@ -193,7 +200,7 @@ def _stop_leftover(folder: Path) -> None:
     file = folder / "experiment.json"
     if not file.is_file():
         return
-    with suppress(ValueError, OSError, KeyError):
+    with suppress(ValueError, OSError, LookupError, TypeError):
         known = Experiments().get_all_experiments().get(json.loads(file.read_text(encoding="utf-8"))["id"], {})
         pid = known.get("pid")
         if known.get("status") != "STOPPED" and isinstance(pid, int):
