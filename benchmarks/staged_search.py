@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from alphanet_plugin.cli.progress import progress_bar
-from alphanet_plugin.evaluation import SubnetEvaluator
+from alphanet_plugin.evaluation import QuickEvaluator, SubnetEvaluator
 from alphanet_plugin.recipes import TrainedRun, build_evaluator, open_run, search_fingerprint, search_options
 from alphanet_plugin.search import (
     Evaluated,
@@ -68,13 +68,14 @@ class Comparison:
 
     def search(self, title: str, evaluator: SubnetEvaluator, shares: Iterable[float]) -> tuple[list[Evaluated], int]:
         """Subnets that were evaluated in full, and image passes."""
-        by_share = {share: evaluator.on_share(share) for share in shares}
+        by_share = {share: QuickEvaluator(evaluator, share) for share in shares}
         passes = 0
         with progress_bar(title) as advance:
 
             def on_evaluated(done: int, total: int, subnet: Evaluated) -> None:
                 nonlocal passes
-                passes += by_share.get(subnet.share, evaluator).images_per_subnet
+                stage = evaluator if subnet.share == 1 else by_share[subnet.share]
+                passes += stage.images_per_subnet
                 advance(done, total)
 
             stages = [Stage(share, stage) for share, stage in by_share.items()]
@@ -87,7 +88,7 @@ class Comparison:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run on digits")
-    parser.add_argument("--stages", type=float, nargs="+", default=[0.0625, 0.25])
+    parser.add_argument("--stages", type=float, nargs="+", default=[0.1])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--cache", help="file of full evaluations (default: none is kept)")
     parser.add_argument("--threads", type=int, default=1)

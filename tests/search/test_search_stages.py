@@ -200,5 +200,5 @@ def test_the_history_tells_shares_apart(tmp_path):
 
 @pytest.mark.parametrize("shares", [(0.5, 0.25), (0.0,), (1.0,), (0.5, 0.5)])
 def test_stages_are_checked(shares):
-    with pytest.raises(ValueError, match="stages: shares of the images ascend"):
+    with pytest.raises(ValueError, match="stages: shares of the image passes ascend"):
         EvolutionSearch(SPACE, measured, **OPTIONS, stages=[Stage(share, measured) for share in shares])
