@@ -35,3 +35,7 @@ class SearchError(AlphaNetError, RuntimeError):
 
 class ExportError(AlphaNetError, RuntimeError):
     """A model cannot be exported as asked, or the exported file does not compute what the model does."""
+
+
+class StudyError(AlphaNetError, RuntimeError):
+    """A study cannot be run as asked, or some of its runs failed."""

@@ -21,7 +21,7 @@ ROWS = [
     {"evaluation"},
     {"weights", "export", "training", "search", "report"},
     {"recipes"},
-    {"nni_bridge"},
+    {"nni_bridge", "studies"},
     {"cli"},
 ]
 ROW_OF = {room: number for number, rooms in enumerate(ROWS) for room in rooms}

@@ -84,17 +84,15 @@ def _model_and_input(arguments: argparse.Namespace) -> tuple[Any, int, float]:
     import timm
     from timm.data import resolve_model_data_config
 
-    from ..models import AlphaNet
-
     try:
-        model = timm.create_model(arguments.subject, pretrained=True)
+        model: Any = timm.create_model(arguments.subject, pretrained=True)
     except RuntimeError as error:
         raise ValueError(f"{arguments.subject} is neither a folder nor a model with weights: {error}") from error
     if arguments.protocol == "timm":
         cfg = resolve_model_data_config(model)
         return model, cfg["input_size"][-1], cfg["crop_pct"]
-    if not isinstance(model, AlphaNet):
-        raise ValueError(f"--protocol paper is AlphaNet's, whose models resize inside; {arguments.subject} does not")
+    if not hasattr(model, "resize_input"):
+        raise ValueError(f"--protocol paper is for this package's models, which resize inside; not {arguments.subject}")
     if arguments.data == "digits":
         raise ValueError("--protocol paper crops photographs at 224 pixels; digits are measured with --protocol timm")
     model.resize_input = True

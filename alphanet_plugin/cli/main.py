@@ -8,13 +8,29 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import AlphaNetError
-from . import distill, evaluate, export, import_, models, nni, profile, publish, quickstart, search, train
+from . import (
+    distill,
+    evaluate,
+    export,
+    finetune,
+    import_,
+    models,
+    nni,
+    profile,
+    publish,
+    quickstart,
+    search,
+    study,
+    train,
+)
 from .process import prepare_process
 
-VERBS = (quickstart, train, distill, search, evaluate, publish, export, import_, profile, models, nni)
+VERBS = (
+    quickstart, train, distill, search, evaluate, publish, finetune, export, import_, profile, models, study, nni,
+)  # fmt: skip
 
-BUSY = ("quickstart", "train", "distill", "search", "publish", "evaluate", "import", "nni")
-"""The verbs that compute, and whose process is set up for it."""
+BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
+"""Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -23,6 +23,8 @@ def run(arguments: argparse.Namespace) -> None:
         for name, arch in entry_archs().items():
             print(f"{name:<18} {space.mflops(arch):8.1f} MFLOPs at {arch['resolution']} pixels")
         print("alphanet_subnet    any arch: timm.create_model('alphanet_subnet', arch=...)")
+        for name in ("us_mobilenet_v1", "us_mobilenet_v2"):
+            print(f"{name:<18} any width: timm.create_model('{name}', width=0.5)")
     entries = store.list_published()
     print(f"published in {store.home()}:" + ("" if entries else " nothing yet; `alphanet quickstart` fills it"))
     _print_entries(entries)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from ..shipped import shipped
+from ..shipped import shipped_config
 from ..spaces import Arch, SearchSpace
 
 if TYPE_CHECKING:
@@ -28,20 +28,6 @@ def read_run_config(path: str, overrides: list[str]) -> RunConfig:
     from ..config import RunConfig, read_config
 
     return read_config(RunConfig, shipped_config(path), overrides)
-
-
-def shipped_config(path: str) -> Path:
-    """The path, or where there is no such file and it begins with ``configs/``, the shipped file of that name."""
-    file = Path(path)
-    if not file.exists() and path.startswith("configs/"):
-        try:
-            return shipped(path)
-        except FileNotFoundError:
-            folder = shipped("configs")
-            files = sorted(folder.rglob("*.yaml"), key=lambda other: (len(other.parts), other))
-            known = ", ".join(f"configs/{other.relative_to(folder)}" for other in files)
-            raise FileNotFoundError(f"there is no {path}, here or among the shipped ones: {known}") from None
-    return file
 
 
 def read_arch_option(text: str, space: SearchSpace) -> Arch:

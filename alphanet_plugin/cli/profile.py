@@ -1,7 +1,9 @@
 """multiply-adds, parameters and latency of an arch
 
 alphanet profile a4
-alphanet profile 'resolution=192 width=16,16,24,...' --classes 10 --latency --batch 16"""
+alphanet profile 'resolution=192 width=16,16,24,...' --classes 10 --latency --batch 16
+alphanet profile 0.50x --space us_mobilenet_v2
+alphanet profile 'resolution=224 width=0.42' --space us_mobilenet_v1"""
 
 from __future__ import annotations
 
@@ -30,9 +32,10 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"arch        {arch}")
     print(f"MFLOPs      {space.mflops(arch, classes):,.3f} (multiply-adds / 1e6)")
     print(f"parameters  {space.params(arch, classes, idle_shortcuts=False):,}")
-    print(f"published   {space.params(arch, classes):,} parameters, counting shortcut kernels that nothing uses")
+    if space.cost(arch, classes).idle_params:
+        print(f"published   {space.params(arch, classes):,} parameters, counting shortcut kernels that nothing uses")
     if arguments.latency:
-        print(f"latency     {_latency(arch, arguments)}")
+        print(f"latency     {_latency(space, arch, arguments)}")
 
 
 def _space(arguments: argparse.Namespace) -> SearchSpace:
@@ -45,9 +48,9 @@ def _space(arguments: argparse.Namespace) -> SearchSpace:
     return get_space(arguments.space, resolutions=sides)
 
 
-def _latency(arch: Arch, arguments: argparse.Namespace) -> str:
+def _latency(space: SearchSpace, arch: Arch, arguments: argparse.Namespace) -> str:
     from ..evaluation import measure_latency
-    from ..models import alphanet_subnet
+    from ..models import build_static
 
-    model = alphanet_subnet(arch=arch, num_classes=arguments.classes).to(arguments.device)
+    model = build_static(space, arch, num_classes=arguments.classes).to(arguments.device)
     return str(measure_latency(model, (3, arch.resolution, arch.resolution), batch=arguments.batch))

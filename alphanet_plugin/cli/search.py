@@ -103,7 +103,8 @@ def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluate
 
         def on_evaluated(done: int, total: int, subnet: Evaluated) -> None:
             nonlocal best
-            best = max(best, subnet.metrics["top1"])
+            if subnet.share == 1:
+                best = max(best, subnet.metrics["top1"])
             advance(done, total, f"best {best:.2f} %")
 
         best = 0.0

@@ -1,5 +1,13 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
+from .divergences import DivergencesConfig, ExampleConfig
+from .finetune import (
+    FinetuneConfig,
+    FinetuneDataConfig,
+    FinetuneModelConfig,
+    FinetuneTrainingConfig,
+    RateSearchConfig,
+)
 from .loop import LoopConfig
 from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, TeacherConfig
 from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
@@ -22,11 +30,13 @@ from .schema import (
     TrainingConfig,
     UniformConfig,
 )
+from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig
 
 __all__ = [
-    "AdaptiveAlphaConfig", "AlphaConfig", "AttentiveConfig", "DataConfig", "EvaluationConfig", "KDConfig", "KLConfig",
-    "LoopConfig", "NetworkConfig", "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "PublishConfig",
-    "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "SymmetricKLConfig",
-    "TeacherConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
-    "to_dict", "to_yaml",
+    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
+    "EvaluationConfig", "ExampleConfig", "FinetuneConfig", "FinetuneDataConfig", "FinetuneModelConfig",
+    "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LoopConfig", "NetworkConfig", "NetworkRunConfig",
+    "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig", "ReverseKLConfig",
+    "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TeacherConfig",
+    "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping", "to_dict", "to_yaml",
 ]  # fmt: skip

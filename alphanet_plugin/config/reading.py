@@ -126,13 +126,11 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{where} takes a list, not {value!r}")
         return tuple(_convert(item, get_args(hint)[0], f"{where}[{place}]") for place, item in enumerate(value))
-    if origin is Mapping:
+    if origin in (dict, Mapping) or dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} holds keys and values, not {value!r}")
-        return dict(value)
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} holds keys and values, not {value!r}")
+        if origin in (dict, Mapping):  # values of any kind
+            return dict(value)
         return from_dict(hint, value, f"{where}.")  # type: ignore[arg-type]
     return _convert_scalar(value, hint, where)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from ..spaces import list_spaces
@@ -16,11 +17,11 @@ class SpaceConfig:
 
     Attributes:
         name: One of `alphanet_plugin.list_spaces()`.
-        resolutions: Candidates for the input's side in pixels, ascending.
+        resolutions: Candidates for the input's side in pixels, ascending; None for the space's own.
     """
 
     name: str = "attentive_nas"
-    resolutions: tuple[int, ...] = (192, 224, 256, 288)
+    resolutions: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         _require(self.name in list_spaces(), f"name must be one of {', '.join(list_spaces())}, not {self.name!r}")
@@ -32,7 +33,8 @@ class DataConfig:
 
     Attributes:
         name: ``digits`` (scikit-learn's, needs no download), ``folder`` (root/train/CLASS/*.jpg and root/val/CLASS), or
-            any name that `timm.data.create_dataset` takes.
+            any name that `timm.data.create_dataset` takes, or one of torchvision's that it lacks: ``torch/flowers102``,
+            ``torch/oxford_iiit_pet``, ``torch/food101``, ``torch/stanford_cars``, ``torch/fgvc_aircraft``.
         root: Folder of the data set.
         image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
@@ -40,6 +42,9 @@ class DataConfig:
             for none, ``crop`` for random resized crop and flip alone, or another of timm's ``auto_augment`` policies.
         search_fraction: Share of the training images held out for searching; by default a tenth (digits: a quarter).
         search_count: The same as a number of images; one of the two. 0 trains on all, and leaves none to search with.
+        mean: Subtracted of each channel of images in [0, 1]; by default ImageNet's (digits: their own).
+        std: Divides each channel then; by default ImageNet's (digits: their own).
+        interpolation: timm's name of how images are resized; by default ``bicubic``.
         workers: Loader processes of each rank.
     """
 
@@ -50,6 +55,9 @@ class DataConfig:
     augment: bool | str = True
     search_fraction: float | None = None
     search_count: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    interpolation: str | None = None
     workers: int = 0
 
     def __post_init__(self) -> None:
@@ -274,6 +282,10 @@ class SearchConfig:
         cost: What a Pareto set is taken by: ``mflops``, ``params``, or ``latency`` by a table measured on a device.
         latency_device: Where latency is measured, ``cpu`` or ``cuda``; of ``cost: latency`` only, as is the next.
         latency_batch: Images of a measured forward.
+        stages: Shares of the images, ascending, that candidates are evaluated on before some are evaluated in full.
+            Each stage passes on as many as let the next cost no more image passes (successive halving): with
+            ``[0.0625, 0.25]`` all are evaluated on a sixteenth, a quarter of them on a quarter, a sixteenth in full.
+            Only the last become parents and results. None for the published search.
     """
 
     min_mflops: float | None = None
@@ -289,8 +301,14 @@ class SearchConfig:
     cost: Literal["mflops", "params", "latency"] = "mflops"
     latency_device: Literal["cpu", "cuda"] = "cpu"
     latency_batch: int = 1
+    stages: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        shares = (0.0, *self.stages, 1.0)
+        _require(
+            all(low < high for low, high in pairwise(shares)),
+            f"stages must ascend between 0 and 1, such as [0.0625, 0.25], not {list(self.stages)}",
+        )
         _require(self.bin_mflops > 0, f"bin_mflops must be above 0, not {self.bin_mflops}")
         _require(self.latency_batch >= 1, f"latency_batch must be at least 1, not {self.latency_batch}")
 
@@ -301,12 +319,12 @@ class PublishConfig:
 
     Attributes:
         tag: The tag under which timm finds the weights, as in ``alphanet_a4.TAG``.
-        presets: Which presets.
+        presets: Which presets; None for all of the space's.
         front: How many subnets of the search's Pareto front, spread over its MFLOPs.
     """
 
     tag: str = "custom"
-    presets: tuple[str, ...] = ("a0", "a1", "a2", "a3", "a4", "a5", "a5_base", "a6")
+    presets: tuple[str, ...] | None = None
     front: int = 5
 
 

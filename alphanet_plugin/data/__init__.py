@@ -7,9 +7,10 @@ from .digit_augment import SmallAffine
 from .digits import test_digit
 from .erasing import ErasedImages
 from .evaluation import open_evaluation
+from .leading import LeadingImages, count_images
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
 from .mixing import SeededMixing
-from .repeatable import repeatable_batches
+from .repeatable import cached_gb, repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset
 from .splits import LabelledImages, Splits
@@ -20,6 +21,7 @@ __all__ = [
     "DrawnBeside",
     "ErasedImages",
     "LabelledImages",
+    "LeadingImages",
     "RunSampler",
     "SeededDataset",
     "SeededMixing",
@@ -27,6 +29,8 @@ __all__ = [
     "Splits",
     "build_splits",
     "cached_batches",
+    "cached_gb",
+    "count_images",
     "draw_loader",
     "eval_loader",
     "open_calibration",

@@ -1,9 +1,11 @@
 """Splits of a data set by its name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ConfigError
-from .digits import build_digits
+from .digits import DIGITS, build_digits
+from .normalisation import IMAGENET, normalised
 from .splits import Splits
 from .timm_splits import build_timm
 from .transforms import CROP_PCT
@@ -21,12 +23,16 @@ def build_splits(
     calibration_augment: bool = True,
     crop_pct: float | None = None,
     test_split: str = "validation",
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    interpolation: str | None = None,
 ) -> Splits:
     """Train, search, test and calibration parts of a data set.
 
     Args:
         name: "digits" (scikit-learn's, offline), "folder" (ROOT/train and ROOT/val of class folders), or a name that
-            `timm.data.create_dataset` knows and that is read by position ("torch/cifar10", "hfds/...").
+            `timm.data.create_dataset` knows and that is read by position ("torch/cifar10", "hfds/..."), or one of
+            `TORCHVISION_SETS`, which torchvision alone knows ("torch/flowers102").
         root: where the data lies; not for digits.
         image_size: side of the images in pixels.
         search_fraction: part of the training images that is held out for the search, stratified; by default a
@@ -38,12 +44,17 @@ def build_splits(
             `auto_augment` policies.
         calibration_augment: whether `calibration` augments as `train` does, which is what the papers do.
         crop_pct: evaluation crop over resized side; by default 0.875, and 1 for digits, which are not cropped.
-        test_split: timm's name of the test part; not for digits and "folder".
+        test_split: timm's name of the test part; not for digits, "folder" and torchvision's sets, which know theirs.
+        mean: what is subtracted of each channel of images in [0, 1], as a pretrained model wants it; by default
+            ImageNet's, and the digits' own for digits.
+        std: what divides them then; the same.
+        interpolation: timm's name of how images are resized; by default "bicubic", and so for digits whatever it says.
     """
     if image_size < 1:
         raise ConfigError(f"image_size must be a positive number of pixels, not {image_size}")
     if crop_pct is not None and not 0.0 < crop_pct <= 1.0:
         raise ConfigError(f"crop_pct must lie in (0, 1], not {crop_pct}")
+    normalisation = normalised(DIGITS if name == "digits" else IMAGENET, mean, std, interpolation)
     if name == "digits":
         if isinstance(augment, str):
             raise ConfigError(f"digits take augment true or false, not {augment!r}")
@@ -56,11 +67,12 @@ def build_splits(
             seed=seed,
             augment=augment,
             calibration_augment=calibration_augment,
+            normalisation=normalisation,
         )
     if name != "folder" and "/" not in name:
         raise ConfigError(
             f"data set {name!r} is not known; use 'digits', 'folder', or a timm name with a prefix such as "
-            "'torch/cifar10'"
+            "'torch/cifar10' or 'torch/flowers102'"
         )
     return build_timm(
         name,
@@ -73,4 +85,5 @@ def build_splits(
         calibration_augment=calibration_augment,
         crop_pct=CROP_PCT if crop_pct is None else crop_pct,
         test_split=test_split,
+        normalisation=normalisation,
     )

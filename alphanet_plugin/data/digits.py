@@ -11,11 +11,13 @@ from torch.utils.data import Dataset
 
 from ..errors import ConfigError
 from .digit_augment import SmallAffine
+from .normalisation import Normalisation
 from .splits import Splits
 from .stratified import Indices, held_out_count, stratified_holdout
 
 DIGITS_MEAN = (0.305, 0.305, 0.305)
 DIGITS_STD = (0.376, 0.376, 0.376)
+DIGITS = Normalisation(DIGITS_MEAN, DIGITS_STD)
 TEST_COUNT = 360  # a fifth
 SEARCH_FRACTION = 0.25  # of what the test leaves: 60/20/20
 
@@ -27,13 +29,19 @@ class DigitImages(Dataset[tuple[Tensor, int]]):
     search see what a published model is given.
     """
 
-    def __init__(self, positions: Indices, image_size: int, augment: Callable[[Tensor], Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        positions: Indices,
+        image_size: int,
+        augment: Callable[[Tensor], Tensor] | None = None,
+        normalisation: Normalisation = DIGITS,
+    ) -> None:
         self.positions = positions
         self.augment = augment
         self._pixels = [_enlarged_pixels(int(p), image_size) for p in positions]
         self._labels: list[int] = digit_labels()[positions].tolist()
-        self._mean = torch.tensor(DIGITS_MEAN).view(3, 1, 1)
-        self._std = torch.tensor(DIGITS_STD).view(3, 1, 1)
+        self._mean = torch.tensor(normalisation.mean).view(3, 1, 1)
+        self._std = torch.tensor(normalisation.std).view(3, 1, 1)
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -53,6 +61,7 @@ def build_digits(
     seed: int = 0,
     augment: bool = True,
     calibration_augment: bool = True,
+    normalisation: Normalisation = DIGITS,
 ) -> Splits:
     """Train, search and test parts of the digits: 60/20/20 unless told otherwise.
 
@@ -62,18 +71,18 @@ def build_digits(
     labels = digit_labels()[rest]
     count = held_out_count(len(rest), fraction=search_fraction, count=search_count, default=SEARCH_FRACTION)
     kept, held = stratified_holdout(labels, count, seed)
-    train = DigitImages(rest[kept], image_size, SmallAffine() if augment else None)
+    train = DigitImages(rest[kept], image_size, SmallAffine() if augment else None, normalisation)
     plain = augment and not calibration_augment
     return Splits(
         name="digits",
         train=train,
-        search=DigitImages(rest[held], image_size),
-        test=DigitImages(test, image_size),
-        calibration=DigitImages(rest[kept], image_size) if plain else train,
+        search=DigitImages(rest[held], image_size, None, normalisation),
+        test=DigitImages(test, image_size, None, normalisation),
+        calibration=DigitImages(rest[kept], image_size, None, normalisation) if plain else train,
         class_names=tuple(str(digit) for digit in range(10)),
         image_size=image_size,
-        mean=DIGITS_MEAN,
-        std=DIGITS_STD,
+        mean=normalisation.mean,
+        std=normalisation.std,
         crop_pct=1.0,
     )
 

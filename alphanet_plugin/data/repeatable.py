@@ -40,3 +40,10 @@ def repeatable_batches(
     order = np.random.default_rng(seed).permutation(len(images))[:count].tolist()
     part = cast(LabelledImages, Subset(cast(Any, images), order))
     return eval_loader(part, batch_size=batch_size, seed=seed, num_workers=num_workers)
+
+
+def cached_gb(batches: Iterable[Batch]) -> float:
+    """Memory that the images of batches from `repeatable_batches` take between passes, in GB."""
+    if not isinstance(batches, list):
+        return 0.0
+    return sum(images.numel() * images.element_size() for images, _ in batches) / 1e9

@@ -1,34 +1,35 @@
 """timm's transforms for photographs, as the papers train and evaluate."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from PIL import Image
-from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 
 from ..errors import ConfigError
+from .normalisation import IMAGENET, Normalisation
 from .posterize import allow_zero_bits
 
 Transform = Callable[[Image.Image], Tensor]
-"""RGB image -> float32 (3, S, S), normalised by ImageNet's mean and standard deviation."""
+"""RGB image -> float32 (3, S, S), normalised."""
 
 CROP_PCT = 0.875  # resize 256, crop 224
 CROP_ALONE = "crop"
 AUTO_AUGMENT = "v0"  # AutoAugment's ImageNet policy, the AlphaNet paper's
 
 
-def train_transform(image_size: int, augment: bool | str) -> Transform:
+def train_transform(image_size: int, augment: bool | str, normalisation: Normalisation = IMAGENET) -> Transform:
     """Random resized crop, flip and AutoAugment, or another of timm's policies ("rand-m9-mstd0.5") instead of it.
 
     "crop" is random resized crop and flip alone.
     """
     if augment == CROP_ALONE:
-        return _timm_transform(image_size, is_training=True, color_jitter=None)
+        return _timm_transform(image_size, normalisation, is_training=True, color_jitter=None)
     policy = AUTO_AUGMENT if isinstance(augment, bool) else augment
     try:
-        return _timm_transform(image_size, is_training=True, auto_augment=policy)
+        return _timm_transform(image_size, normalisation, is_training=True, auto_augment=policy)
     except (AssertionError, ValueError) as error:
         raise ConfigError(
             f"augment={augment!r} is not a policy of timm's auto_augment ({error}); "
@@ -36,17 +37,15 @@ def train_transform(image_size: int, augment: bool | str) -> Transform:
         ) from error
 
 
-def eval_transform(image_size: int, crop_pct: float) -> Transform:
+def eval_transform(image_size: int, crop_pct: float, normalisation: Normalisation = IMAGENET) -> Transform:
     """Resize the shorter edge to image_size / crop_pct, crop the centre."""
-    return _timm_transform(image_size, crop_pct=crop_pct)
+    return _timm_transform(image_size, normalisation, crop_pct=crop_pct)
 
 
-def _timm_transform(image_size: int, **options: Any) -> Transform:
+def _timm_transform(image_size: int, normalisation: Normalisation, **options: Any) -> Transform:
     transform: Any = create_transform(
         input_size=(3, image_size, image_size),
-        interpolation="bicubic",
-        mean=IMAGENET_DEFAULT_MEAN,
-        std=IMAGENET_DEFAULT_STD,
+        **asdict(normalisation),
         **options,
     )
     allow_zero_bits(transform.transforms)

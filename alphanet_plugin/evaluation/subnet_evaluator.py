@@ -1,16 +1,20 @@
 """Evaluate a subnet with its supernet's weights."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from ..data import LeadingImages, count_images
 from ..spaces import Arch
 from .accuracy import evaluate
 from .calibration import recalibrate_bn
 from .evaluator import Evaluator
 from .metrics import Metrics
+from .pointwise import pointwise_as_matmul
 
 
 class Extracts(Protocol):
@@ -52,10 +56,27 @@ class SubnetEvaluator(Evaluator):
             net.to(self.device)
         # Faster on CPU and with tensor cores, and the layout of the cached batches.
         net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        return recalibrate_bn(net, self.calibration_batches).eval()
+        with pointwise_as_matmul(net):
+            return recalibrate_bn(net, self.calibration_batches).eval()
 
     def __call__(self, arch: Arch) -> Metrics:
-        return evaluate(self.subnet(arch), self.evaluation_batches)
+        net = self.subnet(arch)
+        with pointwise_as_matmul(net):
+            return evaluate(net, self.evaluation_batches)
+
+    @property
+    def images_per_subnet(self) -> int:
+        """Image passes that a subnet takes, for BatchNorm and for accuracy."""
+        return count_images(self.calibration_batches) + count_images(self.evaluation_batches)
+
+    def on_share(self, share: float) -> SubnetEvaluator:
+        """The same on the first images of the same batches, a `share` of both kinds; nothing is copied."""
+        return SubnetEvaluator(
+            self.supernet,
+            LeadingImages(self.calibration_batches, share, whole=True),
+            LeadingImages(self.evaluation_batches, share),
+            self.device,
+        )
 
 
 def _reusable(name: str, batches: Iterable) -> Iterable:

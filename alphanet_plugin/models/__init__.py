@@ -3,19 +3,25 @@
 from . import narrow_mobilenets as _narrow_mobilenets  # noqa: F401
 from . import shufflenet_v2 as _shufflenet_v2  # noqa: F401
 from .alphanet import alphanet_subnet
-from .entries import entry_archs, refresh_entries
+from .entries import build_static, entry_archs, entry_name, refresh_entries
 from .entry import protocols
 from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
 from .network import AlphaNet
 from .read_arch import read_arch
+from .us_mobilenet_network import UsMobileNet, UsMobileNetV1, UsMobileNetV2
 
 __all__ = [
     "AlphaNet",
     "MBConvBlock",
     "Shortcut",
+    "UsMobileNet",
+    "UsMobileNetV1",
+    "UsMobileNetV2",
     "alphanet_subnet",
+    "build_static",
     "entry_archs",
+    "entry_name",
     "fuse",
     "protocols",
     "read_arch",

@@ -40,7 +40,9 @@ def refresh_alphanet() -> None:
 
 
 def _create(architecture: str, pretrained: bool, kwargs: dict[str, Any]) -> AlphaNet:
-    return create_entry(sys.modules[__name__], architecture, ARCHS, kwargs.pop("arch", None), pretrained, **kwargs)
+    return create_entry(
+        sys.modules[__name__], architecture, ARCHS, kwargs.pop("arch", None), pretrained, network=AlphaNet, **kwargs
+    )
 
 
 @register_model

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg
+from torch import nn
 
-from ..spaces import Arch
+from ..spaces import Arch, SearchSpace
 from ..store import Published
-from .network import AlphaNet
 from .published import choose_published, register_published
 from .read_arch import GivenArch, read_arch
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def entry_cfg(resolution: int, **changed: Any) -> dict[str, Any]:
@@ -49,8 +52,11 @@ def create_entry(
     archs: Mapping[str, Arch],
     arch: GivenArch | None,
     pretrained: bool,
+    *,
+    network: type[Network],
+    fields: Mapping[str, Any] | None = None,
     **kwargs: Any,
-) -> AlphaNet:
+) -> Network:
     """Build one entry of `module`, which holds timm's `default_cfgs`.
 
     Args:
@@ -59,15 +65,20 @@ def create_entry(
         archs: The archs of the module's entries by name.
         arch: What the caller gave; None means that the published weights or the name say it.
         pretrained: Whether to load weights.
+        network: The static network's class; its ``space_type`` says of which archs.
+        fields: What the caller said of the arch where not all of it is given.
         kwargs: timm's and the network's further arguments.
     """
+    space: type[SearchSpace] = network.space_type  # type: ignore[attr-defined]
+    read = partial(read_arch, space=space)
+    fields = fields or {}
     if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
         published = choose_published(register_published(module), architecture, kwargs, ask_hub=pretrained)
         if published is not None:
             if published.revision is not None:  # a copy from the hub, which may have come just now
                 register_published(module)
             model_args = _model_args(published)
-            arch = _published_arch(published, model_args.pop("arch", None), arch)
+            arch = _published_arch(published, model_args.pop("arch", None), arch, fields, read)
             kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag}
     if arch is None:
         arch = archs.get(architecture)
@@ -75,14 +86,14 @@ def create_entry(
         raise ValueError(
             f"{architecture} needs arch=...: an Arch, a dict of its fields, its printed form, or a YAML file's path"
         )
-    arch = read_arch(arch)
+    arch = read({**arch, **fields} if fields and isinstance(arch, Mapping) else arch)
     if kwargs.get("pretrained_cfg") is None:
         # Without weights nothing may depend on what the store holds, as timm's default (the first tag's cfg) would.
         own = module.default_cfgs[architecture].cfgs[""].to_dict()
         own.update({key: value for key, value in entry_cfg(arch.resolution).items() if key in _OF_RESOLUTION})
         kwargs["pretrained_cfg"] = {**own, "architecture": architecture}
     return build_model_with_cfg(
-        AlphaNet,
+        network,
         architecture,
         pretrained,
         arch=arch,
@@ -104,8 +115,19 @@ def _is_tag(pretrained_cfg: Any) -> bool:
     return isinstance(pretrained_cfg, str) and bool(pretrained_cfg)
 
 
-def _published_arch(published: Published, own: GivenArch | None, given: GivenArch | None) -> GivenArch | None:
+def _published_arch(
+    published: Published,
+    own: GivenArch | None,
+    given: GivenArch | None,
+    fields: Mapping[str, Any],
+    read: Callable[[GivenArch], Arch],
+) -> GivenArch | None:
     """The arch that the weights have; ValueError if the caller asks for another."""
-    if own is not None and given is not None and read_arch(given) != read_arch(own):
-        raise ValueError(f"{published.name} has arch {read_arch(own)}, not {read_arch(given)}; leave arch out")
-    return given if own is None else own
+    if own is None:
+        return given
+    if given is not None and read(given) != read(own):
+        raise ValueError(f"{published.name} has arch {read(own)}, not {read(given)}; leave arch out")
+    for name, value in fields.items():
+        if read(own)[name] != value:
+            raise ValueError(f"{published.name} has {name} {read(own)[name]}, not {value}; leave {name} out")
+    return own

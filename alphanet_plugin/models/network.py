@@ -9,7 +9,7 @@ from timm.models._features import feature_take_indices
 from torch import nn
 from torch.nn import functional as F
 
-from ..spaces import AttentiveNASSpace, NetworkSpec
+from ..spaces import AttentiveNASSpace, NetworkSpec, SearchSpace
 from .mbconv import build_block
 from .read_arch import GivenArch, read_arch
 
@@ -42,6 +42,7 @@ class AlphaNet(nn.Module):
     """
 
     __jit_unused_properties__: ClassVar[list[str]] = ["_model_args"]
+    space_type: ClassVar[type[SearchSpace]] = AttentiveNASSpace
 
     def __init__(
         self,

@@ -7,16 +7,17 @@ from typing import Any
 
 import yaml
 
-from ..spaces import Arch, AttentiveNASSpace
+from ..spaces import Arch, AttentiveNASSpace, SearchSpace, UsMobileNetSpace
 
 GivenArch = Arch | Mapping[str, Any] | str | PathLike[str]
 
 
-def read_arch(arch: GivenArch) -> Arch:
-    """A checked arch of the AttentiveNAS space, at any resolution.
+def read_arch(arch: GivenArch, space: type[SearchSpace] = AttentiveNASSpace) -> Arch:
+    """A checked arch of a space, at any resolution, and of a slimmable one at any width.
 
     Args:
         arch: An `Arch`, a dict of its fields, its printed form, or the path of a YAML or JSON file that holds the dict.
+        space: Which space.
 
     Raises:
         ValueError: It is none of these, or no arch of the space; the message names the gene and its candidates.
@@ -26,9 +27,14 @@ def read_arch(arch: GivenArch) -> Arch:
         arch = _read_text(arch)
     checked = Arch(arch)
     resolution = checked.get("resolution")
-    if not isinstance(resolution, int) or resolution < 1:
+    if not isinstance(resolution, (int, float)) or resolution < 1 or resolution != int(resolution):
         raise ValueError(f"an arch needs its resolution, one whole number of pixels, not {resolution!r}")
-    return AttentiveNASSpace(resolutions=(resolution,)).validate(checked)
+    if issubclass(space, UsMobileNetSpace):
+        width = checked.get("width")
+        if isinstance(width, tuple) or width is None or not width > 0:
+            raise ValueError(f"an arch of {space.name} needs its width, one number above 0, not {width!r}")
+        return space((int(resolution),), widths=(width, width)).validate(checked)
+    return space(resolutions=(int(resolution),)).validate(checked)  # type: ignore[call-arg]
 
 
 def _read_text(given: str | PathLike[str]) -> Mapping[str, Any]:
@@ -42,5 +48,5 @@ def _read_text(given: str | PathLike[str]) -> Mapping[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{text} is no YAML file: {' '.join(str(error).split())}") from error
     if not isinstance(fields, Mapping):
-        raise ValueError(f"{text} must hold the fields of an arch (resolution, width, depth, ...), not {fields!r:.60}")
+        raise ValueError(f"{text} must hold the fields of an arch (resolution, width, ...), not {fields!r:.60}")
     return fields

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..spaces import Arch, SearchSpace
-from ..spaces.gene import Gene
+from ..spaces import AnyGene, Arch, SearchSpace
+from ..spaces.arch import Number
 
 
-def open_genes(space: SearchSpace) -> list[Gene]:
+def open_genes(space: SearchSpace) -> list[AnyGene]:
     """The genes with more than one candidate."""
     return [gene for gene in space.genes if len(gene.choices) > 1]
 
@@ -20,7 +20,8 @@ def arch_of(space: SearchSpace, sample: Mapping[str, Any]) -> Arch:
     return space.from_values(sample.get(gene.name, gene.choices[0]) for gene in space.genes)
 
 
-def sample_of(space: SearchSpace, arch: Arch) -> dict[str, int]:
-    """The sample of an arch."""
-    values = dict(zip((gene.name for gene in space.genes), space.values(arch), strict=True))
+def sample_of(space: SearchSpace, arch: Arch) -> dict[str, Number]:
+    """The sample of an arch; of a continuous gene's values the candidate that makes the same network."""
+    columns = zip(space.genes, space.values_batch([arch]).T, strict=True)
+    values = {gene.name: gene.choices[gene.indices(column)[0]] for gene, column in columns}
     return {gene.name: values[gene.name] for gene in open_genes(space)}

@@ -8,7 +8,11 @@ from .building import (
     build_sampler,
     build_space,
     build_trainer,
+    complete_identity,
+    forget_accelerator,
+    run_identity,
 )
+from .finetune import FinetuneFolder, ImageForm, check_same_transfer, image_form, network_run_of, write_finetune_config
 from .network_run import (
     build_network_accelerator,
     build_network_data,
@@ -37,10 +41,11 @@ from .trained_run import (
 )
 
 __all__ = [
-    "Deployment", "RunFolder", "SearchCost", "SearchPlan", "TrainedRun", "build_accelerator", "build_cost",
-    "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_network_accelerator", "build_network_data",
-    "build_network_trainer", "build_sampler", "build_search", "build_space", "build_trainer", "check_latency_table",
-    "cost_of_run", "create_network", "create_teacher", "finish_network", "network_identity", "open_run", "publish_run",
-    "read_search_plan", "run_network", "search_batches", "search_fingerprint", "search_options", "search_results",
-    "to_publish", "write_run_config",
+    "Deployment", "FinetuneFolder", "ImageForm", "RunFolder", "SearchCost", "SearchPlan", "TrainedRun",
+    "build_accelerator", "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model",
+    "build_network_accelerator", "build_network_data", "build_network_trainer", "build_sampler", "build_search",
+    "build_space", "build_trainer", "check_latency_table", "check_same_transfer", "complete_identity", "cost_of_run",
+    "create_network", "create_teacher", "finish_network", "forget_accelerator", "image_form", "network_identity",
+    "network_run_of", "open_run", "publish_run", "read_search_plan", "run_identity", "run_network", "search_batches",
+    "search_fingerprint", "search_options", "search_results", "to_publish", "write_finetune_config", "write_run_config",
 ]  # fmt: skip

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState, GradientState
 from accelerate.utils import set_seed
 
 from ..config import (
@@ -22,9 +23,11 @@ from ..config import (
     NoKDConfig,
     ReverseKLConfig,
     RunConfig,
+    SpaceConfig,
     SymmetricKLConfig,
     UniformConfig,
     differences,
+    from_dict,
     to_dict,
 )
 from ..data import Splits, build_splits, train_loader
@@ -63,8 +66,9 @@ _KD_LOSSES: dict[type, Callable[..., KDLoss]] = {
 
 
 def build_space(config: RunConfig) -> SearchSpace:
-    """The search space."""
-    return get_space(config.space.name, resolutions=config.space.resolutions)
+    """The search space, at its own resolutions where the configuration names none."""
+    resolutions = config.space.resolutions
+    return get_space(config.space.name, **({} if resolutions is None else {"resolutions": resolutions}))
 
 
 @lru_cache(maxsize=8)
@@ -77,7 +81,7 @@ def build_data(config: RunConfig, image_size: int | None = None) -> Splits:
 def build_model(config: RunConfig, num_classes: int) -> Supernet:
     """The supernet, resizing images to each arch's resolution inside the network, in the fast memory format."""
     supernet = build_supernet(
-        cast(Any, build_space(config)),
+        build_space(config),
         num_classes=num_classes,
         resize_input=True,
         drop_rate=config.training.drop_rate,
@@ -145,6 +149,12 @@ def open_accelerator(
         )
     except ValueError as error:
         raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
+
+
+def forget_accelerator() -> None:
+    """Let the next `build_accelerator` of this process start afresh, with another mixed precision for one."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate offers no other way
+    GradientState._reset_state()
 
 
 def build_trainer(
@@ -223,7 +233,7 @@ def build_trainer(
 
 def run_identity(config: RunConfig) -> dict[str, Any]:
     """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
-    values = to_dict(config)
+    values = {**to_dict(config), "space": build_space(config).to_config()}
     for key in ("output", "evaluation", "search", "publish"):
         del values[key]
     for key in ("save_every", "keep_checkpoints", "tracker"):
@@ -233,15 +243,28 @@ def run_identity(config: RunConfig) -> dict[str, Any]:
     return values
 
 
+def complete_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept `run_identity` with the keys that have come into configurations since then, at their defaults."""
+    known = {key: value for key, value in identity["space"].items() if key in SpaceConfig.__dataclass_fields__}
+    try:
+        return run_identity(from_dict(RunConfig, {**identity, "space": known, "output": ""}))
+    except ConfigError:  # a key that is no more, or a value that is no longer allowed
+        return dict(identity)
+
+
 def check_same_run(config: RunConfig, folder: RunFolder) -> None:
     """ConfigError if the folder holds a run whose weights come of another configuration."""
-    check_same_identity(run_identity(config), folder)
+    check_same_identity(run_identity(config), folder, complete_identity)
 
 
-def check_same_identity(identity: dict[str, Any], folder: RunFolder) -> None:
-    """ConfigError if the folder holds a run of another identity."""
+def check_same_identity(
+    identity: dict[str, Any],
+    folder: RunFolder,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+) -> None:
+    """ConfigError if the folder holds a run of another identity, of which `complete` makes one of today's keys."""
     latest = latest_checkpoint(folder.checkpoints)
-    changed = differences(read_state(latest)["identity"], identity) if latest else []
+    changed = differences(complete(read_state(latest)["identity"]), identity) if latest else []
     if changed:
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "

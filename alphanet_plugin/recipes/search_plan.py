@@ -47,7 +47,7 @@ def read_search_plan(
 
     Raises:
         CheckpointError: There is no run, or it has no checkpoint yet.
-        ConfigError: A preset is not the space's, or the cost is latency.
+        ConfigError: A preset is not the space's, the cost is latency, or the evaluation is staged.
     """
     folder, config, checkpoint = open_checkpoint(path)
     space = build_space(config)
@@ -60,6 +60,11 @@ def read_search_plan(
         raise ConfigError(
             "cost: latency is that of one machine, and trials may run on many; take mflops or params here, "
             f"or `alphanet search {folder.path} --latency {config.search.latency_device}`"
+        )
+    if config.search.stages:
+        raise ConfigError(
+            "stages: trials evaluate their subnet in full; give stages: [] here, "
+            f"or `alphanet search {folder.path} --set search.stages={list(config.search.stages)}`"
         )
     options = search_options(config, space, num_classes)
     cost = build_cost(config, folder, space, num_classes).of
@@ -87,8 +92,8 @@ def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Ru
 
 def search_options(config: RunConfig, space: SearchSpace, num_classes: int) -> dict[str, Any]:
     """Arguments of `EvolutionRounds` but the cost; where the configuration names no bounds, those of the space."""
-    of_cost = ("cost", "latency_device", "latency_batch")
-    options = {key: value for key, value in asdict(config.search).items() if key not in of_cost}
+    built = ("cost", "latency_device", "latency_batch", "stages")
+    options = {key: value for key, value in asdict(config.search).items() if key not in built}
     for name, arch in (("min_mflops", space.smallest()), ("max_mflops", space.largest())):
         if options[name] is None:
             options[name] = space.mflops(arch, num_classes)

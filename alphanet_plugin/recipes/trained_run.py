@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from ..config import NetworkRunConfig, RunConfig, to_yaml
-from ..data import LabelledImages, Splits, repeatable_batches
+from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, SubnetEvaluator, evaluate
-from ..search import Evaluated, EvolutionSearch, SearchHistory, mflops_cost, pareto_front, pick_spread
+from ..models import entry_name
+from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, mflops_cost, pareto_front, pick_spread
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
@@ -91,8 +92,7 @@ def search_batches(config: RunConfig, splits: Splits) -> tuple[Iterable[Any], It
     """Training images for BatchNorm during a search, and the search images."""
     if not len(splits.search):
         raise ConfigError("data.search_count: 0 leaves no images to search with; hold some out and train anew")
-    count = config.evaluation.search_calibration_batches
-    return _batches(config, splits.calibration, count), _batches(config, splits.search, None)
+    return _batches(config, splits.calibration, config.evaluation.search_calibration_batches, splits.search)
 
 
 def build_search(
@@ -118,6 +118,7 @@ def build_search(
         history=SearchHistory(run.folder.history, search_fingerprint(run)),
         initial=initial,
         on_evaluated=on_evaluated,
+        stages=[Stage(share, evaluator.on_share(share)) for share in run.config.search.stages],
         cost=cost.of,
         **options,
     )
@@ -153,17 +154,18 @@ def to_publish(run: TrainedRun) -> dict[str, Arch]:
         SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
     """
     settings, presets = run.config.publish, run.space.presets
-    for name in settings.presets:
+    wanted = tuple(presets) if settings.presets is None else settings.presets
+    for name in wanted:
         if name not in presets:
             raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
-    chosen = {f"alphanet_{name}.{settings.tag}": presets[name] for name in settings.presets}
+    chosen = {entry_name(run.space, settings.tag, name): presets[name] for name in wanted}
     results = search_results(run) if settings.front else []
     cost = cost_of_run(run, measuring=False).of if results else mflops_cost
     front = pareto_front(results, cost=cost)
     for subnet in pick_spread(front, settings.front, cost=cost) if front else []:
         if subnet.arch not in chosen.values():
             size = f"{subnet.mflops:.1f}".replace(".", "p")
-            chosen[f"alphanet_subnet.{settings.tag}_{size}m"] = subnet.arch
+            chosen[f"{entry_name(run.space, settings.tag)}_{size}m"] = subnet.arch
     return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
 
 
@@ -178,11 +180,8 @@ class Deployment:
     def __init__(self, run: TrainedRun, resolution: int):
         settings = run.config.evaluation
         self.splits = build_data(run.config, image_size=resolution)
-        self.evaluator = SubnetEvaluator(
-            _Deployed(run.supernet),
-            _batches(run.config, self.splits.calibration, settings.calibration_batches),
-            _batches(run.config, self.splits.test, None),
-        )
+        batches = _batches(run.config, self.splits.calibration, settings.calibration_batches, self.splits.test)
+        self.evaluator = SubnetEvaluator(_Deployed(run.supernet), *batches)
 
     def measure(self, arch: Arch) -> tuple[nn.Module, Metrics]:
         """The recalibrated subnet, and its figures on the test images."""
@@ -231,14 +230,11 @@ class _Deployed:
         return subnet
 
 
-def _batches(config: RunConfig, images: LabelledImages, limit: int | None) -> Iterable[Any]:
-    """`limit` whole batches for calibration, all images if None; kept in memory where they fit."""
+def _batches(
+    config: RunConfig, calibration: LabelledImages, limit: int, evaluation: LabelledImages
+) -> tuple[Iterable[Any], Iterable[Any]]:
+    """`limit` whole batches for BatchNorm, and all images for accuracy; both in memory where together they fit."""
     settings = config.evaluation
-    return repeatable_batches(
-        images,
-        batch_size=settings.batch_size,
-        limit=limit,
-        cache_gb=settings.cache_gb,
-        seed=config.seed,
-        num_workers=config.data.workers,
-    )
+    options = {"batch_size": settings.batch_size, "seed": config.seed, "num_workers": config.data.workers}
+    first = repeatable_batches(calibration, limit=limit, cache_gb=settings.cache_gb, **options)
+    return first, repeatable_batches(evaluation, cache_gb=settings.cache_gb - cached_gb(first), **options)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,19 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .canvas import FAINT, FONT, check_png, legend_style, new_axes, new_figure, write_picture
 from .label_placement import place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
-
-_INK, _FAINT, _GRID = "#1b2733", "#66727f", "#e3e8ed"
 _EARLY, _LATE = "#c3d2e0", "#2f6f9f"
 _FRONT, _PRESET, _PUBLISHED = "#0f4c75", "#e07b1a", "#c2264b"
 _PRESET_TEXT = "#b3590a"  # darker, to be read on white
-_FONT = "DejaVu Sans"  # comes with matplotlib
 
 
 class Measured(Protocol):
@@ -72,16 +66,15 @@ def plot_pareto(
     Raises:
         ValueError: There is nothing to show, a metric is missing or not finite, or the path is not a PNG's.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"the picture is a PNG; {path.name!r} should end in .png")
+    path = check_png(path)
     groups = [points, list((presets or {}).values()), list((published or {}).values())]
     dots, preset_dots, published_dots = (_coordinates(group, metric, cost) for group in groups)
     everything = np.concatenate([dots, preset_dots, published_dots])
     if not len(everything):
         raise ValueError("there is no subnet to plot")
 
-    figure, axes = _canvas(title, subtitle, xlabel, ylabel)
+    figure = new_figure(title, subtitle)
+    axes = new_axes(figure, xlabel, ylabel, top=0.86 if subtitle else 0.9)
     _set_limits(axes, everything, floor=min(_floor(dots), *everything[len(dots) :, 1], np.inf))
     num_below = _draw_points(axes, dots)
     _draw_legend(axes, len(dots), num_below, bool(presets), bool(published))
@@ -92,7 +85,7 @@ def plot_pareto(
     names = [*(presets or {}), *(published or {})]
     colors = [_PRESET_TEXT] * len(preset_dots) + [_PUBLISHED] * len(published_dots)
     _draw_labels(axes, names, colors, np.concatenate([preset_dots, published_dots]), front, dots)
-    _write(figure, path)
+    write_picture(figure, path)
     return path
 
 
@@ -113,27 +106,6 @@ def _front(dots: NDArray[np.float64]) -> NDArray[np.float64]:
     dots = dots[np.lexsort((-dots[:, 1], dots[:, 0]))]
     best_before = np.concatenate([[-np.inf], np.maximum.accumulate(dots[:, 1])[:-1]])
     return dots[dots[:, 1] > best_before]
-
-
-def _canvas(title: str, subtitle: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.085, 0.115, 0.885, 0.745 if subtitle else 0.785), facecolor="white")
-    text: dict[str, Any] = {"family": _FONT, "color": _INK, "parse_math": False}
-    figure.text(0.085, 0.945, title, fontsize=14, fontweight="bold", va="center", **text)
-    figure.text(0.085, 0.895, subtitle, fontsize=9, va="center", **{**text, "color": _FAINT})
-    axes.set_xlabel(xlabel, fontsize=9.5, labelpad=6, **text)
-    axes.set_ylabel(ylabel, fontsize=9.5, labelpad=6, **text)
-    axes.grid(True, color=_GRID, linewidth=0.8, linestyle="-")
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=_FAINT, labelsize=9, length=0, pad=5, labelfontfamily=_FONT)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color("#b9c2cb")
-    return figure, axes
 
 
 def _floor(dots: NDArray[np.float64]) -> float:
@@ -203,7 +175,7 @@ def _draw_legend(axes: Axes, num_points: int, num_below: int, presets: bool, pub
             (shades, f"{num_points:,} evaluated subnets, first to last" if num_points > 1 else "1 evaluated subnet")
         )
     if num_below:
-        entries.append((mark("v", _FAINT, 5.5), f"{num_below:,} of them below {axes.get_ylim()[0]:.3g}"))
+        entries.append((mark("v", FAINT, 5.5), f"{num_below:,} of them below {axes.get_ylim()[0]:.3g}"))
     entries.append((Line2D([], [], color=_FRONT, linewidth=1.7, marker="o", markersize=4), "Pareto front"))
     if presets:
         entries.append((mark("D", _PRESET, 6), "presets"))
@@ -211,8 +183,7 @@ def _draw_legend(axes: Axes, num_points: int, num_below: int, presets: bool, pub
         entries.append((mark("*", _PUBLISHED, 10), "published"))
     handles, labels = zip(*entries, strict=True)
     axes.legend(
-        handles, labels, loc="lower right", framealpha=0.9, edgecolor="none", facecolor="white", labelcolor=_INK,
-        prop={"family": _FONT, "size": 9}, handletextpad=0.7, borderpad=0.7, labelspacing=0.6, handlelength=2.2,
+        handles, labels, loc="lower right", **legend_style(),
         handler_map={tuple: HandlerTuple(ndivide=None, pad=0.3)}, bbox_to_anchor=(1, 0.045 if num_below else 0),
     ).set_zorder(6)  # fmt: skip
 
@@ -243,7 +214,7 @@ def _draw_labels(
 
     texts = [
         axes.text(
-            x, y, name, fontsize=9, fontweight="bold", family=_FONT, color=color, ha="center", va="center", zorder=7,
+            x, y, name, fontsize=9, fontweight="bold", family=FONT, color=color, ha="center", va="center", zorder=7,
             parse_math=False,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
@@ -270,18 +241,3 @@ def _along(line: NDArray[np.float64], spacing: float = 6.0) -> NDArray[np.float6
     lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
     places = np.arange(0.0, lengths[-1], spacing)
     return np.stack([np.interp(places, lengths, line[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def _write(figure: Figure, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    picture = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(picture)  # not savefig, which the caller's settings may crop or resize
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(picture.getvalue())
-        os.replace(beside, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()

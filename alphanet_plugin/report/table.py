@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .markdown import markdown_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -81,14 +83,7 @@ def print_table(rows: Sequence[SubnetRow], *, title: str | None = None, console:
 
 def markdown_table(rows: Sequence[SubnetRow]) -> str:
     """The same table in Markdown, readable as plain text too; ends with a newline."""
-    lines = [[cell.replace("|", "\\|") for cell in line] for line in _cells(rows)]
-    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
-    header, *cells = (
-        [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        for line in lines
-    )
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "".join(f"| {' | '.join(line)} |\n" for line in [header, rule, *cells])
+    return markdown_lines(_cells(rows))
 
 
 def _cells(rows: Sequence[SubnetRow]) -> list[list[str]]:

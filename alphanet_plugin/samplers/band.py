@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ class Band:
 
     Draws are independent, with replacement, and uniform over exactly these archs. `CostChain` draws uniformly from the
     archs whose multiply-adds, in coarse steps, touch the band, and those outside it are drawn again; where its steps
-    hold few archs, they are enumerated instead.
+    hold few archs, they are enumerated instead. Of a continuous gene each different network counts as one arch.
 
     Args:
         space: The search space.
@@ -54,13 +55,13 @@ class Band:
             math.floor(max(self.low * 1e6, least)) - 1, math.ceil(min(self.high * 1e6, greatest)) + 1
         )
         self._size = self._chain.count(*self._steps)
-        self._all: NDArray[np.int64] | None = None
+        self._all: NDArray[Any] | None = None
         if self._size <= ENUMERATED:
             self._all = self._inside(self._chain.unrank(np.arange(self._size), *self._steps))
             if not len(self._all):
                 raise ValueError(self._empty())
 
-    def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    def sample(self, count: int, rng: np.random.Generator) -> NDArray[Any]:
         """Values (count, genes).
 
         Raises:
@@ -73,7 +74,7 @@ class Band:
             self.drawn += count
             self.accepted += count
             return self._all[rng.integers(0, len(self._all), size=count)]
-        found = [np.empty((0, len(self.space.genes)), dtype=np.int64)]
+        found = [np.empty((0, len(self.space.genes)), dtype=self.space.values_dtype)]
         drawn = accepted = 0
         while accepted < count:
             share = max(1, accepted) / drawn if drawn else 1.0
@@ -91,7 +92,7 @@ class Band:
         self.accepted += accepted
         return np.concatenate(found)[:count]
 
-    def _inside(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _inside(self, values: NDArray[Any]) -> NDArray[Any]:
         mflops = self.space.mflops_batch(values, self.num_classes)
         return values[(mflops >= self.low) & (mflops <= self.high)]
 

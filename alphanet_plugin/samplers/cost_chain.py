@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,13 +26,13 @@ class _Link(NamedTuple):
         steps: int64 (S, R), the part's multiply-adds above its least, in whole steps, rounded down.
         after: int64 (S, R), the state that the next part begins in.
         genes: The genes that occur here first.
-        values: int64 (R, len(genes)), their candidates.
+        values: (R, len(genes)), their candidates.
     """
 
     steps: NDArray[np.int64]
     after: NDArray[np.int64]
     genes: list[int]
-    values: NDArray[np.int64]
+    values: NDArray[Any]
 
 
 class CostChain:
@@ -59,7 +59,7 @@ class CostChain:
     def __init__(self, space: SearchSpace, num_classes: int = 1000):
         if space.num_archs >= 2**63:
             raise ValueError(f"space {space.name} holds {space.num_archs:.1e} archs; they are counted below 2^63 only")
-        self._choices = [np.asarray(gene.choices, dtype=np.int64) for gene in space.genes]
+        self._choices = [np.asarray(gene.choices, dtype=space.values_dtype) for gene in space.genes]
         parts = space.mac_parts(num_classes)
         costless = sorted(set(range(len(space.genes))) - {gene for part in parts for gene in part.genes})
         parts = [*parts, *(MacPart((gene,), np.zeros(len(self._choices[gene]), dtype=np.int64)) for gene in costless)]
@@ -82,9 +82,9 @@ class CostChain:
         begin, end = self._below[0][0, ends]
         return max(0, int(end - begin))
 
-    def unrank(self, places: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
+    def unrank(self, places: NDArray[np.int64], first: int, last: int) -> NDArray[Any]:
         """Values (n, genes) of the archs at places (n,), each from 0 to below ``count(first, last)``."""
-        values = np.empty((len(places), len(self._choices)), dtype=np.int64)
+        values = np.empty((len(places), len(self._choices)), dtype=self._choices[0].dtype)
         for begin in range(0, len(places), CHUNK):
             self._unrank(places[begin : begin + CHUNK], first, last, values[begin : begin + CHUNK])
         return values
@@ -111,7 +111,7 @@ class CostChain:
                 return place.reshape(shape)
 
             macs = part.macs[joint(part.genes)]
-            values = np.empty((shape[1], len(new)), dtype=np.int64)
+            values = np.empty((shape[1], len(new)), dtype=self._choices[0].dtype)
             for column, gene in enumerate(new):
                 values[:, column] = self._choices[gene][indices[gene][: shape[1]]]
             steps = (macs - part.macs.min()) // self.step
@@ -140,7 +140,7 @@ class CostChain:
             below.append(_sums(ways))
         return below[::-1]
 
-    def _unrank(self, places: NDArray[np.int64], first: int, last: int, values: NDArray[np.int64]) -> None:
+    def _unrank(self, places: NDArray[np.int64], first: int, last: int, values: NDArray[Any]) -> None:
         rows = np.arange(len(places))
         state = np.zeros(len(places), dtype=np.int64)
         spent = np.zeros(len(places), dtype=np.int64)

@@ -5,12 +5,14 @@ from .evaluated import Evaluated
 from .evolution import EvolutionSearch
 from .evolution_rounds import EvolutionRounds, next_batch
 from .history import HistoryEntry, SearchHistory, read_history
+from .hypervolume import hypervolume
 from .parents import select_parents
 from .pareto import best_of_bins, best_under, pareto_front, pick_spread
 from .proposals import Proposals
+from .stages import Stage, num_promoted, promote
 
 __all__ = [
-    "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Proposals", "SearchHistory",
-    "best_of_bins", "best_under", "mflops_cost", "next_batch", "params_cost", "pareto_front", "pick_spread",
-    "read_history", "select_parents",
+    "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Proposals", "SearchHistory", "Stage",
+    "best_of_bins", "best_under", "hypervolume", "mflops_cost", "next_batch", "num_promoted", "params_cost",
+    "pareto_front", "pick_spread", "promote", "read_history", "select_parents",
 ]  # fmt: skip

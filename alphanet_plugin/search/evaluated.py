@@ -16,11 +16,14 @@ class Evaluated:
         arch: The subnet.
         mflops: Multiply-adds / 1e6 at the arch's resolution.
         metrics: What the evaluator gave, such as top1, top5 and loss, in the evaluator's units.
+        share: Of the images that it was evaluated on, 0..1. Figures of different shares do not compare; what is below
+            1 only chooses who is evaluated in full.
     """
 
     arch: Arch
     mflops: float
     metrics: Mapping[str, float] = field(hash=False)
+    share: float = 1.0
 
     def score(self, metric: str) -> float:
         """The metric that a search ranks by: finite, and the higher the better.

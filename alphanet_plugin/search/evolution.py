@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..spaces import Arch
 from .evaluated import Evaluated
-from .evolution_rounds import EvolutionRounds, next_batch
+from .evolution_rounds import GIVEN, EvolutionRounds, Proposal, next_batch
 from .history import HistoryEntry, SearchHistory
+from .stages import Stage, num_promoted, promote
 
 if TYPE_CHECKING:
     from ..evaluation import Metrics
@@ -23,11 +25,16 @@ class EvolutionSearch(EvolutionRounds):
     history repeats the evaluated part without evaluating and goes on as if it had never stopped. It may have more
     rounds then; other sizes or another seed lead elsewhere, and still use what the history knows.
 
+    With `stages` a round's candidates are all evaluated by the first, the most promising of them by the next, and
+    what is left in full. Only those evaluated in full may become parents and are results, so figures of different
+    shares of the images are never compared. `initial` subnets are evaluated in full at once.
+
     Attributes:
         evaluate: Measures a subnet, as an `evaluation.Evaluator` does; a mapping of names to numbers will do.
         history: Where results are kept and found again.
-        on_evaluated: Called after each subnet, evaluated now or found in the history, with its number from 1, the
-            total `num_evaluations`, and the subnet.
+        on_evaluated: Called after each evaluation, done now or found in the history, with its number from 1, the
+            total `num_evaluations`, and the subnet with its share of the images.
+        stages: Evaluations on a part of the images, ascending in their share; see `promote`.
 
     The others are those of `EvolutionRounds`.
     """
@@ -35,9 +42,23 @@ class EvolutionSearch(EvolutionRounds):
     evaluate: Callable[[Arch], Mapping[str, float] | Metrics]
     history: SearchHistory | None = field(default=None, kw_only=True)
     on_evaluated: Callable[[int, int, Evaluated], None] | None = field(default=None, kw_only=True)
+    stages: Sequence[Stage] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = [stage.share for stage in self.stages] + [1.0]
+        if not all(0 < low < high for low, high in pairwise(shares)):
+            raise ValueError(f"stages: shares of the images ascend from above 0 to below 1, got {shares[:-1]}")
+
+    @property
+    def num_evaluations(self) -> int:
+        """Evaluations of all rounds and stages, unless they end early."""
+        children = self.num_crossovers + self.num_mutations
+        rounds = [self.num_random] + [children] * (self.num_rounds - 1)
+        return len(self.initial) + sum(sum(self._stage_sizes(count)) for count in rounds if count)
 
     def run(self) -> list[Evaluated]:
-        """Every subnet of the search, in order.
+        """Every subnet that was evaluated in full, in order.
 
         Raises:
             SearchError: No arch was found within the range, a metric cannot be ranked, or the history cannot be
@@ -45,23 +66,52 @@ class EvolutionSearch(EvolutionRounds):
         """
         rounds, number = self.rounds(), 0
         done: list[Evaluated] = []
+        self._evaluations = 0
         batch = next_batch(rounds)
         while batch is not None:
-            for arch, origin in batch:
-                done.append(self._measure(arch, number, origin))
-                if self.on_evaluated:
-                    self.on_evaluated(len(done), self.num_evaluations, done[-1])
-            batch, number = next_batch(rounds, done[-len(batch) :]), number + 1
+            measured = self._measure_round(batch, number)
+            done += measured
+            batch, number = next_batch(rounds, measured), number + 1
         return done
 
-    def _measure(self, arch: Arch, round_number: int, origin: str) -> Evaluated:
-        known = self.history.get(arch) if self.history is not None else None
+    def _measure_round(self, batch: list[Proposal], number: int) -> list[Evaluated]:
+        """The round's subnets that are evaluated in full, in the order of the proposals."""
+        candidates = [arch for arch, origin in batch if origin not in GIVEN]
+        origins = dict(batch)
+        sizes = self._stage_sizes(len(candidates))
+        for stage, count in zip(self.stages, sizes[1:], strict=True):
+            points = [self._measure(arch, number, origins[arch], stage) for arch in candidates]
+            chosen = promote(points, count, rank=self.rank, cost=self.cost, bin_mflops=self.bin_mflops)
+            candidates = [point.arch for point in chosen]
+        full = Stage(1.0, self.evaluate)
+        left = set(candidates)
+        archs = [arch for arch, origin in batch if origin in GIVEN or arch in left]
+        return [self._measure(arch, number, origins[arch], full) for arch in archs]
+
+    def _stage_sizes(self, count: int) -> list[int]:
+        """How many of a round's candidates each stage evaluates, the full evaluation last."""
+        shares = [stage.share for stage in self.stages] + [1.0]
+        sizes = [count]
+        for share, next_share in pairwise(shares):
+            sizes.append(num_promoted(sizes[-1], share, next_share))
+        return sizes
+
+    def _measure(self, arch: Arch, round_number: int, origin: str, stage: Stage) -> Evaluated:
+        subnet = self._measured(arch, round_number, origin, stage)
+        self._evaluations += 1
+        if self.on_evaluated:
+            self.on_evaluated(self._evaluations, self.num_evaluations, subnet)
+        return subnet
+
+    def _measured(self, arch: Arch, round_number: int, origin: str, stage: Stage) -> Evaluated:
+        known = self.history.get(arch, stage.share) if self.history is not None else None
         if known is not None:
             known.evaluated.score(self.metric)
             return known.evaluated
-        measured = self.evaluate(arch)
+        measured = stage.evaluate(arch)
         metrics = measured if isinstance(measured, Mapping) else asdict(measured)
-        subnet = Evaluated(arch, self._mflops(arch), {name: float(value) for name, value in metrics.items()})
+        numbers = {name: float(value) for name, value in metrics.items()}
+        subnet = Evaluated(arch, self._mflops(arch), numbers, stage.share)
         subnet.score(self.metric)  # an unusable result is not worth keeping
         if self.history is not None:
             self.history.record(HistoryEntry(subnet, round_number, origin))

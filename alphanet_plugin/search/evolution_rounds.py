@@ -17,6 +17,7 @@ from .proposals import Proposals
 
 logger = logging.getLogger(__name__)
 
+GIVEN = ("preset", "given")  # origins of subnets that were asked for by name
 Proposal = tuple[Arch, str]
 Rounds = Generator[list[Proposal], Sequence[Evaluated], None]
 

@@ -45,6 +45,7 @@ class HistoryEntry:
             "arch": subnet.arch.to_dict(),
             "mflops": subnet.mflops,
             "metrics": {name: _strict_number(value) for name, value in subnet.metrics.items()},
+            **({} if subnet.share == 1 else {"share": subnet.share}),
             "round": self.round,
             "origin": self.origin,
         }
@@ -55,7 +56,7 @@ class HistoryEntry:
         """Any of LookupError, TypeError, ValueError, AttributeError where the line is not a record of an entry."""
         fields = json.loads(line)
         metrics = {name: float(value) for name, value in fields["metrics"].items()}
-        subnet = Evaluated(Arch(fields["arch"]), float(fields["mflops"]), metrics)
+        subnet = Evaluated(Arch(fields["arch"]), float(fields["mflops"]), metrics, float(fields.get("share", 1.0)))
         if fields["origin"] not in ORIGINS:
             raise ValueError(f"origin {fields['origin']!r}")
         return cls(subnet, int(fields["round"]), fields["origin"])
@@ -63,6 +64,9 @@ class HistoryEntry:
 
 class SearchHistory:
     """Evaluated subnets in a file, one a line, each on disk before the next is evaluated.
+
+    Those evaluated on a share of the images stand beside those evaluated in full and are found by their share alone:
+    the history's length and what it iterates over are the full ones.
 
     The first line holds a fingerprint of all that decides a subnet's metrics: space, checkpoint, evaluation settings,
     number of classes. Opening an existing file takes its results over. A line that was torn when the process
@@ -79,7 +83,7 @@ class SearchHistory:
     def __init__(self, path: str | os.PathLike[str], fingerprint: Mapping[str, Any]):
         self.path = Path(path)
         self.fingerprint: dict[str, Any] = json.loads(json.dumps(dict(fingerprint), default=str))
-        self._entries: dict[Arch, HistoryEntry] = {}
+        self._entries: dict[tuple[Arch, float], HistoryEntry] = {}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - held until close()
@@ -92,9 +96,9 @@ class SearchHistory:
             self._file.close()
             raise
 
-    def get(self, arch: Arch) -> HistoryEntry | None:
-        """What is known of an arch."""
-        return self._entries.get(arch)
+    def get(self, arch: Arch, share: float = 1.0) -> HistoryEntry | None:
+        """What is known of an arch, evaluated on that share of the images."""
+        return self._entries.get((arch, share))
 
     def record(self, entry: HistoryEntry) -> None:
         """Append an entry; it is on disk when this returns.
@@ -102,15 +106,15 @@ class SearchHistory:
         Raises:
             SearchError: It cannot be written, for example because the disk is full; what was there stays readable.
         """
-        assert entry.evaluated.arch not in self._entries, "a subnet is recorded once"
+        assert _key(entry) not in self._entries, "a subnet is recorded once"
         self._append(entry.to_json())
-        self._entries[entry.evaluated.arch] = entry
+        self._entries[_key(entry)] = entry
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[HistoryEntry]:
-        return iter(self._entries.values())
+        return (entry for entry in self._entries.values() if entry.evaluated.share == 1)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -146,7 +150,7 @@ class SearchHistory:
         fingerprint, entries, self._size = _parse(self.path, content)
         _check_fingerprint(self.path, fingerprint, self.fingerprint)
         for entry in entries:
-            self._entries.setdefault(entry.evaluated.arch, entry)
+            self._entries.setdefault(_key(entry), entry)
         self._file.truncate(self._size)
 
     def _append(self, text: str) -> None:
@@ -160,14 +164,14 @@ class SearchHistory:
             with contextlib.suppress(OSError):
                 self._file.truncate(self._size)
             raise SearchError(
-                f"history {self.path} cannot be written: {error.strerror}; its {len(self)} results are safe, "
+                f"history {self.path} cannot be written: {error.strerror}; its {len(self._entries)} results are safe, "
                 "and the same search goes on from them once there is room"
             ) from error
         self._size += len(line)
 
 
 def read_history(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[HistoryEntry]]:
-    """Fingerprint and entries of a history, read only; a torn last line is left out.
+    """Fingerprint and entries of a history, of every share, read only; a torn last line is left out.
 
     Raises:
         SearchError: It cannot be read, is damaged, or is no history.
@@ -178,6 +182,10 @@ def read_history(path: str | os.PathLike[str]) -> tuple[dict[str, Any], list[His
         raise SearchError(f"history {path} cannot be read: {error.strerror}") from error
     fingerprint, entries, _ = _parse(Path(path), content)
     return fingerprint, entries
+
+
+def _key(entry: HistoryEntry) -> tuple[Arch, float]:
+    return entry.evaluated.arch, entry.evaluated.share
 
 
 def _strict_number(value: float) -> float | str:

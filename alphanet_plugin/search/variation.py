@@ -1,7 +1,10 @@
 """How an evolution makes new archs from old ones, many at a time.
 
-Archs are rows of *choice indices* here: for every gene the place of its value among the gene's candidates.
+Archs are rows of *choice indices* here: for every gene the place of its value among the gene's candidates. Values of a
+continuous gene that make the same network have the same place, and come back as the candidate that stands for them.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +18,14 @@ class ChoiceTable:
     """Turns rows of values (n, genes) of a space into rows of choice indices, and back."""
 
     def __init__(self, space: SearchSpace):
-        self._choices = [np.asarray(gene.choices, dtype=np.int64) for gene in space.genes]
+        self._genes = space.genes
+        self._choices = [np.asarray(gene.choices, dtype=space.values_dtype) for gene in space.genes]
         self.sizes = np.asarray([len(choices) for choices in self._choices], dtype=np.int64)
 
-    def indices(self, values: Rows) -> Rows:
-        columns = [np.searchsorted(choices, values[:, gene]) for gene, choices in enumerate(self._choices)]
-        return np.stack(columns, axis=1).astype(np.int64)
+    def indices(self, values: NDArray[Any]) -> Rows:
+        return np.stack([gene.indices(column) for gene, column in zip(self._genes, values.T, strict=True)], axis=1)
 
-    def values(self, indices: Rows) -> Rows:
+    def values(self, indices: Rows) -> NDArray[Any]:
         return np.stack([choices[indices[:, gene]] for gene, choices in enumerate(self._choices)], axis=1)
 
 

@@ -3,12 +3,14 @@
 from .arch import Arch
 from .attentive_nas import AttentiveNASSpace
 from .costs import Cost, MacPart
-from .gene import Gene
+from .gene import AnyGene, ContinuousGene, Gene
 from .network import BlockSpec, NetworkSpec
 from .registry import get_space, list_spaces
 from .space import SearchSpace
+from .us_mobilenet import MobileNetStage, UsMobileNetSpace, UsMobileNetV1Space, UsMobileNetV2Space
 
 __all__ = [
-    "Arch", "AttentiveNASSpace", "BlockSpec", "Cost", "Gene", "MacPart", "NetworkSpec", "SearchSpace", "get_space",
+    "AnyGene", "Arch", "AttentiveNASSpace", "BlockSpec", "ContinuousGene", "Cost", "Gene", "MacPart", "MobileNetStage",
+    "NetworkSpec", "SearchSpace", "UsMobileNetSpace", "UsMobileNetV1Space", "UsMobileNetV2Space", "get_space",
     "list_spaces",
 ]  # fmt: skip

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
+from numbers import Integral
 from typing import Any
 
-FieldValue = int | tuple[int, ...]
+Number = int | float
+FieldValue = Number | tuple[Number, ...]
 
 
 class Arch(Mapping[str, FieldValue]):
@@ -57,8 +60,8 @@ class Arch(Mapping[str, FieldValue]):
     def __repr__(self) -> str:
         return f"Arch({self})"
 
-    def to_dict(self) -> dict[str, int | list[int]]:
-        """Plain ints and lists, for YAML and JSON."""
+    def to_dict(self) -> dict[str, Number | list[Number]]:
+        """Plain numbers and lists, for YAML and JSON."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in self._fields.items()}
 
     @classmethod
@@ -68,7 +71,7 @@ class Arch(Mapping[str, FieldValue]):
         for part in text.removeprefix("Arch(").removesuffix(")").split():
             name, equals, value = part.partition("=")
             try:
-                numbers = tuple(int(number) for number in value.split(","))
+                numbers = tuple(_read_number(number) for number in value.split(","))
             except ValueError:
                 equals = ""
             if not equals:
@@ -84,13 +87,21 @@ def _freeze(name: str, value: Any) -> FieldValue:
         if isinstance(value, (str, bytes)):
             raise TypeError
         if hasattr(value, "__len__"):
-            return tuple(_whole(number) for number in value)
-        return _whole(value)
+            return tuple(_number(number) for number in value)
+        return _number(value)
     except (TypeError, ValueError):
-        raise ValueError(f"field {name} of an arch takes a whole number or a list of them, not {value!r}") from None
+        raise ValueError(f"field {name} of an arch takes a number or a list of them, not {value!r}") from None
 
 
-def _whole(number: Any) -> int:
-    if isinstance(number, bool) or int(number) != number:
+def _number(number: Any) -> Number:
+    """An int or a float of Python's own; ValueError or TypeError for what is none, or not finite."""
+    if isinstance(number, bool) or not isfinite(number):
         raise ValueError
-    return int(number)
+    return int(number) if isinstance(number, Integral) else float(number)
+
+
+def _read_number(text: str) -> Number:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)

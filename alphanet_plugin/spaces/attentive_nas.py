@@ -72,7 +72,7 @@ class AttentiveNASSpace(SearchSpace):
     name = "attentive_nas"
 
     def __init__(self, resolutions: Sequence[int] = RESOLUTIONS):
-        self.resolutions = _check_resolutions(resolutions)
+        self.resolutions = check_resolutions(resolutions)
         self.genes = _genes(self.resolutions)
 
     def to_config(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class AttentiveNASSpace(SearchSpace):
         return Cost(macs + tail.macs, params + tail.params, idle_params)
 
     def cost_batch(self, values: NDArray[np.integer], num_classes: int = 1000) -> NDArray[np.int64]:
-        columns = self._choice_indices(values)
+        columns = [gene.indices(column) for gene, column in zip(self.genes, values.T, strict=True)]
         costs = np.zeros((3, len(values)), dtype=np.int64)
         for genes, table in _cost_tables(self.genes, num_classes):
             place = np.zeros(len(values), dtype=np.int64)
@@ -138,23 +138,12 @@ class AttentiveNASSpace(SearchSpace):
     def mac_parts(self, num_classes: int = 1000) -> list[MacPart]:
         return [MacPart(tuple(genes), table[0]) for genes, table in _cost_tables(self.genes, num_classes)]
 
-    def _choice_indices(self, values: NDArray[np.integer]) -> list[NDArray[np.int64]]:
-        """Per gene the index (n,) of each value among its candidates; ValueError for a value that is none."""
-        columns = []
-        for gene, column in zip(self.genes, values.T, strict=True):
-            index_of = np.full(gene.choices[-1] + 2, -1, dtype=np.int64)  # the last entry catches what is too large
-            index_of[list(gene.choices)] = np.arange(len(gene.choices))
-            indices = index_of[np.clip(column, -1, gene.choices[-1] + 1)]
-            if indices.size and indices.min() < 0:
-                gene.check(int(column[np.argmin(indices)]))
-            columns.append(indices)
-        return columns
-
 
 _FIELDS = ("width", "depth", "kernel_size", "expand_ratio")
 
 
-def _check_resolutions(resolutions: Sequence[int]) -> tuple[int, ...]:
+def check_resolutions(resolutions: Sequence[int]) -> tuple[int, ...]:
+    """Candidates for a resolution, as a tuple; ValueError where they cannot be."""
     sides = tuple(resolutions)
     whole = all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in sides)
     if not sides or not whole or list(sides) != sorted(set(sides)):

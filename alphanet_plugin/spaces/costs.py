@@ -69,8 +69,9 @@ def block_cost(block: BlockSpec, side: int) -> Cost:
         parts.append(conv_cost(block.in_channels, mid, 1, side, norm=True))
     if block.se_channels:
         parts += [linear_cost(mid, block.se_channels), linear_cost(block.se_channels, mid)]
-    shortcut = conv_cost(block.in_channels, block.out_channels, 1, out_side, norm=False)
-    parts.append(Cost(0, 0, shortcut.params) if block.in_channels == block.out_channels else shortcut)
+    if block.projects:
+        shortcut = conv_cost(block.in_channels, block.out_channels, 1, out_side, norm=False)
+        parts.append(Cost(0, 0, shortcut.params) if block.in_channels == block.out_channels else shortcut)
     return total(parts)
 
 

@@ -1,6 +1,13 @@
 """One decision of a search space."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.integer] | NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +26,14 @@ class Gene:
     index: int | None
     choices: tuple[int, ...]
 
+    @property
+    def least(self) -> int:
+        return self.choices[0]
+
+    @property
+    def greatest(self) -> int:
+        return self.choices[-1]
+
     def check(self, value: object) -> int:
         """The candidate equal to `value`; ValueError names the gene, the value and the candidates."""
         for choice in self.choices:
@@ -26,3 +41,67 @@ class Gene:
                 return choice
         candidates = ", ".join(map(str, self.choices))
         raise ValueError(f"gene {self.name}: {value!r} is not a candidate; choose from {candidates}")
+
+    def indices(self, values: Values) -> NDArray[np.int64]:
+        """The place (n,) of each value among the candidates; ValueError as in `check` for a value that is none."""
+        index_of = np.full(self.choices[-1] + 2, -1, dtype=np.int64)  # the last entry catches what is too large
+        index_of[list(self.choices)] = np.arange(len(self.choices))
+        places = np.clip(values, -1, self.choices[-1] + 1)
+        indices = index_of[places.astype(np.int64)]
+        if not np.issubdtype(values.dtype, np.integer):
+            indices[places != np.floor(places)] = -1
+        if indices.size and indices.min() < 0:
+            self.check(values[np.argmin(indices)].item())
+        return indices
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuousGene:
+    """A named decision for any number of a range, of which runs of numbers make the same network.
+
+    Where archs are drawn to be trained, the whole range counts. Where they are counted, searched or offered one by
+    one, each network is one candidate, whatever the length of its run.
+
+    Attributes:
+        name: How users meet it, e.g. ``width``.
+        field: The arch's field that holds it.
+        index: Its position in that field; None where the field is one number.
+        low: Least number.
+        high: Greatest number, included.
+        edges: The least number of each run, ascending; the first is `low`.
+        choices: One number of each run, ascending: the roundest.
+    """
+
+    name: str
+    field: str
+    index: int | None
+    low: float
+    high: float
+    edges: tuple[float, ...]
+    choices: tuple[float, ...]
+
+    @property
+    def least(self) -> float:
+        return self.low
+
+    @property
+    def greatest(self) -> float:
+        return self.high
+
+    def check(self, value: object) -> float:
+        """`value` as a float; ValueError names the gene, the value and the range."""
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high:
+            return float(value)
+        raise ValueError(
+            f"gene {self.name}: {value!r} is not in its range; give a number from {self.low} to {self.high}"
+        )
+
+    def indices(self, values: Values) -> NDArray[np.int64]:
+        """The run (n,) in which each value lies; ValueError as in `check` for a value out of the range."""
+        outside = ~((values >= self.low) & (values <= self.high))
+        if outside.any():
+            self.check(values[np.argmax(outside)].item())
+        return np.searchsorted(self.edges, values, side="right") - 1
+
+
+AnyGene = Gene | ContinuousGene

@@ -15,6 +15,8 @@ class BlockSpec:
         stride: Stride of the depthwise convolution.
         se_channels: Hidden channels of squeeze-and-excitation; 0 where the block has none.
         expands: Whether a 1x1 convolution precedes the depthwise one.
+        projects: Whether a 1x1 convolution lies beside a block that changes the number of channels; where none does,
+            that block has no shortcut.
     """
 
     in_channels: int
@@ -24,18 +26,19 @@ class BlockSpec:
     stride: int
     se_channels: int
     expands: bool
+    projects: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """A whole network: a strided 3x3 stem, stages of blocks, and the head of Howard et al. (2019).
+    """A whole network: a strided 3x3 stem, stages of blocks, and a head like that of Howard et al. (2019).
 
     Attributes:
         resolution: Side of the square input the arch was chosen for, in pixels.
         stem_channels: Channels of the stem.
         stages: Blocks of each stage.
-        expand_channels: Channels of the head's 1x1 convolution before pooling.
-        head_channels: Channels of the head's 1x1 convolution after pooling.
+        expand_channels: Channels of the head's 1x1 convolution before pooling; 0 for none.
+        head_channels: Channels of the head's 1x1 convolution after pooling; 0 for none.
     """
 
     resolution: int
@@ -45,7 +48,7 @@ class NetworkSpec:
     head_channels: int
 
 
-def make_divisible(channels: int, divisor: int = 8) -> int:
+def make_divisible(channels: float, divisor: int = 8) -> int:
     """The multiple of `divisor` nearest to `channels`, one more where rounding down would lose over 10 %."""
-    rounded = max(divisor, (channels + divisor // 2) // divisor * divisor)
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * channels else rounded

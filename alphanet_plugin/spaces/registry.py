@@ -5,8 +5,11 @@ from typing import Any
 
 from .attentive_nas import AttentiveNASSpace
 from .space import SearchSpace
+from .us_mobilenet import UsMobileNetV1Space, UsMobileNetV2Space
 
-_SPACES: dict[str, type[SearchSpace]] = {AttentiveNASSpace.name: AttentiveNASSpace}
+_SPACES: dict[str, type[SearchSpace]] = {
+    space.name: space for space in (AttentiveNASSpace, UsMobileNetV1Space, UsMobileNetV2Space)
+}
 
 
 def list_spaces() -> list[str]:

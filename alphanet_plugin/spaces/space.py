@@ -11,21 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arch import Arch
+from .arch import Arch, Number
 from .costs import Cost, MacPart
-from .gene import Gene
+from .gene import AnyGene, ContinuousGene
 from .network import NetworkSpec
 
 
 class SearchSpace(ABC):
     """A table of genes with the rule that turns an arch into a network.
 
-    Archs come in two forms: `Arch` objects, and *values*: integers in the order of `genes`, one row an arch, which
-    is what the vectorised methods take and give.
+    Archs come in two forms: `Arch` objects, and *values*: numbers in the order of `genes`, one row an arch, which is
+    what the vectorised methods take and give. They are integers, but floats where a gene is continuous.
     """
 
     name: str
-    genes: tuple[Gene, ...]
+    genes: tuple[AnyGene, ...]
 
     # -- what a space defines -------------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ class SearchSpace(ABC):
         """Multiply-adds and parameters of an arch with a classifier of `num_classes`."""
 
     @abstractmethod
-    def cost_batch(self, values: NDArray[np.integer], num_classes: int = 1000) -> NDArray[np.int64]:
+    def cost_batch(self, values: NDArray[Any], num_classes: int = 1000) -> NDArray[np.int64]:
         """The entries of `cost`, int64 (3, n), for values (n, genes)."""
 
     @property
@@ -66,12 +66,12 @@ class SearchSpace(ABC):
 
     # -- archs ----------------------------------------------------------------------------------------------------
 
-    def arch(self, **fields: int | Sequence[int]) -> Arch:
+    def arch(self, **fields: Number | Sequence[Number]) -> Arch:
         """A checked arch from its fields.
 
         Raises:
             ValueError: A field is missing, unknown or of the wrong length, or a value is not among its gene's
-                candidates; the message names the gene and the candidates.
+                candidates or in its range; the message names the gene and the candidates.
         """
         return self.validate(Arch(fields))
 
@@ -88,43 +88,47 @@ class SearchSpace(ABC):
 
     def largest(self) -> Arch:
         """Every gene at its greatest candidate."""
-        return self._assemble([gene.choices[-1] for gene in self.genes])
+        return self._assemble([gene.greatest for gene in self.genes])
 
     def smallest(self) -> Arch:
         """Every gene at its least candidate."""
-        return self._assemble([gene.choices[0] for gene in self.genes])
+        return self._assemble([gene.least for gene in self.genes])
 
     def sample(self, rng: np.random.Generator) -> Arch:
         """An arch drawn uniformly, each gene independently."""
         return self.from_values(self.sample_batch(1, rng)[0])
 
-    def sample_batch(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    def sample_batch(self, count: int, rng: np.random.Generator) -> NDArray[Any]:
         """Values (count, genes) of archs drawn uniformly, each gene independently."""
         indices = rng.integers(0, self._sizes, size=(count, len(self.genes)))
-        return self._choice_table[np.arange(len(self.genes)), indices]
+        values = self._choice_table[np.arange(len(self.genes)), indices]
+        for column, gene in enumerate(self.genes):
+            if isinstance(gene, ContinuousGene):
+                values[:, column] = rng.uniform(gene.low, gene.high, size=count)
+        return values
 
-    def values(self, arch: Arch) -> tuple[int, ...]:
+    def values(self, arch: Arch) -> tuple[Number, ...]:
         """The arch's values in the order of `genes`."""
         return tuple(_read(arch, gene) for gene in self.genes)
 
-    def values_batch(self, archs: Iterable[Arch]) -> NDArray[np.int64]:
+    def values_batch(self, archs: Iterable[Arch]) -> NDArray[Any]:
         """Values (n, genes) of archs."""
-        return np.asarray([self.values(arch) for arch in archs], dtype=np.int64).reshape(-1, len(self.genes))
+        return np.asarray([self.values(arch) for arch in archs], dtype=self.values_dtype).reshape(-1, len(self.genes))
 
-    def from_values(self, values: Iterable[int]) -> Arch:
+    def from_values(self, values: Iterable[Number]) -> Arch:
         """The checked arch that has these values, given in the order of `genes`."""
-        values = [int(value) for value in values]
+        values = [value.item() if isinstance(value, np.generic) else value for value in values]
         if len(values) != len(self.genes):
             raise ValueError(f"space {self.name} has {len(self.genes)} genes, got {len(values)} values")
         return self._assemble([gene.check(value) for gene, value in zip(self.genes, values, strict=True)])
 
-    def from_values_batch(self, values: NDArray[np.integer]) -> list[Arch]:
+    def from_values_batch(self, values: NDArray[Any]) -> list[Arch]:
         """The checked archs that have these values (n, genes)."""
         return [self.from_values(row) for row in self._as_values(values).tolist()]
 
     @property
     def num_archs(self) -> int:
-        """How many archs the space holds."""
+        """How many archs the space holds; values of a continuous gene that make the same network count once."""
         return int(np.prod([len(gene.choices) for gene in self.genes], dtype=object))
 
     # -- costs ----------------------------------------------------------------------------------------------------
@@ -145,12 +149,12 @@ class SearchSpace(ABC):
         cost = self.cost(arch, num_classes)
         return cost.params + cost.idle_params * idle_shortcuts
 
-    def mflops_batch(self, archs: NDArray[np.integer] | Iterable[Arch], num_classes: int = 1000) -> NDArray[np.float64]:
+    def mflops_batch(self, archs: NDArray[Any] | Iterable[Arch], num_classes: int = 1000) -> NDArray[np.float64]:
         """Multiply-adds / 1e6, float64 (n,), for values (n, genes) or for Arch objects."""
         return self.cost_batch(self._as_values(archs), num_classes)[0] / 1e6
 
     def params_batch(
-        self, archs: NDArray[np.integer] | Iterable[Arch], num_classes: int = 1000, *, idle_shortcuts: bool = True
+        self, archs: NDArray[Any] | Iterable[Arch], num_classes: int = 1000, *, idle_shortcuts: bool = True
     ) -> NDArray[np.int64]:
         """Numbers of parameters, int64 (n,), for values (n, genes) or for Arch objects; see `params`."""
         _, params, idle_params = self.cost_batch(self._as_values(archs), num_classes)
@@ -163,15 +167,20 @@ class SearchSpace(ABC):
         return f"get_space({self.name!r}, {arguments})"
 
     @cached_property
+    def values_dtype(self) -> type[np.int64] | type[np.float64]:
+        """Of values: float64 where a gene is continuous, else int64."""
+        return np.float64 if any(isinstance(gene, ContinuousGene) for gene in self.genes) else np.int64
+
+    @cached_property
     def _sizes(self) -> NDArray[np.int64]:
         return np.asarray([len(gene.choices) for gene in self.genes], dtype=np.int64)
 
     @cached_property
-    def _choice_table(self) -> NDArray[np.int64]:
+    def _choice_table(self) -> NDArray[Any]:
         """Candidates (genes, most candidates), filled up with the last one."""
         width = int(self._sizes.max())
-        rows = [gene.choices + gene.choices[-1:] * (width - len(gene.choices)) for gene in self.genes]
-        return np.asarray(rows, dtype=np.int64)
+        rows = [(*gene.choices, *gene.choices[-1:] * (width - len(gene.choices))) for gene in self.genes]
+        return np.asarray(rows, dtype=self.values_dtype)
 
     @cached_property
     def _field_lengths(self) -> dict[str, int | None]:
@@ -180,15 +189,17 @@ class SearchSpace(ABC):
             lengths[gene.field] = None if gene.index is None else gene.index + 1
         return lengths
 
-    def _as_values(self, archs: NDArray[np.integer] | Iterable[Arch]) -> NDArray[np.integer]:
+    def _as_values(self, archs: NDArray[Any] | Iterable[Arch]) -> NDArray[Any]:
         values = archs if isinstance(archs, np.ndarray) else self.values_batch(archs)
-        if values.ndim != 2 or values.shape[1] != len(self.genes) or not np.issubdtype(values.dtype, np.integer):
+        kind = np.integer if self.values_dtype is np.int64 else np.number
+        if values.ndim != 2 or values.shape[1] != len(self.genes) or not np.issubdtype(values.dtype, kind):
+            kinds = "integers" if kind is np.integer else "numbers"
             raise ValueError(
-                f"values of space {self.name} are integers (n, {len(self.genes)}), not {values.dtype} {values.shape}"
+                f"values of space {self.name} are {kinds} (n, {len(self.genes)}), not {values.dtype} {values.shape}"
             )
         return values
 
-    def _assemble(self, values: Sequence[int]) -> Arch:
+    def _assemble(self, values: Sequence[Number]) -> Arch:
         fields: dict[str, Any] = {}
         for gene, value in zip(self.genes, values, strict=True):
             if gene.index is None:
@@ -214,6 +225,6 @@ class SearchSpace(ABC):
                 raise ValueError(f"field {field} takes {want}, got {value}")
 
 
-def _read(arch: Arch, gene: Gene) -> int:
+def _read(arch: Arch, gene: AnyGene) -> Number:
     value = arch[gene.field]
     return value[gene.index] if isinstance(value, tuple) else value  # type: ignore[index]

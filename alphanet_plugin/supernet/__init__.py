@@ -1,11 +1,13 @@
 """Elastic networks: one set of weights for every arch of a space."""
 
-from .alphanet import AlphaNetSupernet, build_supernet
+from .alphanet import AlphaNetSupernet
+from .build import build_supernet
 from .keep_freed_memory import keep_freed_memory
 from .layers import ElasticBatchNormAct2d, ElasticConv2d, ElasticLinear, ElasticSequential, make_elastic
 from .supernet import Supernet, slice_weights
+from .us_mobilenet import UsMobileNetSupernet
 
 __all__ = [
     "AlphaNetSupernet", "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "Supernet",
-    "build_supernet", "keep_freed_memory", "make_elastic", "slice_weights",
+    "UsMobileNetSupernet", "build_supernet", "keep_freed_memory", "make_elastic", "slice_weights",
 ]  # fmt: skip

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import cast
 
 import torch
 from timm.layers import DropPath, create_conv2d
 from torch import nn
 
 from ..models import AlphaNet, MBConvBlock, Shortcut, alphanet_subnet
-from ..spaces import Arch, AttentiveNASSpace, BlockSpec, NetworkSpec
+from ..spaces import Arch, AttentiveNASSpace, BlockSpec
+from .knobs import Knobs
 from .layers import ElasticSequential, make_elastic
 from .supernet import Supernet
 
@@ -29,18 +30,6 @@ _BLOCK_KNOBS = (
     ("shortcut", "active_out", "out_channels"),
     ("shortcut.conv", "active_out", "out_channels"),
 )
-
-
-class _Knobs:
-    """What `activate` sets in the layers of a module, found once: looking modules up takes nn.Module long."""
-
-    def __init__(self, module: nn.Module, table: Iterable[tuple[str, str, str]]):
-        layers = dict(module.named_modules())
-        self.settings = [(layers[name], *knob) for name, *knob in table if hasattr(layers.get(name), knob[0])]
-
-    def follow(self, spec: NetworkSpec | BlockSpec) -> None:
-        for layer, attribute, field in self.settings:
-            object.__setattr__(layer, attribute, getattr(spec, field))  # nn.Module's own takes ten times as long
 
 
 class ElasticShortcut(Shortcut):
@@ -110,9 +99,9 @@ class AlphaNetSupernet(Supernet, AlphaNet):
                 block.shortcut = ElasticShortcut(block.shortcut, spec, may_project=block is stage[0])
             self.blocks[number] = stage
         make_elastic(self)
-        self._knobs = _Knobs(self, _NETWORK_KNOBS)
+        self._knobs = Knobs(self, _NETWORK_KNOBS)
         self._stages = [
-            (stage, [_Knobs(block, _BLOCK_KNOBS) for block in stage])
+            (stage, [Knobs(block, _BLOCK_KNOBS) for block in stage])
             for stage in cast(Iterable[ElasticSequential], self.blocks)
         ]
         self._drop_paths = [(module, module.drop_prob) for module in self.modules() if isinstance(module, DropPath)]
@@ -143,16 +132,3 @@ class AlphaNetSupernet(Supernet, AlphaNet):
             resize_input=self.resize_input,
             device="meta",
         )
-
-
-def build_supernet(space: AttentiveNASSpace, num_classes: int = 1000, **options: Any) -> Supernet:
-    """The supernet of a space.
-
-    Args:
-        space: From `alphanet_plugin.get_space`.
-        num_classes: Outputs of the classifier.
-        options: As `AlphaNetSupernet` takes them: resize_input, drop_rate, drop_path_rate, in_chans.
-    """
-    if not isinstance(space, AttentiveNASSpace):
-        raise ValueError(f"no supernet for {space!r}; build_supernet takes a space from get_space('attentive_nas')")
-    return AlphaNetSupernet(space, num_classes, **options)

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from .publish import Publication
 
 _METRICS = {"top1": ("accuracy", "Top-1 accuracy (%)"), "top5": ("top_5_accuracy", "Top-5 accuracy (%)")}
+_ORIGINS = {
+    "alphanet": "one network of the AttentiveNAS search space",
+    "attentive_nas": "one network of the AttentiveNAS search space",
+    "us_mobilenet": "one width of a universally slimmable MobileNet",
+}
 _LATENCY_SECONDS = 0.5
 _KINDS = {"batch_norm": "BatchNorm", "adaptive_avg_pool2d": "global pooling"}  # fvcore's names, in words
 
@@ -45,6 +50,7 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
         latency=measure_latency(model, publication.data_config["input_size"], min_seconds=_LATENCY_SECONDS),
         source=dict(publication.source),
         recipe=yaml.safe_dump(dict(publication.recipe), sort_keys=False).strip() if publication.recipe else "",
+        origin=_ORIGINS[family(publication.architecture)],
         family=shipped(f"model_cards/{family(publication.architecture)}.md").read_text(encoding="utf-8").strip(),
         license_name=publication.license,
         non_commercial="-nc" in publication.license.lower(),
@@ -54,8 +60,8 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
 
 
 def family(architecture: str) -> str:
-    """The family whose card a model has: ``alphanet`` or ``attentive_nas``."""
-    return "attentive_nas" if architecture.startswith("attentive_nas_") else "alphanet"
+    """The family whose card a model has: ``alphanet``, ``attentive_nas`` or ``us_mobilenet``."""
+    return next((name for name in ("attentive_nas", "us_mobilenet") if architecture.startswith(f"{name}_")), "alphanet")
 
 
 def _metadata(publication: Publication) -> ModelCardData:

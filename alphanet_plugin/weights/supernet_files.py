@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -50,7 +50,7 @@ def load_supernet(folder: str | PathLike[str]) -> Supernet:
     try:
         config = json.loads((folder / store.CONFIG_FILE).read_text(encoding="utf-8"))
         space = get_space(**config["space"])
-        supernet = build_supernet(cast(Any, space), num_classes=config["num_classes"])
+        supernet = build_supernet(space, num_classes=config["num_classes"])
         supernet.load_state_dict(load_file(folder / store.WEIGHTS_FILE))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no supernet: {' '.join(str(error).split())}") from error

@@ -6,15 +6,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
 
 from alphanet_plugin.cli.main import main
+from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.evaluation import latency_table
 from alphanet_plugin.evaluation.latency_table import interleaved_ms
-from alphanet_plugin.recipes import open_run, to_publish
+from alphanet_plugin.recipes import open_run, read_search_plan, search_results, to_publish
+from alphanet_plugin.search import read_history
 
 SMALL = [
     "space.resolutions=[16, 20, 24, 28]", "data.image_size=28", "training.epochs=1", "training.batch_size=128",
@@ -152,6 +155,25 @@ def test_search_by_latency_measures_its_table_once(quickstart, tmp_path, monkeyp
     table.write_text(held.decode().replace('"machine": "', '"machine": "a faster '))
     assert main(command) == 2
     assert "was measured with batch 2, 10 classes on a faster" in capsys.readouterr().err
+
+
+def test_staged_search(quickstart, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(quickstart[0] / "runs/digits", run)
+    known = len(read_history(run / "search.jsonl")[1])
+    stages = ["search.stages=[0.1, 0.5]", "search.num_random=20", "search.num_rounds=1"]
+    assert main(["search", str(run), *(part for setting in stages for part in ("--set", setting))]) == 0
+    output = capsys.readouterr().out
+    entries = read_history(run / "search.jsonl")[1]
+    counts = Counter(entry.evaluated.share for entry in entries)
+    assert (counts[0.1], counts[0.5]) == (20, 4)
+    assert known <= counts[1.0] <= known + 2
+    tenth = next(entry.evaluated for entry in entries if entry.evaluated.share == 0.1)
+    assert tenth.metrics["count"] == 36, "of 359 search images"
+    assert "10 subnets:" in output, "8 presets and 2 that came through"
+    assert {subnet.share for subnet in search_results(open_run(run))} == {1.0}
+    with pytest.raises(ConfigError, match=r"stages: trials evaluate their subnet in full; .*search\.stages=\[0\.1\]"):
+        read_search_plan(run, {"stages": (0.1,)})
 
 
 def test_publish_to_a_hub_and_load_from_it_elsewhere(quickstart, loopback_hub, monkeypatch, tmp_path, capsys):

@@ -88,6 +88,13 @@ def write(tmp_path, text):
         ("output: x\nsampler: {name: uniform, num_archs: 0}", r"sampler\.num_archs must be at least 1"),
         ("output: x\nsampler: {name: uniform, num_random: 2}", r"sampler\.num_random is no key"),
         ("output: x\ndata: {search_fraction: 0.1, search_count: 3}", "search_fraction or search_count, not both"),
+        (
+            "output: x\nsearch: {stages: [0.5, 0.25]}",
+            r"search\.stages must ascend .*, not \[0.5, 0.25\]",
+        ),
+        ("output: x\nsearch: {stages: [1]}", r"search\.stages must ascend between 0 and 1"),
+        ("output: x\nsearch: {stages: [0]}", r"search\.stages must ascend between 0 and 1"),
+        ("output: x\nsearch: {stages: 0.1}", r"search\.stages takes a list"),
         ("seed: 3", "output is missing"),
         ("- a list", "must hold keys and values, not list"),
         ("output: [", "is not valid YAML"),

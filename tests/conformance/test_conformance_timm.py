@@ -46,7 +46,7 @@ def check(entries, tmp_path):
 
 
 def test_every_entry_is_tested_or_excluded_for_a_reason():
-    assert {*ENTRIES, *EXCLUDED} == set(timm.list_models(["alphanet*", "attentive_nas*"]))
+    assert {*ENTRIES, *EXCLUDED} == set(timm.list_models(["alphanet*", "attentive_nas*", "us_mobilenet*"]))
 
 
 @pytest.mark.timeout(600)

@@ -41,6 +41,7 @@ def test_head_hidden_size(model_name):
     timms.test_head_hidden_size(model_name, {})
 
 
-@pytest.mark.parametrize("model_name", ENTRIES)
+# timm's own EfficientNet, and with it a slimmable MobileNet, takes that pooling
+@pytest.mark.parametrize("model_name", [name for name in ENTRIES if not name.startswith("us_mobilenet")])
 def test_catavgmax_unsupported(model_name):
     timms.test_catavgmax_unsupported(model_name)

@@ -20,6 +20,11 @@ def test_each_class_gives_its_share(sizes, count, shares):
     assert (np.diff(held) > 0).all()
 
 
+def test_none_held_out_leaves_all():
+    kept, held = stratified_holdout([0, 1, 1], 0, seed=0)
+    assert (kept.tolist(), held.tolist()) == ([0, 1, 2], [])
+
+
 def test_the_choice_is_the_seeds():
     labels = np.tile(np.arange(4), 25)
     first, again, other = (stratified_holdout(labels, 20, seed)[1].tolist() for seed in (1, 1, 2))
@@ -36,6 +41,7 @@ def test_how_many_are_held_out():
     assert held_out_count(200, fraction=None, count=None, default=0.1) == 20
     assert held_out_count(200, fraction=0.25, count=None, default=0.1) == 50
     assert held_out_count(200, fraction=None, count=7, default=0.1) == 7
+    assert held_out_count(200, fraction=None, count=0, default=0.1) == 0
 
 
 @pytest.mark.parametrize(("options", "message"), [

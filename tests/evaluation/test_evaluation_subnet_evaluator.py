@@ -1,4 +1,5 @@
 import copy
+import gc
 
 import pytest
 import torch
@@ -76,6 +77,31 @@ def test_a_device_is_used(images):
     with pytest.raises((NotImplementedError, RuntimeError)):  # meta tensors hold no numbers to report
         evaluator(WIDE)
     assert evaluator.supernet.extracted[0][0].weight.device.type == "meta"
+
+
+def test_a_share_of_the_images(images):
+    evaluator = SubnetEvaluator(Supernet(), images[:2], images[2:])
+    part = evaluator.on_share(0.25)
+    assert (evaluator.images_per_subnet, part.images_per_subnet) == (32, 8)
+    few = [tuple(half[:4] for half in batch) for batch in (images[0], images[2])]
+    assert part(WIDE) == SubnetEvaluator(Supernet(), few[:1], few[1:])(WIDE)
+    assert part(WIDE).count == 4
+    assert evaluator.on_share(1.0)(WIDE) == evaluator(WIDE)
+
+
+def test_nothing_is_kept_of_a_subnet(images):
+    evaluator = SubnetEvaluator(Supernet(), images[:2], images[2:])
+
+    def tensors():
+        evaluator.supernet.extracted.clear()
+        gc.collect()
+        return sum(issubclass(type(found), torch.Tensor) for found in gc.get_objects())
+
+    evaluator(WIDE)
+    before = tensors()
+    for _ in range(5):
+        evaluator(WIDE), evaluator(NARROW), evaluator.on_share(0.5)(NARROW)
+    assert tensors() == before
 
 
 @pytest.mark.parametrize(("which", "given", "message"), [

@@ -31,8 +31,10 @@ PRESETS = {f"a{n}": Subnet(12 + 7 * n, 91 + n) for n in range(7)}
 def figures(monkeypatch):
     """The figures that are written, to look at what they hold."""
     written = []
-    write = pareto_plot._write
-    monkeypatch.setattr(pareto_plot, "_write", lambda figure, path: (written.append(figure), write(figure, path)))
+    write = pareto_plot.write_picture
+    monkeypatch.setattr(
+        pareto_plot, "write_picture", lambda figure, path: (written.append(figure), write(figure, path))
+    )
     return written
 
 

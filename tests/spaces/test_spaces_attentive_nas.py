@@ -98,7 +98,7 @@ def arguments(**changed):
         (arguments(resolution=[192]), "resolution takes one number"),
         (arguments(depht=[1]), "did you mean 'depth'"),
         (arguments(depth="1333331"), "field depth .* '1333331'"),
-        (arguments(depth=[1, 3, 3, 3.5, 3, 3, 1]), "field depth .*3.5"),
+        (arguments(depth=[1, 3, 3, 3.5, 3, 3, 1]), r"mb4\.depth: 3\.5 .* 3, 4, 5, 6"),
         ({"resolution": 192}, "field width is missing; it holds stem.width"),
     ],
 )

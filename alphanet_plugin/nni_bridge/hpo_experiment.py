@@ -1,0 +1,250 @@
+"""A search over a ledger of trials by NNI's manager on this computer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import nni
+import psutil
+from nni.experiment import Experiment, ExperimentConfig
+from nni.tools.nnictl.config_utils import Experiments
+
+from ..atomic import atomic_file
+from ..errors import SearchError
+from .trial_ledger import TrialLedger
+
+try:
+    import fcntl
+except ImportError:  # not POSIX
+    fcntl = None
+
+logger = logging.getLogger(__name__)
+
+_STARTS = 3  # NNI gives its tuner ten seconds to start, which a busy machine may not
+_HOPELESS = 3  # trials that failed with none that ended well
+_POLL_SECONDS = 1.0
+_FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")
+
+OnTrials = Callable[[int, int], None]
+"""Told how many trials have ended of how many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HpoSettings:
+    """What NNI is asked for.
+
+    Attributes:
+        name: The experiment's, in NNI's portal.
+        search_space: NNI's.
+        command: Of a trial; runs in this process's working directory.
+        trials: How many with a result there shall be in the ledger.
+        concurrency: Trials at once.
+        tuner: One of NNI's.
+        tuner_args: Its arguments.
+        assessor: One of NNI's; None to let every trial run to its end.
+        assessor_args: Its arguments.
+        trial_gpus: GPUs that NNI keeps for each trial; None to let every trial see all.
+    """
+
+    name: str
+    search_space: Mapping[str, Any]
+    command: str
+    trials: int
+    concurrency: int = 1
+    tuner: str = "TPE"
+    tuner_args: Mapping[str, Any]
+    assessor: str | None = None
+    assessor_args: Mapping[str, Any] | None = None
+    trial_gpus: int | None = None
+
+
+def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None = None) -> None:
+    """Run trials until as many as asked for have ended, or on from where a search in the same folder stopped.
+
+    Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`); one that a killed process
+    left running is stopped first. A trial that fails is reported and left without a result; the next call repeats it.
+
+    Args:
+        folder: For NNI's files; experiments lie in folders below it.
+        ledger: The trials.
+        settings: What to ask for.
+        on_trials: Called when that changes.
+
+    Raises:
+        SearchError: Every trial failed, or NNI's manager cannot be kept running. What is in the ledger stays.
+    """
+    nni.silence_stdout()
+    with _only_one(folder):
+        _stop_leftover(folder)
+        starts = 0
+        while len(ledger.ended()) < settings.trials:
+            starts += 1
+            experiment = _build(folder, ledger, settings)
+            try:
+                with _terminable():
+                    _start(experiment, folder)
+                    ended = _wait(experiment, ledger, settings, on_trials)
+            finally:
+                with suppress(Exception):
+                    experiment.stop()
+            if ended:
+                return
+            if starts == _STARTS:
+                raise SearchError(
+                    f"NNI's manager ended {starts} times with an error; see {folder / experiment.id}/log "
+                    "(trials keep their results; run the same command again to go on)"
+                )
+
+
+def _build(folder: Path, ledger: TrialLedger, settings: HpoSettings) -> Experiment:
+    config = ExperimentConfig("local")
+    config.experiment_name = settings.name
+    config.experiment_working_directory = str(folder.resolve())
+    config.search_space = dict(settings.search_space)
+    config.trial_command = settings.command
+    config.trial_code_directory = str(Path.cwd())
+    config.trial_concurrency = settings.concurrency
+    config.max_trial_number = settings.trials - len(ledger.ended())
+    config.trial_gpu_number = settings.trial_gpus
+    tuner: Any = config.tuner
+    tuner.name, tuner.class_name = None, "alphanet_tuner.LedgerTuner"
+    tuner.code_directory = str(Path(sys.modules["alphanet_plugin"].__path__[0]).parent)
+    tuner.class_args = {
+        "ledger": str(ledger.folder.resolve()), "name": settings.tuner, "class_args": dict(settings.tuner_args)
+    }  # fmt: skip
+    if settings.assessor:
+        assessor: Any = config.assessor
+        assessor.name, assessor.class_args = settings.assessor, dict(settings.assessor_args or {})
+    if settings.trial_gpus:
+        config.training_service.use_active_gpu = True  # type: ignore[union-attr]
+    return Experiment(config)
+
+
+def _start(experiment: Experiment, folder: Path) -> None:
+    port = _free_port()
+    with atomic_file(folder / "experiment.json") as beside:
+        beside.write_text(json.dumps({"id": experiment.id}), encoding="utf-8")
+    try:
+        experiment.start(port)
+    except Exception as error:
+        logger.warning("NNI's manager did not start: %s", error)
+
+
+def _wait(experiment: Experiment, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None) -> bool:
+    """Whether the experiment came to its end; False if it broke.
+
+    Raises:
+        SearchError: The trials fail.
+    """
+    if experiment.port is None:
+        return False
+    told = -1
+    while True:
+        try:
+            status = experiment.get_status()
+            jobs = experiment.list_trial_jobs()
+        except Exception as error:  # requests' and urllib's, where the manager has died
+            logger.warning("NNI's manager does not answer: %s", error)
+            return False
+        ended = len(ledger.ended())
+        if on_trials and ended != told:
+            on_trials(ended, settings.trials)
+            told = ended
+        failed = [job.trialJobId for job in jobs if job.status in _FAILED]
+        if len(failed) >= min(_HOPELESS, settings.trials) and not ended:
+            raise SearchError(_why(experiment, failed))
+        if status == "ERROR":
+            return False
+        if status in ("DONE", "STOPPED"):
+            if failed:
+                logger.warning("%d trials failed: %s", len(failed), _why(experiment, failed))
+            if not ended:
+                raise SearchError(_why(experiment, failed))
+            return True
+        time.sleep(_POLL_SECONDS)
+
+
+def _why(experiment: Experiment, failed: list[str]) -> str:
+    """The end of a failed trial's complaints."""
+    assert experiment.config is not None
+    trials = Path(str(experiment.config.experiment_working_directory)) / experiment.id / "environments/local-env/trials"
+    for number in failed:
+        file = trials / number / "trial.stderr"
+        lines = file.read_text(errors="replace").strip().splitlines() if file.is_file() else []
+        if lines:
+            return f"trials fail, the first with: {lines[-1]} ({file})"
+    return f"trials fail; see {trials}"
+
+
+def _stop_leftover(folder: Path) -> None:
+    """Stop the manager of an experiment that was begun in this folder and not stopped, as where we were killed."""
+    file = folder / "experiment.json"
+    if not file.is_file():
+        return
+    with suppress(ValueError, OSError, KeyError):
+        known = Experiments().get_all_experiments().get(json.loads(file.read_text(encoding="utf-8"))["id"], {})
+        pid = known.get("pid")
+        if known.get("status") != "STOPPED" and isinstance(pid, int):
+            _end_manager(pid, known["id"])
+
+
+def _end_manager(pid: int, experiment_id: str) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if experiment_id not in process.cmdline():
+            return  # another program has the number by now
+        family = [process, *process.children(recursive=True)]
+        process.terminate()  # it stops its trials and its tuner
+        _, alive = psutil.wait_procs(family, timeout=20)
+        for one in alive:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """SearchError where another process searches in the same folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as file:
+        try:
+            if fcntl is not None:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise SearchError(f"another process searches in {folder}; wait for it, or choose another output") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """A request to end (SIGTERM) ends the manager too, whose process would otherwise go on without us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

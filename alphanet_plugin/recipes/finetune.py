@@ -1,0 +1,179 @@
+"""A transfer's configuration becomes runs that train one network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from timm.data import resolve_model_data_config
+
+from ..atomic import atomic_file
+from ..config import (
+    DataConfig,
+    FinetuneConfig,
+    FinetuneDataConfig,
+    NetworkConfig,
+    NetworkRunConfig,
+    differences,
+    read_config,
+    to_dict,
+    to_yaml,
+)
+from ..errors import ConfigError
+from .networks import create_network
+
+_FREE = {  # may change between two calls on one folder: no trial's result depends on it
+    "": ("output",),
+    "data": ("root", "workers"),
+    "training": ("lr", "weight_decay", "save_every", "keep_checkpoints"),
+    "search": (
+        "trials",
+        "concurrency",
+        "tuner",
+        "startup_trials",
+        "stop_early",
+        "stop_after",
+        "trial_gpus",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class FinetuneFolder:
+    """Where the parts of a transfer lie.
+
+    Attributes:
+        path: The transfer's folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.yaml"
+
+    @property
+    def trials(self) -> Path:
+        return self.path / "trials"
+
+    @property
+    def experiments(self) -> Path:
+        """NNI's files."""
+        return self.path / "nni"
+
+    @property
+    def final(self) -> Path:
+        """The run that trains on all; its ``model`` is what timm loads."""
+        return self.path / "final"
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results.json"
+
+    @property
+    def picture(self) -> Path:
+        return self.path / "trials.png"
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """How a pretrained network wants its images.
+
+    Attributes:
+        image_size: Side in pixels.
+        crop_pct: Evaluation crop over resized side.
+        mean: Subtracted of images in [0, 1].
+        std: Divides them then.
+        interpolation: timm's name.
+    """
+
+    image_size: int
+    crop_pct: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+
+
+def image_form(config: FinetuneConfig) -> ImageForm:
+    """As the pretrained network wants its images; the network is built, with its weights, to ask it.
+
+    Raises:
+        ConfigError: There is no such network, or there are no such weights; or it takes one size of images only and
+            the configuration has another.
+        HubError: Its weights cannot be fetched.
+    """
+    model: Any = create_network(config.model, num_classes=2)  # the classifier is a new one anyway
+    own = resolve_model_data_config(model)
+    side = int(own["input_size"][-1])
+    asked = config.data.image_size
+    fixed = cast(Mapping[str, Any], model.pretrained_cfg).get("fixed_input_size")
+    if fixed and asked not in (None, side) and "img_size" not in config.model.options:
+        raise ConfigError(
+            f"data.image_size: {config.model.name} takes images of {side} pixels, not {asked}; leave it out, or try "
+            f"model.options={{img_size: {asked}}}"
+        )
+    return ImageForm(side, float(own["crop_pct"]), tuple(own["mean"]), tuple(own["std"]), str(own["interpolation"]))
+
+
+def network_run_of(
+    config: FinetuneConfig, form: ImageForm, output: Path, lr: float, weight_decay: float, *, hold_out: bool
+) -> NetworkRunConfig:
+    """The run that trains the network at one rate and decay.
+
+    Args:
+        config: The transfer's.
+        form: The network's, for what the data section leaves out.
+        output: The run's folder.
+        lr: Learning rate.
+        weight_decay: Weight decay.
+        hold_out: True to hold `data.hold_out` of the training images out, as trials do; False to train on all.
+    """
+    return NetworkRunConfig(
+        output=str(output),
+        seed=config.seed,
+        model=NetworkConfig(**_shallow(config.model)),
+        data=_data_of(config.data, form, hold_out),
+        training=config.training.at(lr, weight_decay),
+    )
+
+
+def write_finetune_config(config: FinetuneConfig) -> None:
+    """Keep the configuration in the transfer's folder, where its trials read it."""
+    with atomic_file(FinetuneFolder(Path(config.output)).config) as beside:
+        beside.write_text(to_yaml(config), encoding="utf-8")
+
+
+def check_same_transfer(config: FinetuneConfig) -> None:
+    """ConfigError if the folder holds a transfer whose trials were of another configuration."""
+    folder = FinetuneFolder(Path(config.output))
+    if not folder.config.is_file():
+        return
+    before = _identity(read_config(FinetuneConfig, folder.config))
+    if changed := differences(before, _identity(config)):
+        raise ConfigError(
+            f"{folder.path} holds a transfer with other values of {', '.join(changed)}; choose another output, put the "
+            "values back, or delete that folder to start anew"
+        )
+
+
+def _identity(config: FinetuneConfig) -> dict[str, Any]:
+    values = to_dict(config)
+    for section, keys in _FREE.items():
+        for key in keys:
+            del (values[section] if section else values)[key]
+    return values
+
+
+def _data_of(data: FinetuneDataConfig, form: ImageForm, hold_out: bool) -> DataConfig:
+    asked = {key: value for key, value in asdict(data).items() if value is not None and key != "hold_out"}
+    own = asdict(form)
+    if data.name == "digits":
+        del own["crop_pct"]  # they are not cropped
+    held: dict[str, Any] = {"search_fraction": data.hold_out} if hold_out else {"search_count": 0}
+    return DataConfig(**{**own, **asked, **held})
+
+
+def _shallow(config: Any) -> dict[str, Any]:
+    return {name: getattr(config, name) for name in config.__dataclass_fields__}

@@ -1,0 +1,109 @@
+"""What every picture is drawn on: one size, one look, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
+
+INK, FAINT, GRID = "#1b2733", "#66727f", "#e3e8ed"
+SERIES = (
+    "#0f4c75", "#e07b1a", "#c2264b", "#3a8f5f", "#7b5aa6", "#8a6d3b", "#2aa3b8", "#d16ba5", "#66727f", "#9aa522",
+)  # fmt: skip
+"""Colours of what is compared, in order."""
+FONT = "DejaVu Sans"  # comes with matplotlib
+LEFT, BOTTOM, RIGHT = 0.085, 0.115, 0.97  # of the axes, shares of the picture
+
+
+def check_png(path: str | os.PathLike[str]) -> Path:
+    """The path; ValueError if it is not a PNG's."""
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"the picture is a PNG; {path.name!r} should end in .png")
+    return path
+
+
+def new_figure(title: str, subtitle: str) -> Figure:
+    """A figure of 1200 x 800 pixels with its title and a smaller line under it; pyplot is not touched."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.text(LEFT, 0.945, title, fontsize=14, fontweight="bold", va="center", **text_style())
+    figure.text(LEFT, 0.895, subtitle, fontsize=9, va="center", **text_style(FAINT))
+    return figure
+
+
+def new_axes(figure: Figure, xlabel: str, ylabel: str, *, top: float, left: float = LEFT, right: float = RIGHT) -> Axes:
+    """Axes from `left` to `right` up to `top`, shares of the picture, with labels that name the unit."""
+    axes = figure.add_axes((left, BOTTOM, right - left, top - BOTTOM), facecolor="white")
+    axes.set_xlabel(xlabel, fontsize=9.5, labelpad=6, **text_style())
+    axes.set_ylabel(ylabel, fontsize=9.5, labelpad=6, **text_style())
+    axes.grid(True, color=GRID, linewidth=0.8, linestyle="-")
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=FAINT, labelsize=9, length=0, pad=5, labelfontfamily=FONT)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color("#b9c2cb")
+    return axes
+
+
+def text_style(color: str = INK) -> dict[str, Any]:
+    """Keywords of matplotlib's texts."""
+    return {"family": FONT, "color": color, "parse_math": False}
+
+
+def legend_style() -> dict[str, Any]:
+    """Keywords of matplotlib's legends."""
+    return {
+        "framealpha": 0.9, "edgecolor": "none", "facecolor": "white", "labelcolor": INK,
+        "prop": {"family": FONT, "size": 9}, "handletextpad": 0.7, "borderpad": 0.7, "labelspacing": 0.6,
+        "handlelength": 2.2,
+    }  # fmt: skip
+
+
+def draw_key(figure: Figure, names: Sequence[str], top: float = 0.87) -> float:
+    """Say which colour of `SERIES` is whose, in rows under `top`; returns where the axes may begin.
+
+    Raises:
+        ValueError: There are more names than colours.
+    """
+    from matplotlib.lines import Line2D
+
+    if len(names) > len(SERIES):
+        raise ValueError(f"a picture compares at most {len(SERIES)} things, not {len(names)}")
+    handles = [Line2D([], [], color=color, linewidth=6, solid_capstyle="butt") for color in SERIES[: len(names)]]
+    style = {**legend_style(), "handlelength": 0.7, "borderpad": 0.0, "borderaxespad": 0.0, "columnspacing": 1.6}
+    for columns in range(len(names), 0, -1):
+        key = figure.legend(handles, names, loc="upper left", bbox_to_anchor=(LEFT, top), ncols=columns, **style)
+        box = key.get_window_extent()
+        if box.width <= (RIGHT - LEFT) * WIDTH or columns == 1:
+            return top - box.height / HEIGHT - 0.025
+        key.remove()
+    return top
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write a PNG beside its place and rename it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    picture = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(picture)  # not savefig, which the caller's settings may crop or resize
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(picture.getvalue())
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()

@@ -1,0 +1,160 @@
+"""The trials of a search for learning rate and weight decay: a table and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..atomic import atomic_file
+
+WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
+_INK, _FAINT, _GRID, _BEST = "#1b2733", "#66727f", "#e3e8ed", "#c2264b"
+_LEFT, _BOTTOM, _SIDE = 0.1, 0.115, 0.7  # of the axes, shares of the picture
+_FONT = "DejaVu Sans"  # comes with matplotlib
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateTrial:
+    """One trial.
+
+    Attributes:
+        number: Its place in the order in which trials began.
+        lr: Learning rate.
+        weight_decay: Weight decay.
+        top1: Accuracy on the images held out (%); None where the loss was not finite.
+        stopped_early: Whether it was stopped before its end.
+    """
+
+    number: int
+    lr: float
+    weight_decay: float
+    top1: float | None
+    stopped_early: bool = False
+
+
+def rates_table(trials: Sequence[RateTrial]) -> str:
+    """The trials in Markdown, best first; ends with a newline."""
+    order = sorted(trials, key=lambda one: (-(one.top1 if one.top1 is not None else -1.0), one.number))
+    header = ["trial", "learning rate", "weight decay", "hold-out top-1 (%)", ""]
+    rows = [[str(one.number), f"{one.lr:.3g}", f"{one.weight_decay:.3g}", _top1(one), _note(one)] for one in order]
+    widths = [max(3, *(len(row[place]) for row in [header, *rows])) for place in range(len(header))]
+    lines = [header, ["-" * (width - 1) + ":" for width in widths], *rows]
+    return "".join(
+        f"| {' | '.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))} |\n" for line in lines
+    )
+
+
+def plot_rates(trials: Sequence[RateTrial], path: Path, *, title: str, subtitle: str = "") -> Path:
+    """Write a PNG of 1200 x 800 pixels: each trial a point at its rate and decay, coloured by its accuracy.
+
+    The best has a ring and its figure beside it; a trial that was stopped early is a triangle, one whose loss was not
+    finite a cross. Neither pyplot nor the caller's matplotlib settings are touched.
+
+    Args:
+        trials: At least one.
+        path: Of the PNG; what stood there is replaced.
+        title: Heading.
+        subtitle: A smaller line under it.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if not trials:
+        raise ValueError("there are no trials to draw")
+    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes((_LEFT, _BOTTOM, 0.74, _SIDE), facecolor="white")
+    text: dict[str, Any] = {"family": _FONT, "color": _INK, "parse_math": False}
+    figure.text(_LEFT, 0.945, title, fontsize=14, fontweight="bold", va="center", **text)
+    figure.text(_LEFT, 0.895, subtitle, fontsize=9, va="center", **{**text, "color": _FAINT})
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("learning rate", fontsize=9.5, labelpad=6, **text)
+    axes.set_ylabel("weight decay", fontsize=9.5, labelpad=6, **text)
+    axes.grid(True, color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(which="both", colors=_FAINT, labelsize=9, length=0, pad=5, labelfontfamily=_FONT)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color("#b9c2cb")
+    _set_limits(axes, trials)
+    _draw(figure, axes, trials)
+    with atomic_file(Path(path)) as beside, open(beside, "wb") as file:
+        canvas.print_png(file)  # not savefig, which the caller's settings may crop or resize
+    return Path(path)
+
+
+def _set_limits(axes: Any, trials: Sequence[RateTrial]) -> None:
+    for name, place in (("lr", axes.set_xlim), ("weight_decay", axes.set_ylim)):
+        values = [value for one in trials if (value := getattr(one, name)) > 0]
+        low, high = (min(values), max(values)) if values else (1.0, 1.0)
+        span = high / low
+        room = max(span**0.08, (12 / span) ** 0.5)  # a decade at least
+        place(low / room, high * room)
+
+
+def _draw(figure: Any, axes: Any, trials: Sequence[RateTrial]) -> None:
+    measured = [one for one in trials if one.top1 is not None]
+    diverged = [one for one in trials if one.top1 is None]
+    handles = []
+    if measured:
+        accuracies = [one.top1 for one in measured if one.top1 is not None]
+        low, high = min(accuracies), max(accuracies)
+        style: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high if high > low else low + 1, "zorder": 3}
+        style |= {"s": 90, "edgecolors": "white", "linewidths": 0.8}
+        points = None
+        for early, marker, name in ((False, "o", "trial"), (True, "^", "stopped early")):
+            group = [one for one in measured if one.stopped_early == early]
+            if group:
+                points = axes.scatter(*_places(group), c=[one.top1 for one in group], marker=marker, **style)
+                handles.append(_mark(marker, "#3b528b", name))
+        bar = figure.colorbar(points, cax=figure.add_axes((0.87, _BOTTOM, 0.022, _SIDE)))
+        bar.set_label("hold-out top-1 (%)", fontsize=9.5, family=_FONT, color=_INK)
+        bar.ax.tick_params(colors=_FAINT, labelsize=9, length=0)
+        bar.outline.set_visible(False)
+        _draw_best(axes, max(measured, key=lambda one: (one.top1 or 0.0, -one.number)))
+        handles.append(_mark("o", "none", "best", _BEST))
+    if diverged:
+        axes.scatter(*_places(diverged), marker="x", s=60, color=_FAINT, linewidths=1.6, zorder=3)
+        handles.append(_mark("x", _FAINT, "loss not finite", _FAINT))
+    axes.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderpad=0.2, ncols=len(handles), frameon=False,
+        labelcolor=_INK, prop={"family": _FONT, "size": 9}, handletextpad=0.4,
+    )  # fmt: skip
+
+
+def _draw_best(axes: Any, best: RateTrial) -> None:
+    from matplotlib.patheffects import withStroke
+
+    place = (best.lr, best.weight_decay)
+    axes.scatter(*place, s=230, facecolors="none", edgecolors=_BEST, linewidths=1.8, zorder=4)
+    horizontal, vertical = axes.transAxes.inverted().transform(axes.transData.transform(place))
+    right, up = horizontal < 0.75, vertical < 0.9
+    axes.annotate(
+        f"{best.top1:.2f} %", place, xytext=(10 if right else -10, 9 if up else -16), textcoords="offset points",
+        ha="left" if right else "right", fontsize=9.5, fontweight="bold", family=_FONT, color=_BEST, zorder=5,
+        parse_math=False, path_effects=[withStroke(linewidth=2.5, foreground="white")],
+    )  # fmt: skip
+
+
+def _places(trials: Sequence[RateTrial]) -> tuple[list[float], list[float]]:
+    return [one.lr for one in trials], [one.weight_decay for one in trials]
+
+
+def _mark(marker: str, face: str, name: str, edge: str = "none") -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], linestyle="", marker=marker, markersize=7, markerfacecolor=face, markeredgecolor=edge,
+        markeredgewidth=1.6, label=name,
+    )  # fmt: skip
+
+
+def _top1(trial: RateTrial) -> str:
+    return "-" if trial.top1 is None else f"{trial.top1:.2f}"
+
+
+def _note(trial: RateTrial) -> str:
+    return "loss not finite" if trial.top1 is None else "stopped early" if trial.stopped_early else ""

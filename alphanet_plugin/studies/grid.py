@@ -1,0 +1,127 @@
+"""The runs of a study: groups x arms x seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import GroupConfig, StudyConfig, from_dict, read_mapping
+from ..errors import ConfigError
+from ..shipped import shipped_config
+from .cell_kind import CellKind
+
+_DIGEST = 16  # hexadecimal digits
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study.
+
+    Attributes:
+        group: Name of its group; empty where the study has none.
+        arm: Name of its arm.
+        seed: Its seed.
+        config: The run's configuration; its output is the run's folder.
+        measure: Archs whose test accuracy is asked for.
+        identity: What its weights depend on, JSON values.
+    """
+
+    group: str
+    arm: str
+    seed: int
+    config: Any
+    measure: tuple[str, ...]
+    identity: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The run's, named by what its weights depend on; runs that are equal are one."""
+        return Path(self.config.output)
+
+    def __str__(self) -> str:
+        return f"{self.group + ': ' if self.group else ''}{self.arm}, seed {self.seed}"
+
+
+def groups_of(study: StudyConfig) -> tuple[GroupConfig, ...]:
+    """The study's groups, or the one without a name."""
+    return study.groups or (GroupConfig(name=""),)
+
+
+def runs_folder(study: StudyConfig) -> Path:
+    """Where the study's runs lie."""
+    return Path(study.runs) if study.runs else Path(study.output) / "runs"
+
+
+def expand(study: StudyConfig, kind: CellKind) -> list[Cell]:
+    """All runs, the first seed of every arm before the second, so that a study that is stopped early is balanced.
+
+    Raises:
+        ConfigError: A run's configuration is wrong; the message names the group, the arm and the key.
+    """
+    return [
+        _cell(study, kind, group, arm.name, arm.set, seed)
+        for seed in study.seeds
+        for group in groups_of(study)
+        for arm in study.arms
+    ]
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes`, key by key; a section that is given another ``name`` is replaced as a whole."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _renamed(old, value):
+            value = merge(old, value)
+        merged[key] = value
+    return merged
+
+
+def _changes(config: Any, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an identity what is not at its default, so that keys that come later do not rename the runs of today."""
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    changes: dict[str, Any] = {}
+    for key, value in identity.items():
+        section = getattr(config, key, None)
+        if dataclasses.is_dataclass(section):
+            changes[key] = _changes(section, value)
+        elif key == "name" or key not in fields or value != json.loads(json.dumps(fields[key].default, default=str)):
+            changes[key] = value
+    return changes
+
+
+def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return "name" in new and new["name"] != old.get("name", new["name"])
+
+
+def digest_of(identity: Mapping[str, Any]) -> str:
+    """A short name for what a run's weights depend on."""
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
+
+
+def _cell(
+    study: StudyConfig, kind: CellKind, group: GroupConfig, arm: str, arm_set: Mapping[str, Any], seed: int
+) -> Cell:
+    values = _read_base(group.base or study.base)
+    for changes in (study.set, group.set, arm_set):
+        values = merge(values, changes)
+    where = f"{group.name + ': ' if group.name else ''}{arm}"
+    try:
+        config = from_dict(kind.schema, {**values, "seed": seed, "output": ""})
+        identity = kind.identity(config)
+        config = dataclasses.replace(config, output=str(runs_folder(study) / digest_of(_changes(config, identity))))
+        cell = Cell(group.name, arm, seed, config, study.measure if group.measure is None else group.measure, identity)
+        kind.check(cell)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return cell
+
+
+def _read_base(base: str | Mapping[str, Any]) -> dict[str, Any]:
+    return dict(base) if isinstance(base, Mapping) else read_mapping(shipped_config(base))

@@ -1,0 +1,98 @@
+"""What a study has yielded so far, and the figures of its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .cell_kind import CellOutcome
+from .grid import Cell
+from .statistics import Difference, Summary, holm, paired_difference, summarise
+
+MEAN = "mean"
+"""The column that averages all measured archs of a run."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One place of a study's table.
+
+    Attributes:
+        group: Which network or data set.
+        arm: Which recipe.
+        column: Which arch, or ``mean``.
+        mflops: Of the arch, multiply-adds / 1e6; None of ``mean``.
+        top1: Test accuracy in per cent over seeds.
+        difference: To the baseline's, paired by seed; None for the baseline itself.
+        p_holm: The difference's p-value, corrected by Holm for all arms of the group; of ``mean`` only.
+    """
+
+    group: str
+    arm: str
+    column: str
+    mflops: float | None
+    top1: Summary
+    difference: Difference | None = None
+    p_holm: float | None = None
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Finished runs of a study with their outcomes, and those that are not finished.
+
+    Attributes:
+        runs: In the order of the grid.
+        missing: The rest.
+    """
+
+    runs: Sequence[tuple[Cell, CellOutcome]]
+    missing: Sequence[Cell]
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of those of which anything is finished, in the order of the grid."""
+        return list(dict.fromkeys(cell.group for cell, _ in self.runs))
+
+    def outcomes(self, group: str) -> dict[str, dict[int, CellOutcome]]:
+        """Name of an arm -> seed -> outcome, of a group's finished runs."""
+        by_arm: dict[str, dict[int, CellOutcome]] = {}
+        for cell, outcome in self.runs:
+            if cell.group == group:
+                by_arm.setdefault(cell.arm, {})[cell.seed] = outcome
+        return by_arm
+
+    def figures(self, baseline: str | None) -> list[Figure]:
+        """The table, group by group, arm by arm, column by column, ``mean`` last; only of what is finished."""
+        table = []
+        for group in self.groups:
+            figures = self._group(group, baseline)
+            table += _corrected(figures)
+        return table
+
+    def _group(self, group: str, baseline: str | None) -> list[Figure]:
+        by_arm, figures = self.outcomes(group), []
+        for arm, outcomes in by_arm.items():
+            columns = list(next(iter(outcomes.values())).columns)
+            for column in [*columns, MEAN] if columns else []:
+                values = {seed: _top1(outcome, column) for seed, outcome in outcomes.items()}
+                base = {seed: _top1(outcome, column) for seed, outcome in by_arm.get(baseline or "", {}).items()}
+                mflops = None if column == MEAN else next(iter(outcomes.values())).columns[column].get("mflops")
+                difference = paired_difference(values, base) if arm != baseline else None
+                figures.append(Figure(group, arm, column, mflops, summarise(list(values.values())), difference))
+        return figures
+
+
+def _corrected(figures: list[Figure]) -> list[Figure]:
+    """With `p_holm` in the ``mean`` column."""
+    tested = [
+        n for n, one in enumerate(figures) if one.column == MEAN and one.difference and one.difference.p is not None
+    ]
+    for n, p in zip(tested, holm([figures[n].difference.p for n in tested]), strict=True):  # type: ignore[union-attr]
+        figures[n] = replace(figures[n], p_holm=p)
+    return figures
+
+
+def _top1(outcome: CellOutcome, column: str) -> float:
+    if column != MEAN:
+        return outcome.columns[column]["top1"]
+    return sum(metrics["top1"] for metrics in outcome.columns.values()) / len(outcome.columns)

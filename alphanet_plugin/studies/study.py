@@ -1,0 +1,224 @@
+"""A study: its grid, run and resumed, and what is written of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..atomic import atomic_file
+from ..config import StudyConfig, differences, to_dict
+from .cell_file import CellFile, locked
+from .cell_kind import Advance, CellKind, CellOutcome
+from .grid import Cell, expand, runs_folder
+from .kinds import KINDS
+from .pictures import draw_pictures
+from .results import StudyResults
+from .table import markdown, to_csv
+from .workers import Done, run_tasks
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed.
+
+    Attributes:
+        cell: Which.
+        error: Why, in one line.
+    """
+
+    cell: Cell
+    error: str
+
+
+class Study:
+    """A study's grid, beside what its runs have yielded.
+
+    Args:
+        config: The study.
+
+    Attributes:
+        cells: All its runs; equal ones share a folder.
+        pictures: Those that `write_report` drew.
+
+    Raises:
+        ConfigError: The configuration of a run is wrong.
+    """
+
+    def __init__(self, config: StudyConfig):
+        self.config = config
+        self.folder = Path(config.output)
+        self.pictures: list[Path] = []
+        self.kind = KINDS[config.kind]
+        self.cells = expand(config, self.kind)
+
+    @property
+    def table(self) -> Path:
+        return self.folder / "table.md"
+
+    def finished(self, cell: Cell) -> bool:
+        """Whether the run is made, with all that this study asks of it."""
+        return self.outcome(cell) is not None
+
+    def outcome(self, cell: Cell) -> CellOutcome | None:
+        """What the run has yielded; None where it is not finished."""
+        return self.kind.outcome(cell, self.config, _file(self.kind, cell))
+
+    def results(self) -> StudyResults:
+        """What there is."""
+        outcomes = [(cell, self.outcome(cell)) for cell in self.cells]
+        return StudyResults(
+            runs=[(cell, outcome) for cell, outcome in outcomes if outcome is not None],
+            missing=[cell for cell, outcome in outcomes if outcome is None],
+        )
+
+    def to_run(self, only: Sequence[str] = ()) -> list[Cell]:
+        """Runs that are not finished, each folder once; of the arms in `only` if it names any."""
+        cells = [cell for cell in self.cells if not only or cell.arm in only]
+        return [cell for cell in {cell.folder: cell for cell in cells[::-1]}.values() if not self.finished(cell)][::-1]
+
+    def run(
+        self,
+        only: Sequence[str] = (),
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+        on_done: Callable[[Cell, str | None], None] | None = None,
+    ) -> list[Failure]:
+        """Make the runs that are not finished; returns those that failed.
+
+        Args:
+            only: Arms; all by default.
+            on_progress: Given units of work done and in all, steps and subnets; the latter is estimated at first.
+            on_done: Given each run that ended, and its error.
+        """
+        cells, failures = self.to_run(only), []
+        cores = os.cpu_count() or 1
+        workers = max(1, min(self.config.workers or (1 if self.config.launch else cores), len(cells)))
+        self.write_index()
+
+        def done(result: Done) -> None:
+            cell = cells[result.number]
+            if result.error is not None:
+                failures.append(Failure(cell, result.error))
+                _write_error(cell, result)
+            if on_done:
+                on_done(cell, result.error)
+
+        def progress(units: Sequence[tuple[int, int]]) -> None:
+            if on_progress:
+                on_progress(*_estimate(units))
+
+        run_tasks(
+            cells,
+            partial(_run_cell, self.config),
+            workers=workers,
+            threads=max(1, cores // workers) if workers > 1 else torch.get_num_threads(),
+            on_progress=progress,
+            on_done=done,
+        )
+        return failures
+
+    def write_index(self) -> list[str]:
+        """Note which folder holds which run; returns what changed in runs since the last time, in words."""
+        path = self.folder / "runs.json"
+        before = {(r["group"], r["arm"], r["seed"]): r for r in _read_json(path, [])}
+        rows = [{**_named(cell), "folder": str(cell.folder), "identity": cell.identity} for cell in self.cells]
+        rows = json.loads(json.dumps(rows))
+        with atomic_file(path) as beside:
+            beside.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        _index_of_runs(runs_folder(self.config), rows)
+        changed: dict[str, list[str]] = {}
+        for row in rows:
+            old = before.get((row["group"], row["arm"], row["seed"]))
+            for key in differences(old["identity"], row["identity"]) if old else []:
+                changed.setdefault(key, []).append(row["arm"])
+        return [f"{key} of {', '.join(dict.fromkeys(arms))}" for key, arms in changed.items()]
+
+    def write_report(self) -> str:
+        """Write ``results.json``, ``table.csv``, ``table.md`` and the pictures of what there is; returns the table."""
+        results, baseline = self.results(), self.config.baseline
+        figures = results.figures(baseline)
+        note = _note(results, self.config)
+        text = markdown(figures, baseline, note)
+        if self.config.title:
+            text = f"# {self.config.title}\n\n{text}"
+        content = {
+            "study": to_dict(self.config),
+            "machine": {"cores": os.cpu_count(), "torch": torch.__version__},
+            "runs": [{**_named(cell), "folder": str(cell.folder), **asdict(outcome)} for cell, outcome in results.runs],
+            "missing": [_named(cell) for cell in results.missing],
+            "table": [asdict(figure) for figure in figures],
+        }
+        self.pictures = draw_pictures(self.config, results)
+        for name, content_of in (
+            ("results.json", json.dumps(content, indent=1)), ("table.csv", to_csv(figures)), ("table.md", text),
+        ):  # fmt: skip
+            with atomic_file(self.folder / name) as beside:
+                beside.write_text(content_of, encoding="utf-8")
+        return text
+
+
+def _run_cell(study: StudyConfig, cell: Cell, advance: Advance) -> None:
+    """What a worker does for one run."""
+    kind = KINDS[study.kind]
+    with locked(cell.folder):
+        kind.run(cell, study, _file(kind, cell), advance)
+        (cell.folder / "error.txt").unlink(missing_ok=True)
+
+
+def _named(cell: Cell) -> dict[str, Any]:
+    return {"group": cell.group, "arm": cell.arm, "seed": cell.seed}
+
+
+def _file(kind: CellKind, cell: Cell) -> CellFile:
+    return CellFile(cell.folder, cell.identity, kind.complete)
+
+
+def _estimate(progress: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Units done and in all; runs that are not begun count as the average of those that are."""
+    known = [total for _, total in progress if total]
+    average = sum(known) / len(known) if known else 1.0
+    return sum(done for done, _ in progress), round(sum(total or average for _, total in progress))
+
+
+def _write_error(cell: Cell, done: Done) -> None:
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    (cell.folder / "error.txt").write_text(f"{cell}: {done.error}\n\n{done.details}", encoding="utf-8")
+
+
+def _index_of_runs(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """``index.txt`` of a runs folder: which run lies where, those of other studies included."""
+    path = folder / "index.txt"
+    known = dict.fromkeys(path.read_text(encoding="utf-8").splitlines() if path.exists() else [])
+    for row in rows:
+        group = f"{row['group']}: " if row["group"] else ""
+        known[f"{Path(row['folder']).name}  {group}{row['arm']}, seed {row['seed']}"] = None
+    with atomic_file(path) as beside:
+        beside.write_text("".join(f"{line}\n" for line in known), encoding="utf-8")
+
+
+def _read_json(path: Path, otherwise: Any) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return otherwise
+
+
+def _note(results: StudyResults, study: StudyConfig) -> str:
+    """What the runs cost, and what is missing."""
+    seconds = sum({cell.folder: outcome.seconds for cell, outcome in results.runs}.values())
+    count = len(results.runs) + len(results.missing)
+    note = (
+        f"{len(results.runs)} of {count} runs, seeds {', '.join(map(str, study.seeds))}; {seconds / 60:.1f} minutes of "
+        f"training in all; {os.cpu_count()} cores, torch {torch.__version__}.\n"
+    )
+    if results.missing:
+        note += f"\nPartial: not finished are {'; '.join(str(cell) for cell in results.missing[:12])}"
+        note += f" and {len(results.missing) - 12} more.\n" if len(results.missing) > 12 else ".\n"
+    return note

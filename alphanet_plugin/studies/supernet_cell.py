@@ -1,0 +1,229 @@
+"""Runs that train a supernet and measure its subnets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import recipes
+from ..config import RunConfig, StudyConfig, to_dict
+from ..errors import ConfigError, StudyError
+from ..recipes import RunFolder, TrainedRun
+from ..spaces import Arch, SearchSpace
+from ..training import SupernetUpdate, Trainer, latest_checkpoint
+from .cell_file import CellFile
+from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
+from .curve import Curve
+from .grid import Cell
+from .random_archs import random_archs
+from .trained import described, tidy
+
+_CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"
+
+
+class SupernetCell(CellKind):
+    """Train a supernet, recalibrate and measure archs on the test images, random ones and a search on the search's."""
+
+    schema = RunConfig
+
+    def identity(self, config: RunConfig) -> dict[str, Any]:
+        identity = recipes.run_identity(config)
+        return {**identity, "data": {**identity["data"], "root": config.data.root}}
+
+    def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        completed = recipes.complete_identity(identity)
+        return {**completed, "data": {**completed["data"], "root": identity["data"]["root"]}}
+
+    def check(self, cell: Cell) -> None:
+        recipes.build_kd_loss(cell.config)
+        try:
+            space = recipes.build_space(cell.config)
+        except ValueError as error:
+            raise ConfigError(f"space: {error}") from error
+        for name in cell.measure:
+            _arch(space, name)
+
+    def outcome(self, cell: Cell, study: StudyConfig, file: CellFile) -> CellOutcome | None:
+        work = _Work(cell, study, file)
+        return work.outcome() if file.parts.get(TRAINED) and not work.missing() else None
+
+    def train(self, config: RunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:
+        """From the beginning or the last checkpoint to the end."""
+        curve: Curve | None = None
+
+        def on_step(record: dict[str, Any]) -> None:
+            if curve:
+                curve.on_step(record)
+            advance(int(record["step"]) + 1, trainer.total_steps)
+
+        recipes.forget_accelerator()
+        folder, splits = RunFolder(Path(config.output)), recipes.build_data(config)
+        accelerator = recipes.build_accelerator(config)
+        trainer: Trainer = recipes.build_trainer(config, accelerator, splits, on_step)
+        if accelerator.is_main_process:
+            recipes.write_run_config(config)
+            file.write(total_steps=trainer.total_steps)
+        if curve_epochs and accelerator.is_main_process:
+            every = trainer.total_steps // config.training.epochs * curve_epochs
+            batches = recipes.search_batches(config, splits)
+            assert isinstance(trainer.update, SupernetUpdate)
+            curve = Curve(folder.path / "curve.jsonl", trainer.update.supernet, *batches, every, trainer.total_steps)
+            curve.rewind(latest_checkpoint(folder.checkpoints))
+        trainer.run()
+        if accelerator.is_main_process:
+            records = curve.read(config.training.epochs) if curve else []
+            trained = {**described(folder, trainer), "num_classes": splits.num_classes}
+            file.write(**{_CURVE: {"every": curve_epochs, "records": records}, TRAINED: trained})
+
+    def finish(self, cell: Cell, study: StudyConfig, file: CellFile, advance: Advance) -> None:
+        work = _Work(cell, study, file)
+        if study.curve_epochs and file.parts[_CURVE]["every"] != study.curve_epochs:
+            raise StudyError(
+                f"{cell.folder} was trained with curve_epochs {file.parts[_CURVE]['every']}, not {study.curve_epochs}, "
+                "and only training can measure a curve: put the value back, or delete that folder to train it again"
+            )
+        if work.missing():
+            _measure(cell, study, work, advance)
+        tidy(RunFolder(cell.folder), keep_weights=study.keep_weights)
+
+
+class _Work:
+    """What a study asks of a run, and how much of it is there."""
+
+    def __init__(self, cell: Cell, study: StudyConfig, file: CellFile):
+        self.cell, self.study, self.file = cell, study, file
+        self.space = recipes.build_space(cell.config)
+        self.columns = {name: _arch(self.space, name) for name in cell.measure}
+        evaluation = {key: value for key, value in to_dict(cell.config.evaluation).items() if key != "cache_gb"}
+        self.settings = _short(evaluation)
+        self.search_settings = _short([evaluation, to_dict(cell.config.search)])
+
+    @property
+    def num_subnets(self) -> int:
+        return len(self.columns) + self.study.random_subnets
+
+    @property
+    def regimes(self) -> list[list[Arch]]:
+        classes = self.file.parts[TRAINED]["num_classes"]
+        return random_archs(self.space, self.study.random_subnets, self.study.regimes, classes)
+
+    def measured(self, images: str) -> dict[str, dict[str, float]]:
+        """Printed arch -> metrics on those images."""
+        return self.file.parts.get(_MEASURED, {}).get(f"{images} {self.settings}", {})
+
+    def keep(self, images: str, arch: Arch, metrics: dict[str, float]) -> None:
+        everything = self.file.parts.get(_MEASURED, {})
+        these = {**self.measured(images), str(arch): metrics}
+        self.file.write(**{_MEASURED: {**everything, f"{images} {self.settings}": these}})
+
+    @property
+    def searched(self) -> list[dict[str, float]] | None:
+        return self.file.parts.get(_SEARCHED, {}).get(self.search_settings)
+
+    def keep_searched(self, found: list[dict[str, float]]) -> None:
+        self.file.write(**{_SEARCHED: {**self.file.parts.get(_SEARCHED, {}), self.search_settings: found}})
+
+    def test_todo(self) -> list[Arch]:
+        archs = dict.fromkeys(self.columns.values())
+        return [arch for arch in archs if str(arch) not in self.measured("test")]
+
+    def search_todo(self) -> list[Arch]:
+        archs = dict.fromkeys(arch for regime in self.regimes for arch in regime)
+        return [arch for arch in archs if str(arch) not in self.measured("search")]
+
+    def missing(self) -> list[str]:
+        """What the study asks for and is not there, in words."""
+        todo = {"test": self.test_todo(), "search": self.search_todo()}
+        missing = [f"{len(archs)} subnets on the {images} images" for images, archs in todo.items() if archs]
+        if self.study.search and self.searched is None:
+            missing.append("a search")
+        if self.study.curve_epochs and self.file.parts[_CURVE]["every"] != self.study.curve_epochs:
+            missing.append("a training curve")
+        return missing
+
+    def outcome(self) -> CellOutcome:
+        test, search = self.measured("test"), self.measured("search")
+        return CellOutcome(
+            columns={name: test[str(arch)] for name, arch in self.columns.items()},
+            random=[
+                {"regime": number, **search[str(arch)]}
+                for number, archs in enumerate(self.regimes) for arch in archs
+            ],
+            searched=(self.searched or []) if self.study.search else [],
+            curve=self.file.parts[_CURVE]["records"] if self.study.curve_epochs else [],
+            seconds=self.file.parts[TRAINED]["seconds"],
+        )  # fmt: skip
+
+
+def _measure(cell: Cell, study: StudyConfig, work: _Work, advance: Advance) -> None:
+    if latest_checkpoint(RunFolder(cell.folder).checkpoints) is None:
+        raise StudyError(
+            f"{cell.folder} did not keep its weights (keep_weights: false), and {', '.join(work.missing())} are still "
+            "to be measured: delete that folder to train it again"
+        )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    run = recipes.open_run(cell.folder, _settings_of(cell.config), device)
+    steps = work.file.parts[TRAINED]["steps"]
+
+    def each(archs: list[Arch], images: str, measure: Callable[[Arch], Any]) -> None:
+        for arch in archs:
+            metrics = {**asdict(measure(arch)), "mflops": run.mflops(arch), "params": run.params(arch)}
+            work.keep(images, arch, metrics)
+            left = len(work.test_todo()) + len(work.search_todo())
+            advance(steps + work.num_subnets - left, steps + work.num_subnets)
+
+    for resolution, archs in _by_resolution(work.test_todo()):
+        deployment = recipes.Deployment(run, resolution)
+        each(archs, "test", lambda arch, deployment=deployment: deployment.measure(arch)[1])
+    if todo := work.search_todo():
+        each(todo, "search", recipes.build_evaluator(run))
+    if study.search and work.searched is None:
+        work.keep_searched(_search(run))
+
+
+def _settings_of(config: RunConfig) -> list[str]:
+    """The study's evaluation and search settings, where the run was trained under others."""
+    return [
+        f"{section}.{key}={json.dumps(value)}"
+        for section in ("evaluation", "search")
+        for key, value in to_dict(getattr(config, section)).items()
+    ]
+
+
+def _search(run: TrainedRun) -> list[dict[str, float]]:
+    evolution = recipes.build_search(run, initial=tuple(run.space.presets.values()))
+    assert evolution.history is not None
+    with evolution.history:
+        found = evolution.run()
+    return [{"mflops": subnet.mflops, "top1": subnet.metrics["top1"]} for subnet in found]
+
+
+def _by_resolution(archs: Iterable[Arch]) -> list[tuple[int, list[Arch]]]:
+    groups: dict[int, list[Arch]] = {}
+    for arch in archs:
+        groups.setdefault(int(arch.resolution), []).append(arch)
+    return sorted(groups.items())
+
+
+def _arch(space: SearchSpace, name: str) -> Arch:
+    if name in space.presets:
+        return space.presets[name]
+    if name in ("largest", "smallest"):
+        return getattr(space, name)()
+    if "=" not in name:
+        known = ", ".join([*space.presets, "largest", "smallest"])
+        raise ConfigError(f"measure: no arch {name!r}: give one of {known}, or 'resolution=192 ...'")
+    try:
+        return space.parse(name)
+    except ValueError as error:
+        raise ConfigError(f"measure: {error}") from error
+
+
+def _short(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]

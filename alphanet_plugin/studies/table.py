@@ -1,0 +1,98 @@
+"""A study's table in Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from ..report.markdown import markdown_lines
+from .results import MEAN, Figure
+from .statistics import Difference, Summary
+
+_CSV = (
+    "group", "arm", "column", "mflops", "n", "mean", "std", "difference", "low", "high", "p", "significant", "p_holm",
+)  # fmt: skip
+
+
+def markdown(figures: Sequence[Figure], baseline: str | None, note: str = "") -> str:
+    """Accuracies, then differences to the baseline, for each group; ends with a newline."""
+    parts = []
+    for group in dict.fromkeys(figure.group for figure in figures):
+        rows = [figure for figure in figures if figure.group == group]
+        heading = f"{group}: " if group else ""
+        parts.append(f"{heading}top-1 accuracy on the test images (%), mean ± standard deviation over seeds\n")
+        parts.append(_grid(rows, with_n=True))
+        if any(figure.difference for figure in rows):
+            parts.append(
+                f"{heading}difference to {baseline} (percentage points), paired by seed, [95 % confidence interval]; "
+                "* leaves 0 out\n"
+            )
+            parts.append(_grid([figure for figure in rows if figure.difference], with_n=False))
+    if any(figure.difference for figure in figures):
+        parts.append(
+            "Intervals and * are Student's t for each place by itself, not corrected for the many comparisons; "
+            f"p (Holm) is of the column {MEAN!r}, corrected for the arms of its table.\n"
+        )
+    return "\n".join([*parts, *([note] if note else [])])
+
+
+def to_csv(figures: Sequence[Figure]) -> str:
+    """One line a place of the table."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_CSV)
+    for one in figures:
+        d = one.difference
+        difference = (d.mean, d.low, d.high, d.p, d.significant) if d else ("",) * 5
+        writer.writerow(
+            [
+                one.group,
+                one.arm,
+                one.column,
+                one.mflops,
+                one.top1.n,
+                one.top1.mean,
+                one.top1.std,
+                *difference,
+                one.p_holm,
+            ]
+        )
+    return text.getvalue()
+
+
+def _grid(figures: Sequence[Figure], *, with_n: bool) -> str:
+    columns = list(dict.fromkeys(figure.column for figure in figures))
+    corrected = not with_n and any(figure.p_holm is not None for figure in figures)
+    titles = ["", *([f"{MEAN} of {len(columns) - 1}" if c == MEAN else _title(c, figures) for c in columns])]
+    titles += ["n"] if with_n else ["p (Holm)"] * corrected
+    lines = [titles]
+    for arm in dict.fromkeys(figure.arm for figure in figures):
+        of_arm = {figure.column: figure for figure in figures if figure.arm == arm}
+        cells = [_cell(of_arm[column], with_n) if column in of_arm else "-" for column in columns]
+        last = [str(max(figure.top1.n for figure in of_arm.values()))] if with_n else []
+        if corrected:
+            p = of_arm[MEAN].p_holm
+            last = ["-" if p is None else f"{p:.3f}"]
+        lines.append([arm, *cells, *last])
+    return markdown_lines(lines)
+
+
+def _title(column: str, figures: Sequence[Figure]) -> str:
+    mflops = next(figure.mflops for figure in figures if figure.column == column)
+    return column if mflops is None else f"{column} ({mflops:.3g}M)"
+
+
+def _cell(figure: Figure, accuracy: bool) -> str:
+    return _accuracy(figure.top1) if accuracy else _difference(figure.difference)
+
+
+def _accuracy(top1: Summary) -> str:
+    return f"{top1.mean:.2f}" + ("" if top1.std is None else f" ± {top1.std:.2f}")
+
+
+def _difference(difference: Difference | None) -> str:
+    if difference is None:
+        return "-"
+    interval = "" if difference.low is None else f" [{difference.low:+.2f}, {difference.high:+.2f}]"
+    return f"{difference.mean:+.2f}{interval}{'*' if difference.significant else ''}"

@@ -1,0 +1,44 @@
+"""The folder of a trained run: what is said of its training, and what is kept of it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from typing import Any
+
+import torch
+
+from ..recipes import RunFolder
+from ..training import JsonLinesLog, Trainer, latest_checkpoint
+
+_RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")
+
+
+def described(folder: RunFolder, trainer: Trainer) -> dict[str, Any]:
+    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine."""
+    records = JsonLinesLog(folder.log).read()
+    return {
+        "steps": trainer.total_steps,
+        "seconds": sum(record["seconds"] for record in records),
+        "last_loss": records[-1]["loss"],
+        "machine": {
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "ranks": trainer.accelerator.num_processes,
+            "machine": platform.machine(),
+            "device": str(trainer.accelerator.device),
+        },
+    }
+
+
+def tidy(folder: RunFolder, *, keep_weights: bool) -> None:
+    """Of a finished run's checkpoints keep the last one's weights, or nothing."""
+    latest = latest_checkpoint(folder.checkpoints)
+    if not keep_weights or latest is None:
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+        return
+    for path in folder.checkpoints.iterdir():
+        if path != latest:
+            shutil.rmtree(path, ignore_errors=True)
+    for name in _RESUMING:
+        (latest / name).unlink(missing_ok=True)
