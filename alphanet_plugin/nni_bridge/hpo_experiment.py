@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,11 +17,15 @@ from typing import Any
 
 import nni
 import psutil
-from nni.experiment import Experiment, ExperimentConfig, RunMode
+from nni.experiment import Experiment, ExperimentConfig
+from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tools.nnictl.config_utils import Experiments
+from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 
 from ..atomic import atomic_file
 from ..errors import SearchError
+from .ledger_tuner import LedgerTuner
+from .manager_start import start_manager
 from .trial_ledger import TrialLedger
 
 try:
@@ -32,7 +35,7 @@ except ImportError:  # not POSIX
 
 logger = logging.getLogger(__name__)
 
-_PAUSES = (2.0, 5.0, 15.0, 30.0, 60.0)  # seconds before another start; a busy machine breaks the first ones
+_PAUSES = (2.0, 10.0)  # seconds before another start
 _HOPELESS = 3  # trials that failed with none that ended well
 _POLL_SECONDS = 1.0
 _FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")
@@ -74,9 +77,8 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
     """Run trials until as many as asked for have ended, or on from where a search in the same folder stopped.
 
     Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`), and further ones where its
-    manager breaks, as on a machine so busy that NNI's tuner does not connect within its ten seconds. One that a killed
-    process left running is stopped first. A trial that fails is reported and left without a result; the next call
-    repeats it.
+    manager breaks. One that a killed process left running is stopped first. A trial that fails is reported and left
+    without a result; the next call repeats it.
 
     Args:
         folder: For NNI's files; experiments lie in folders below it.
@@ -95,8 +97,8 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
             experiment = _build(folder, ledger, settings)
             try:
                 with _terminable():
-                    _start(experiment, folder)
-                    ended = _wait(experiment, ledger, settings, on_trials)
+                    dispatcher = _start(experiment, folder, ledger, settings)
+                    ended = dispatcher is not None and _wait(experiment, dispatcher, ledger, settings, on_trials)
             finally:
                 with suppress(Exception):
                     experiment.stop()
@@ -106,7 +108,7 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
                 broken, known = 0, len(ledger.ended())
             if broken == len(_PAUSES):
                 raise SearchError(
-                    f"NNI's manager broke {broken + 1} times, as on a machine that is too busy for it; see "
+                    f"NNI's manager broke {broken + 1} times; see "
                     f"{folder / experiment.id}/log (trials keep their results; run the same command again to go on)"
                 )
             logger.warning("NNI's manager broke; another start in %g s", _PAUSES[broken])
@@ -124,39 +126,40 @@ def _build(folder: Path, ledger: TrialLedger, settings: HpoSettings) -> Experime
     config.trial_concurrency = settings.concurrency
     config.max_trial_number = settings.trials - len(ledger.ended())
     config.trial_gpu_number = settings.trial_gpus
-    tuner: Any = config.tuner
-    tuner.name, tuner.class_name = None, "alphanet_tuner.LedgerTuner"
-    tuner.code_directory = str(Path(sys.modules["alphanet_plugin"].__path__[0]).parent)
-    tuner.class_args = {
-        "ledger": str(ledger.folder.resolve()), "name": settings.tuner, "class_args": dict(settings.tuner_args)
-    }  # fmt: skip
-    if settings.assessor:
-        assessor: Any = config.assessor
-        assessor.name, assessor.class_args = settings.assessor, dict(settings.assessor_args or {})
+    tuner: Any = config.tuner  # for the portal: the tuner itself runs here
+    tuner.name, tuner.class_args = settings.tuner, dict(settings.tuner_args)
     if settings.trial_gpus:
         config.training_service.use_active_gpu = True  # type: ignore[union-attr]
     return Experiment(config)
 
 
-def _start(experiment: Experiment, folder: Path) -> None:
-    port = _free_port()
+def _start(experiment: Experiment, folder: Path, ledger: TrialLedger, settings: HpoSettings) -> MsgDispatcher | None:
+    """What calls the tuner; None where the manager did not start."""
     with atomic_file(folder / "experiment.json") as beside:
         beside.write_text(json.dumps({"id": experiment.id}), encoding="utf-8")
+    tuner = LedgerTuner(ledger, settings.tuner, settings.tuner_args)
+    assessor = None
+    if settings.assessor:
+        assessor = create_builtin_class_instance(settings.assessor, dict(settings.assessor_args or {}), "assessors")
     try:
-        experiment.start(port, run_mode=RunMode.Detach)  # what it prints goes to its log, and it is stopped by us
-    except Exception as error:
-        logger.warning("NNI's manager did not start: %s", error)
-        experiment.port = None
+        return start_manager(experiment, _free_port(), tuner, assessor)
+    except SearchError as error:
+        logger.warning("%s", error)
+        return None
 
 
-def _wait(experiment: Experiment, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None) -> bool:
+def _wait(
+    experiment: Experiment,
+    dispatcher: MsgDispatcher,
+    ledger: TrialLedger,
+    settings: HpoSettings,
+    on_trials: OnTrials | None,
+) -> bool:
     """Whether the experiment came to its end; False if it broke.
 
     Raises:
-        SearchError: The trials fail.
+        SearchError: The trials fail, or the tuner does.
     """
-    if experiment.port is None:
-        return False
     told = -1
     while True:
         try:
@@ -172,6 +175,10 @@ def _wait(experiment: Experiment, ledger: TrialLedger, settings: HpoSettings, on
         failed = [job.trialJobId for job in jobs if job.status in _FAILED]
         if len(failed) >= min(_HOPELESS, settings.trials) and not ended:
             raise SearchError(_why(experiment, failed))
+        if dispatcher.worker_exceptions:
+            raise SearchError(f"the tuner failed: {dispatcher.worker_exceptions[0]}") from dispatcher.worker_exceptions[
+                0
+            ]
         if status == "ERROR":
             return False
         if status in ("DONE", "STOPPED"):

@@ -66,7 +66,7 @@ class InProcess:
 
     def __call__(self, folder, ledger, settings, on_trials=None):
         self.asked.append(settings)
-        tuner = ledger_tuner.LedgerTuner(ledger=str(ledger.folder), name=settings.tuner, class_args=settings.tuner_args)
+        tuner = ledger_tuner.LedgerTuner(ledger, settings.tuner, settings.tuner_args)
         tuner.update_search_space(settings.search_space)
         for number in range(settings.trials - len(ledger.ended())):
             given = tuner.generate_parameters(number)

@@ -22,7 +22,7 @@ def ledger(tmp_path):
 
 def tuner_of(ledger, startup=2, seed=1):
     args = {"optimize_mode": "maximize", "seed": seed, "tpe_args": {"n_startup_jobs": startup}}
-    tuner = LedgerTuner(ledger=str(ledger.folder), name="TPE", class_args=args)
+    tuner = LedgerTuner(ledger, "TPE", args)
     tuner.update_search_space(SPACE)
     return tuner
 
