@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from .schema import _require
+from .require import require as _require
 
 
 @dataclass(frozen=True, kw_only=True)

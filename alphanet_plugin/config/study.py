@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .schema import _require
+from .require import require as _require
+
+_IN_A_PICTURE = 10  # as many colours as the eye tells apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +156,8 @@ class StudyConfig:
         if picture.kind == "relative":
             _require(self.baseline is not None, "a picture of kind relative needs a baseline")
         names = [arm.name for arm in self.arms]
+        count = len(picture.arms or names)
+        _require(count <= _IN_A_PICTURE, f"a picture shows at most {_IN_A_PICTURE} arms; name fewer than {count}")
         for arm in picture.arms or ():
             _require(arm in names, f"pictures: {arm!r} is none of the arms {', '.join(names)}")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from .cell_kind import CellOutcome
 from .grid import Cell
@@ -34,6 +35,13 @@ class Figure:
     top1: Summary
     difference: Difference | None = None
     p_holm: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        values = asdict(self)
+        if self.difference:
+            values["difference"]["significant"] = self.difference.significant
+        return values
 
 
 @dataclass(frozen=True)

@@ -160,14 +160,14 @@ class Study:
             "machine": {"cores": os.cpu_count(), "torch": torch.__version__},
             "runs": [{**_named(cell), "folder": str(cell.folder), **asdict(outcome)} for cell, outcome in results.runs],
             "missing": [_named(cell) for cell in results.missing],
-            "table": [asdict(figure) for figure in figures],
+            "table": [figure.to_dict() for figure in figures],
         }
-        self.pictures = draw_pictures(self.config, results)
         for name, content_of in (
             ("results.json", json.dumps(content, indent=1)), ("table.csv", to_csv(figures)), ("table.md", text),
         ):  # fmt: skip
             with atomic_file(self.folder / name) as beside:
                 beside.write_text(content_of, encoding="utf-8")
+        self.pictures = draw_pictures(self.config, results)
         return text
 
 

@@ -1,0 +1,151 @@
+"""From a study's YAML to its runs."""
+
+import pytest
+import yaml
+
+from alphanet_plugin.config import StudyConfig, from_dict, read_config
+from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.shipped import shipped
+from alphanet_plugin.studies import Study
+from alphanet_plugin.studies.grid import merge
+
+SHIPPED = {path.stem: path for path in sorted(shipped("configs/studies").glob("*.yaml")) if path.stem != "figure2"}
+STUDIES = {name: Study(read_config(StudyConfig, path)) for name, path in SHIPPED.items()}
+# name -> groups, arms, subnets in the table of each group, seeds on digits, teachers
+GRIDS = {
+    "table1": (2, 3, (11, 9), 0),
+    "table2": (2, 4, (11, 9), 0),
+    "table3": (1, 5, (7,), 0),
+    "table5": (2, 5, (0, 0), 2),
+    "table6": (5, 2, (0,) * 5, 5),
+    "ablation": (1, 10, (7,), 0),
+}
+
+
+def folders(name, arm=None):
+    return {cell.folder for cell in STUDIES[name].cells if arm is None or cell.arm == arm}
+
+
+def test_every_study_comes_in_both_sizes():
+    assert set(SHIPPED) == {f"{name}_{size}" for name in GRIDS for size in ("imagenet", "digits")}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_studies_expand_to_the_papers_grid(name):
+    groups, arms, measured, teachers = GRIDS[name.partition("_")[0]]
+    study = STUDIES[name]
+    digits = name.endswith("digits")
+    seeds = 5 if digits else 1
+    runs = [cell for cell in study.cells if not cell.teaches]
+    assert len(runs) == groups * arms * seeds == len({cell.folder for cell in runs})
+    assert len(study.cells) - len(runs) == (teachers if digits else 0)
+    by_group = {cell.group: len(cell.measure) for cell in runs}
+    assert tuple(by_group.values()) == measured
+    assert {cell.seed for cell in runs} == set(range(seeds))
+    assert all(cell.config.seed == cell.seed for cell in runs)
+    assert all(cell.config.data.name == ("digits" if digits else "folder") for cell in runs)
+    assert study.config.baseline in {cell.arm for cell in runs}
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name.endswith("imagenet")])
+def test_the_commands_of_the_comments_name_the_images(name):
+    study = Study(read_config(StudyConfig, SHIPPED[name], ["set.data.root=/path/to/imagenet"]))
+    assert {cell.config.data.root for cell in study.cells} == {"/path/to/imagenet"}
+    assert f"alphanet study configs/studies/{name}.yaml --set set.data.root=" in SHIPPED[name].read_text()
+
+
+def test_published_sizes():
+    for name in ("table1", "table2", "table3", "table5", "ablation"):
+        for cell in STUDIES[f"{name}_imagenet"].cells:
+            assert cell.config.training.epochs == 360
+            assert cell.config.training.batch_size * 8 == 2048
+    epochs = [cell.config.training.epochs for cell in STUDIES["table6_imagenet"].cells]
+    assert epochs == [120] * 8 + [300] * 2
+
+
+def test_arms_are_the_papers():
+    kd = {cell.arm: cell.config.kd for cell in STUDIES["ablation_digits"].cells}
+    settings = {(one.clip, one.alpha_min, one.alpha_max) for one in kd.values() if one.name == "adaptive_alpha"}
+    clips = {(clip, -1.0, 1.0) for clip in (1.1, 3.0, 5.0, 10.0)}
+    alphas = {(5.0, low, high) for low, high in ((-2, 1), (0, 1), (-1, 0.5), (-1, 2), (-1, -1))}
+    assert settings == clips | alphas
+    table3 = {cell.arm: (cell.config.kd.name, cell.config.sampler.name) for cell in STUDIES["table3_digits"].cells}
+    assert table3["w/ KL-KD + attentive sampling"] == ("kl", "attentive")
+    temperatures = [cell.config.kd.temperature for cell in STUDIES["table2_digits"].cells[:4]]
+    assert temperatures == [0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("size", ["digits", "imagenet"])
+def test_equal_runs_of_two_studies_are_one(size):
+    assert folders(f"table3_{size}", "w/ KL-KD") == folders(f"ablation_{size}", "w/ KL-KD")
+    adaptive = folders(f"ablation_{size}", "clip 5, alpha -1 and 1")
+    assert folders(f"table3_{size}", "w/ Adaptive-KD") == adaptive
+    assert folders(f"table1_{size}", "w/ KL-KD") == folders(f"table2_{size}", "w/ KL-KD (T = 1)")
+
+
+def test_runs_are_known_by_what_they_were_before():
+    """Folders of runs that were made already; a new key of a configuration must not give them other names."""
+    cells = STUDIES["table3_digits"].cells
+    assert cells[-1].folder.name == "616417cec60b33a3"
+    assert STUDIES["table1_digits"].cells[-1].folder.name == "607940d0ae9c5b36"
+
+
+def test_merge():
+    base = {"kd": {"name": "adaptive_alpha", "clip": 5.0}, "training": {"epochs": 3, "lr": 0.1}}
+    assert merge(base, {"kd": {"name": "kl"}})["kd"] == {"name": "kl"}
+    assert merge(base, {"kd": {"name": "adaptive_alpha", "alpha_min": -2}})["kd"]["clip"] == 5.0
+    assert merge(base, {"kd": {"clip": 3.0}})["kd"] == {"name": "adaptive_alpha", "clip": 3.0}
+    assert merge(base, {"training": {"epochs": 1}})["training"] == {"epochs": 1, "lr": 0.1}
+    assert base["training"]["epochs"] == 3
+
+
+def test_groups_set_over_the_study_and_arms_over_groups():
+    values = {
+        "output": "x", "base": "configs/digits.yaml", "seeds": [0], "set": {"training": {"epochs": 2, "lr": 0.3}},
+        "groups": [{"name": "g", "set": {"training": {"epochs": 3, "batch_size": 16}}, "measure": ["a1"]}],
+        "arms": [{"name": "a", "set": {"training": {"batch_size": 8, "warmup_epochs": 0}}}], "measure": ["a0"],
+    }  # fmt: skip
+    (cell,) = Study(from_dict(StudyConfig, values)).cells
+    training = cell.config.training
+    assert (training.epochs, training.lr, training.batch_size) == (3, 0.3, 8)
+    assert cell.measure == ("a1",)
+
+
+PLAIN = {
+    "output": "x",
+    "base": "configs/digits.yaml",
+    "arms": [{"name": "a"}, {"name": "b", "set": {"kd": {"name": "kl"}}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arm": []}, "arm is no key; did you mean 'arms'"),
+        ({"seeds": []}, "seeds must name at least one"),
+        ({"seeds": [1, 1]}, "seeds name '1' twice"),
+        ({"arms": [{"name": "a"}, {"name": "a"}]}, "arms name 'a' twice"),
+        ({"baseline": "c"}, r"baseline must be one of the arms \(a, b\), not 'c'"),
+        ({"set": {"training": {"epoch": 3}}}, "a: training.epoch is no key; did you mean 'epochs'"),
+        ({"arms": [{"name": "a", "set": {"kd": {"name": "kll"}}}]}, "a: kd.name must be one of"),
+        ({"arms": [{"name": "a", "set": {"kd": {"clip": 1.0}}}]}, "a: kd.clip must be a number greater than 1"),
+        ({"measure": ["a9"]}, "a: measure: no arch 'a9': give one of a0, a1"),
+        ({"measure": ["resolution=16"]}, "a: measure: field width is missing"),
+        ({"pictures": [{"kind": "pareto"}]}, "a picture of kind pareto needs search"),
+        ({"pictures": [{"kind": "pie"}]}, "kind must be one of 'pareto'"),
+        ({"random_subnets": 4, "pictures": [{"kind": "relative"}]}, "needs a baseline"),
+        ({"random_subnets": 4, "pictures": [{"kind": "boxes", "arms": ["c"]}]}, "'c' is none of the arms a, b"),
+        ({"search": True, "pictures": [{"kind": "pareto"}, {"kind": "pareto"}]}, "pictures name 'pareto' twice"),
+        ({"workers": 0}, "workers must be at least 1, not 0"),
+        ({"workers": 2, "launch": "accelerate launch"}, "with launch there is one run at a time"),
+        ({"base": "configs/digitz.yaml"}, "there is no configs/digitz.yaml"),
+        ({"groups": [{"name": "g", "teacher": {"base": "x"}}]}, "a teacher is of studies of kind network"),
+        ({"kind": "network", "base": "configs/distill/digits.yaml", "search": True}, "search is of supernets"),
+        ({"kind": "network", "base": "configs/distill/digits.yaml", "measure": ["a0"]}, "measure names subnets"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_before_anything_runs(changes, message, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({**PLAIN, **changes}))
+    with pytest.raises((ConfigError, FileNotFoundError), match=message):
+        Study(read_config(StudyConfig, path))
