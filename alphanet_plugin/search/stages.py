@@ -44,18 +44,38 @@ def promote(
 ) -> list[Evaluated]:
     """The `count` most promising of candidates that were evaluated by the same stage, in their order.
 
-    They are ranked as a search ranks parents (`select_parents`), but by cross entropy in place of accuracy: on a few
-    dozen images most candidates get equally many right, while their losses still tell them apart.
+    They are ranked as a search ranks parents (`select_parents`), with two differences. Cross entropy stands for accuracy:
+    on a few dozen images most candidates get equally many right, while their losses still tell them apart. And each
+    input resolution sends its own best, as many as are its share of the candidates: rough figures of different
+    resolutions do not compare, because how rough a small batch's BatchNorm statistics are depends on how many values
+    a channel has.
 
     Raises:
         SearchError: The shares differ, or no loss was measured.
     """
     if len({point.share for point in points}) > 1:
         raise SearchError("candidates evaluated on different shares of image passes do not compare")
-    by_loss = [replace(point, metrics={"promise": _promise(point)}) for point in points]
-    chosen = select_parents(by_loss, count, rank=rank, metric="promise", cost=cost, bin_mflops=bin_mflops)
-    archs = {point.arch for point in chosen}
+    groups: dict[object, list[Evaluated]] = {}
+    for point in points:
+        by_loss = replace(point, metrics={"promise": _promise(point)})
+        groups.setdefault(point.arch.to_dict().get("resolution"), []).append(by_loss)
+    archs: set[Arch] = set()
+    for group, places in zip(
+        groups.values(), _shared_out(count, [len(group) for group in groups.values()]), strict=True
+    ):
+        chosen = select_parents(group, places, rank=rank, metric="promise", cost=cost, bin_mflops=bin_mflops)
+        archs.update(point.arch for point in chosen)
     return [point for point in points if point.arch in archs]
+
+
+def _shared_out(count: int, sizes: Sequence[int]) -> list[int]:
+    """At most `count` places for groups of these sizes, in proportion; what is left goes to the largest remainders."""
+    exact = [count * size / max(1, sum(sizes)) for size in sizes]
+    places = [int(part) for part in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda group: places[group] - exact[group])
+    for group in by_remainder[: count - sum(places)]:
+        places[group] += 1
+    return [min(part, size) for part, size in zip(places, sizes, strict=True)]
 
 
 def _promise(point: Evaluated) -> float:
