@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSES = (2.0, 10.0)  # seconds before another start
 _HOPELESS = 3  # trials that failed with none that ended well
+_SILENT = 10  # polls without an answer that are taken for the manager's end
 _POLL_SECONDS = 1.0
 _FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")
 
@@ -160,14 +161,19 @@ def _wait(
     Raises:
         SearchError: The trials fail, or the tuner does.
     """
-    told = -1
+    told, silent = -1, 0
     while True:
         try:
             status = experiment.get_status()
             jobs = experiment.list_trial_jobs()
-        except Exception as error:  # requests' and urllib's, where the manager has died
-            logger.warning("NNI's manager does not answer: %s", error)
-            return False
+        except Exception as error:  # requests', where the manager has died or is slow
+            silent += 1
+            if silent == _SILENT:
+                logger.warning("NNI's manager does not answer: %s", error)
+                return False
+            time.sleep(_POLL_SECONDS)
+            continue
+        silent = 0
         ended = len(ledger.ended())
         if on_trials and ended != told:
             on_trials(ended, settings.trials)
@@ -176,9 +182,8 @@ def _wait(
         if len(failed) >= min(_HOPELESS, settings.trials) and not ended:
             raise SearchError(_why(experiment, failed))
         if dispatcher.worker_exceptions:
-            raise SearchError(f"the tuner failed: {dispatcher.worker_exceptions[0]}") from dispatcher.worker_exceptions[
-                0
-            ]
+            (error, *_) = dispatcher.worker_exceptions
+            raise SearchError(f"the tuner failed: {error}") from error
         if status == "ERROR":
             return False
         if status in ("DONE", "STOPPED"):

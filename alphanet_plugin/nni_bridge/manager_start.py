@@ -58,11 +58,10 @@ def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Ass
         dispatcher = MsgDispatcher(channel, tuner, assessor)
         threading.Thread(target=_run, args=(dispatcher,), name="nni_tuner", daemon=True).start()
         rest.post(port, "/experiment", config.json(), None)
-    except SearchError:
+    except BaseException as error:  # also where we are asked to end
         process.kill()
-        raise
-    except Exception as error:  # of requests, of websockets, or what is made of an empty answer
-        process.kill()
+        if isinstance(error, SearchError) or not isinstance(error, Exception):
+            raise
         raise SearchError(f"NNI's manager did not take the experiment: {error} ({log})") from error
     experiment._proc, experiment.port = process, port
     return dispatcher
