@@ -7,8 +7,8 @@
 Both start from the same candidates. A seed chooses which images make the small shares; the full evaluation has no
 choice to make. Fronts are compared by their figures on all images, as hypervolume down to a reference point: the cost
 of the dearest candidate, with the accuracy of guessing, of the worst candidate, and of the median one. The higher that
-is, the more a lost image counts. Image passes are those for BatchNorm and for accuracy together. Evaluations are kept in
-the file --cache and beside it, so that a second run has them.
+is, the more a lost image counts. Image passes are those for BatchNorm and for accuracy together. Evaluations are kept
+in the file --cache and beside it, so that a second run has them.
 """
 
 from __future__ import annotations

@@ -44,11 +44,11 @@ def promote(
 ) -> list[Evaluated]:
     """The `count` most promising of candidates that were evaluated by the same stage, in their order.
 
-    They are ranked as a search ranks parents (`select_parents`), with two differences. Cross entropy stands for accuracy:
-    on a few dozen images most candidates get equally many right, while their losses still tell them apart. And each
-    input resolution sends its own best, as many as are its share of the candidates: rough figures of different
-    resolutions do not compare, because how rough a small batch's BatchNorm statistics are depends on how many values
-    a channel has.
+    They are ranked as a search ranks parents (`select_parents`), with two differences. Cross entropy stands for
+    accuracy: on a few dozen images most candidates get equally many right, while their losses still tell them apart.
+    And each input resolution sends its own best, as many as are its share of the candidates: rough figures of different
+    resolutions do not compare, because how rough a small batch's BatchNorm statistics are depends on how many values a
+    channel has.
 
     Raises:
         SearchError: The shares differ, or no loss was measured.
@@ -59,12 +59,12 @@ def promote(
     for point in points:
         by_loss = replace(point, metrics={"promise": _promise(point)})
         groups.setdefault(point.arch.to_dict().get("resolution"), []).append(by_loss)
+    places = _shared_out(count, [len(group) for group in groups.values()])
     archs: set[Arch] = set()
-    for group, places in zip(
-        groups.values(), _shared_out(count, [len(group) for group in groups.values()]), strict=True
-    ):
-        chosen = select_parents(group, places, rank=rank, metric="promise", cost=cost, bin_mflops=bin_mflops)
-        archs.update(point.arch for point in chosen)
+    for group, number in zip(groups.values(), places, strict=True):
+        if number:
+            chosen = select_parents(group, number, rank=rank, metric="promise", cost=cost, bin_mflops=bin_mflops)
+            archs.update(point.arch for point in chosen)
     return [point for point in points if point.arch in archs]
 
 

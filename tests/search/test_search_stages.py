@@ -81,6 +81,7 @@ def test_each_resolution_sends_its_best():
     assert promote([*high, *low], 3, rank="accuracy") == [high[2], *low[4:]]
     assert promote([*high, *low], 1, rank="accuracy") == [low[5]], "the larger group has the larger remainder"
     assert promote([*high, *low], 9) == [*high, *low]
+    assert promote([*high, *low], 1, rank="bins") == [low[5]]
     assert promote([], 3) == []
 
 
