@@ -19,7 +19,7 @@ from ..spaces import Arch, SearchSpace
 from ..training import SupernetUpdate, Trainer, latest_checkpoint
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
-from .curve import Curve
+from .curve import Curve, random_states_kept
 from .grid import Cell
 from .random_archs import random_archs
 from .trained import described, tidy
@@ -77,7 +77,8 @@ class SupernetCell(CellKind):
             file.write(total_steps=trainer.total_steps)
         if curve_epochs and accelerator.is_main_process:
             every = trainer.total_steps // config.training.epochs * curve_epochs
-            batches = recipes.search_batches(config, splits)
+            with random_states_kept():
+                batches = recipes.search_batches(config, splits)
             supernet = cast(SupernetUpdate, trainer.update).supernet
             curve = Curve(folder.path / "curve.jsonl", supernet, *batches, every, trainer.total_steps)
             curve.rewind(latest_checkpoint(folder.checkpoints))

@@ -1,5 +1,6 @@
 """Tasks in processes: they end, fail, and are killed."""
 
+import pytest
 from stand_in import task
 
 from alphanet_plugin.studies.workers import run_tasks
@@ -24,12 +25,20 @@ def test_one_worker_is_this_process():
     assert units == [(10, 10), (10, 10), (3, 10), (10, 10)]
 
 
-def test_two_processes_outlive_a_task_that_fails_and_one_that_is_killed():
-    ended, units = run([1, 3, 5, 2, 4], workers=2)
-    killed = ended.pop(2)
-    assert killed == "its process was killed by SIGKILL, perhaps for want of memory: try fewer workers"
-    assert ended == {0: None, 1: "number 3 is wrong", 3: None, 4: None}
-    assert units == [(10, 10), (3, 10), (5, 10), (10, 10), (10, 10)]
+KILLED = "its process was killed by SIGKILL, perhaps for want of memory: try fewer workers"
+
+
+def test_a_process_that_is_killed_takes_no_other_with_it():
+    ended, units = run([5, 1], workers=2)
+    assert ended == {0: KILLED, 1: None}
+    assert units == [(5, 10), (10, 10)]
+
+
+@pytest.mark.slow  # five starts of Python
+def test_tasks_that_are_left_go_to_other_processes():
+    ended, units = run([1, 5, 5, 3, 5, 2, 4], workers=2)
+    assert ended == {0: None, 1: KILLED, 2: KILLED, 3: "number 3 is wrong", 4: KILLED, 5: None, 6: None}
+    assert units[3:] == [(3, 10), (5, 10), (10, 10), (10, 10)]
 
 
 def test_no_tasks_are_no_work():
