@@ -1,4 +1,4 @@
-"""Our tuners as NNI starts them, such as ``className: alphanet_tuner.EvolutionTuner``.
+"""Our evolution as NNI starts it: ``className: alphanet_tuner.EvolutionTuner``.
 
 NNI's manager gives a tuner ten seconds from its start to connect, and ends the experiment with an error otherwise.
 Importing anything of `alphanet_plugin` loads torch and timm, which on a busy machine takes longer than that. So this
@@ -11,36 +11,38 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nni.runtime.tuner_command_channel import CommandType, TunerCommandChannel
 from nni.tuner import Tuner
 
+if TYPE_CHECKING:
+    from alphanet_plugin.nni_bridge.tuner import EvolutionTuner as LoadedTuner
+
 logger = logging.getLogger("nni.alphanet_tuner")
 
 
-class _LoadedLater(Tuner):
-    """A tuner of `alphanet_plugin.nni_bridge`, which has the arguments, loaded after connecting."""
+class EvolutionTuner(Tuner):
+    """`alphanet_plugin.nni_bridge.tuner.EvolutionTuner`, which has the arguments, loaded after connecting."""
 
     def __init__(self, **arguments: Any):
         super().__init__()
         self._arguments = arguments
-        self._loaded: Tuner | None = None
-
-    def _load(self) -> type[Tuner]:
-        raise NotImplementedError
+        self._loaded: LoadedTuner | None = None
 
     @property
-    def loaded(self) -> Any:
+    def loaded(self) -> LoadedTuner:
         """The tuner itself."""
         assert self._loaded is not None, "NNI sends the search space before all else"
         return self._loaded
 
     def update_search_space(self, search_space: Any) -> None:
-        """Load the tuner, and hand it the space."""
+        """Load the tuner; the space is the run's."""
         with _errors_end_the_experiment():
             if self._loaded is None:
-                self._loaded = self._load()(**self._arguments)
+                from alphanet_plugin.nni_bridge.tuner import EvolutionTuner as LoadedTuner
+
+                self._loaded = LoadedTuner(**self._arguments)
             self._loaded.update_search_space(search_space)
 
     def generate_multiple_parameters(self, parameter_id_list: list[int], **kwargs: Any) -> list[Any]:
@@ -70,24 +72,6 @@ class _LoadedLater(Tuner):
     def _on_error(self) -> None:
         if self._loaded is not None:
             self._loaded._on_error()
-
-
-class EvolutionTuner(_LoadedLater):
-    """`alphanet_plugin.nni_bridge.tuner.EvolutionTuner`, which has the arguments."""
-
-    def _load(self) -> type[Tuner]:
-        from alphanet_plugin.nni_bridge.tuner import EvolutionTuner as Loaded
-
-        return Loaded
-
-
-class LedgerTuner(_LoadedLater):
-    """`alphanet_plugin.nni_bridge.ledger_tuner.LedgerTuner`, which has the arguments."""
-
-    def _load(self) -> type[Tuner]:
-        from alphanet_plugin.nni_bridge.ledger_tuner import LedgerTuner as Loaded
-
-        return Loaded
 
 
 @contextmanager

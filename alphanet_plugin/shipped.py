@@ -27,6 +27,7 @@ def shipped_config(path: str) -> Path:
             return shipped(path)
         except FileNotFoundError:
             folder = shipped("configs")
-            known = ", ".join(f"configs/{other.relative_to(folder)}" for other in sorted(folder.rglob("*.yaml")))
+            files = sorted(folder.rglob("*.yaml"), key=lambda other: (len(other.parts), other))
+            known = ", ".join(f"configs/{other.relative_to(folder)}" for other in files)
             raise FileNotFoundError(f"there is no {path}, here or among the shipped ones: {known}") from None
     return file

@@ -38,6 +38,7 @@ from alphanet_plugin.data import LabelledImages
 from alphanet_plugin.data.seeded import SeededDataset
 from alphanet_plugin.evaluation import Metrics
 from alphanet_plugin.recipes import RunFolder, TrainedRun, build_data, build_evaluator, build_model, open_run
+from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import Arch
 from alphanet_plugin.supernet import keep_freed_memory
 
@@ -196,7 +197,8 @@ def make_config(args: argparse.Namespace, folder: Path) -> RunConfig:
     if args.run:
         return read_config(RunConfig, Path(args.run) / "config.yaml", [f"output={args.run}"])
     if not args.photographs:
-        return read_config(RunConfig, Path(__file__).parents[1] / "configs" / "digits.yaml", [f"output={folder}"])
+        small = [f"space.resolutions={args.resolutions}", f"data.image_size={args.resolutions[-1]}"]
+        return read_config(RunConfig, shipped("configs/digits.yaml"), [f"output={folder}", *small])
     images = args.batch * args.batches
     generated_photographs(folder, 2 * images)
     settings = {"batch_size": args.batch, "search_calibration_batches": args.batches}
@@ -207,6 +209,7 @@ def make_config(args: argparse.Namespace, folder: Path) -> RunConfig:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", help="folder of a trained run, instead of random weights")
+    parser.add_argument("--resolutions", type=int, nargs="+", default=[24, 32, 40, 48], help="of digits, ascending")
     parser.add_argument("--photographs", action="store_true", help="the paper's resolutions, on generated JPEGs")
     parser.add_argument("--batch", type=int, default=32, help="images of a batch, with --photographs")
     parser.add_argument("--batches", type=int, default=2, help="for BatchNorm and as many for accuracy, likewise")

@@ -7,8 +7,8 @@
 Both start from the same candidates. A seed chooses which images make the small shares; the full evaluation has no
 choice to make. Fronts are compared by their figures on all images, as hypervolume down to a reference point: the cost
 of the dearest candidate, with the accuracy of guessing, of the worst candidate, and of the median one. The higher that
-is, the more a lost image counts. Image passes are those for BatchNorm and for accuracy together. Full evaluations are
-kept in the file --cache, so that a second run has them.
+is, the more a lost image counts. Image passes are those for BatchNorm and for accuracy together. Evaluations are kept
+in the file --cache and beside it, so that a second run has them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from alphanet_plugin.cli.progress import progress_bar
-from alphanet_plugin.evaluation import SubnetEvaluator
+from alphanet_plugin.evaluation import QuickEvaluator, SubnetEvaluator
 from alphanet_plugin.recipes import TrainedRun, build_evaluator, open_run, search_fingerprint, search_options
 from alphanet_plugin.search import (
     Evaluated,
@@ -66,20 +66,23 @@ class Comparison:
             self.known.record(entry := HistoryEntry(subnet, 0, "given"))
         return dict(entry.evaluated.metrics)
 
-    def search(self, title: str, evaluator: SubnetEvaluator, shares: Iterable[float]) -> tuple[list[Evaluated], int]:
+    def search(
+        self, title: str, evaluator: SubnetEvaluator, shares: Iterable[float], rough: SearchHistory | None = None
+    ) -> tuple[list[Evaluated], int]:
         """Subnets that were evaluated in full, and image passes."""
-        by_share = {share: evaluator.on_share(share) for share in shares}
+        by_share = {share: QuickEvaluator(evaluator, share) for share in shares}
         passes = 0
         with progress_bar(title) as advance:
 
             def on_evaluated(done: int, total: int, subnet: Evaluated) -> None:
                 nonlocal passes
-                passes += by_share.get(subnet.share, evaluator).images_per_subnet
+                stage = evaluator if subnet.share == 1 else by_share[subnet.share]
+                passes += stage.images_per_subnet
                 advance(done, total)
 
             stages = [Stage(share, stage) for share, stage in by_share.items()]
             search = EvolutionSearch(
-                self.run.space, self.full, stages=stages, on_evaluated=on_evaluated, **self.options
+                self.run.space, self.full, stages=stages, on_evaluated=on_evaluated, history=rough, **self.options
             )
             return search.run(), passes
 
@@ -87,9 +90,9 @@ class Comparison:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run on digits")
-    parser.add_argument("--stages", type=float, nargs="+", default=[0.0625, 0.25])
+    parser.add_argument("--stages", type=float, nargs="+", default=[0.1])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cache", help="file of full evaluations (default: none is kept)")
+    parser.add_argument("--cache", help="file of full evaluations, such as full.jsonl (default: nothing is kept)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")
     args = parser.parse_args()
@@ -99,10 +102,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(args.cache or Path(folder) / "full.jsonl")
         with SearchHistory(cache, search_fingerprint(run)) as known:
-            report(Comparison(run, known), args.stages, args.seeds)
+            report(Comparison(run, known), args.stages, args.seeds, cache)
 
 
-def report(comparison: Comparison, shares: list[float], seeds: int) -> None:
+def report(comparison: Comparison, shares: list[float], seeds: int, cache: Path) -> None:
     evaluator = comparison.evaluator
     full, full_passes = comparison.search("full", evaluator, [])
     scores = [subnet.score("top1") for subnet in full]
@@ -121,7 +124,8 @@ def report(comparison: Comparison, shares: list[float], seeds: int) -> None:
             reordered(evaluator.evaluation_batches, seed),
         )
         start = time.perf_counter()
-        staged, passes = comparison.search(f"seed {seed}", shuffled, shares)
+        with SearchHistory(cache.with_suffix(f".{seed}.jsonl"), {"seed": seed}) as rough:
+            staged, passes = comparison.search(f"seed {seed}", shuffled, shares, rough)
         told = []
         for name, least in references.items():
             volumes = [hypervolume(found, max_cost=dearest, min_score=least) for found in (staged, full)]

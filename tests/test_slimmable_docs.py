@@ -23,9 +23,9 @@ def test_commands_are_understood(command):
     if getattr(arguments, "config", None):
         config = read_run_config(arguments.config, arguments.overrides)
         assert config.output == "runs/us_mobilenet_v2_digits"
-        assert config.space.resolutions == (32,)
+        assert config.space.resolutions == (24,)
     if getattr(arguments, "arch", None):
-        read_arch_option(arguments.arch, get_space("us_mobilenet_v2", resolutions=(32,)))
+        read_arch_option(arguments.arch, get_space("us_mobilenet_v2", resolutions=(24,)))
 
 
 def test_the_program_runs(capsys):

@@ -15,8 +15,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from ..shipped import shipped_config
 from .cpu_ranks import start_cpu_ranks
-from .options import add_overrides, shipped_config
+from .options import add_overrides
 from .progress import Advance, progress_bar
 
 if TYPE_CHECKING:

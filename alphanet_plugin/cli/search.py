@@ -6,7 +6,8 @@ table of every block's latency is measured on the device, compared with whole ne
 kept as RUN/latency_DEVICE_bN.json, so that it is measured once. Examples:
   alphanet search runs/digits --set search.max_mflops=40
   alphanet search runs/digits --latency cpu --batch 1
-  alphanet search runs/imagenet --set search.rank=bins --set search.min_mflops=200 --set search.max_mflops=1200"""
+  alphanet search runs/imagenet --set search.rank=bins --set search.min_mflops=200 --set search.max_mflops=1200
+  alphanet search runs/imagenet --set "search.stages=[0.1]"    # full evaluation of the promising alone"""
 
 from __future__ import annotations
 

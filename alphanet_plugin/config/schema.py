@@ -282,10 +282,10 @@ class SearchConfig:
         cost: What a Pareto set is taken by: ``mflops``, ``params``, or ``latency`` by a table measured on a device.
         latency_device: Where latency is measured, ``cpu`` or ``cuda``; of ``cost: latency`` only, as is the next.
         latency_batch: Images of a measured forward.
-        stages: Shares of the images, ascending, that candidates are evaluated on before some are evaluated in full.
-            Each stage passes on as many as let the next cost no more image passes (successive halving): with
-            ``[0.0625, 0.25]`` all are evaluated on a sixteenth, a quarter of them on a quarter, a sixteenth in full.
-            Only the last become parents and results. None for the published search.
+        stages: Evaluations that choose who is evaluated in full, as shares of its image passes, ascending. Each stage
+            passes on as many as let the next cost no more in all (successive halving): with ``[0.1]`` all are
+            evaluated by a tenth of the passes and a tenth of them in full, which alone become parents and results.
+            Empty for the published search.
     """
 
     min_mflops: float | None = None
@@ -307,7 +307,7 @@ class SearchConfig:
         shares = (0.0, *self.stages, 1.0)
         _require(
             all(low < high for low, high in pairwise(shares)),
-            f"stages must ascend between 0 and 1, such as [0.0625, 0.25], not {list(self.stages)}",
+            f"stages must ascend between 0 and 1, such as [0.1], not {list(self.stages)}",
         )
         _require(self.bin_mflops > 0, f"bin_mflops must be above 0, not {self.bin_mflops}")
         _require(self.latency_batch >= 1, f"latency_batch must be at least 1, not {self.latency_batch}")

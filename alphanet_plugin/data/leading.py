@@ -10,24 +10,21 @@ from torch.utils.data import DataLoader
 
 
 class LeadingImages:
-    """A share of the images of batches, the first ones, in every pass; nothing is copied or kept.
+    """The first images of batches, in every pass; nothing is copied or kept.
 
-    Of several batches whole ones are taken, so that in BatchNorm's average every image weighs the same; a share of less
-    than one batch is the beginning of the first.
+    Of several batches whole ones are taken, so that BatchNorm sees no smaller one; what is less than one batch is the
+    beginning of the first.
 
     Args:
         batches: Images (B, 3, S, S), or (images, labels): a sequence, or torch's loader, whose data set are its images.
-        share: Above 0, at most 1. At least two images are taken, which BatchNorm needs.
-        whole: Whether to take whole batches where there is one; else exactly the share, rounded up.
+        count: At most so many images, and no more than there are; at least two are taken, which BatchNorm needs.
     """
 
-    def __init__(self, batches: Iterable[Tensor | Sequence[Tensor]], share: float, *, whole: bool = False):
-        if not 0 < share <= 1:
-            raise ValueError(f"share must be above 0 and at most 1, got {share}")
+    def __init__(self, batches: Iterable[Tensor | Sequence[Tensor]], count: int):
         total, first = count_images(batches), _size(next(iter(batches)))
-        count = min(total, max(2, -int(-total * share // 1)))
+        count = min(total, max(2, count))
         self.batches = batches
-        self.count = count - count % first if whole and count > first else count
+        self.count = count if count < first or count == total else count - count % first
 
     def __iter__(self) -> Iterator[Any]:
         left = self.count

@@ -7,9 +7,10 @@ from .latency import Latency, measure_latency
 from .latency_table import LatencyTable, TableConditions, TableError
 from .metrics import Metrics
 from .operations import Operations, count_operations
+from .quick_evaluator import QuickEvaluator
 from .subnet_evaluator import SubnetEvaluator
 
 __all__ = [
-    "Evaluator", "Latency", "LatencyTable", "Metrics", "Operations", "SubnetEvaluator", "TableConditions", "TableError",
-    "count_operations", "evaluate", "measure_latency", "recalibrate_bn",
+    "Evaluator", "Latency", "LatencyTable", "Metrics", "Operations", "QuickEvaluator", "SubnetEvaluator",
+    "TableConditions", "TableError", "count_operations", "evaluate", "measure_latency", "recalibrate_bn",
 ]  # fmt: skip

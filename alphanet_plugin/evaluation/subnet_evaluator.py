@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..data import LeadingImages, count_images
+from ..data import count_images
 from ..spaces import Arch
 from .accuracy import evaluate
 from .calibration import recalibrate_bn
@@ -68,15 +68,6 @@ class SubnetEvaluator(Evaluator):
     def images_per_subnet(self) -> int:
         """Image passes that a subnet takes, for BatchNorm and for accuracy."""
         return count_images(self.calibration_batches) + count_images(self.evaluation_batches)
-
-    def on_share(self, share: float) -> SubnetEvaluator:
-        """The same on the first images of the same batches, a `share` of both kinds; nothing is copied."""
-        return SubnetEvaluator(
-            self.supernet,
-            LeadingImages(self.calibration_batches, share, whole=True),
-            LeadingImages(self.evaluation_batches, share),
-            self.device,
-        )
 
 
 def _reusable(name: str, batches: Iterable) -> Iterable:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
-from timm.models.efficientnet import EfficientNet, _gen_mobilenet_v2
-from timm.models.mobilenetv3 import MobileNetV3, _gen_mobilenet_v3
+from timm.models.efficientnet import _gen_mobilenet_v2
+from timm.models.mobilenetv3 import _gen_mobilenet_v3
+from torch import nn
 
 __all__: list[str] = []
 
@@ -26,12 +27,12 @@ default_cfgs = generate_default_cfgs({"mobilenetv2_025": _CFG, "mobilenetv3_larg
 
 
 @register_model
-def mobilenetv2_025(pretrained: bool = False, **kwargs: Any) -> EfficientNet:
+def mobilenetv2_025(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """MobileNetV2 at multiplier 0.25, by timm's generator."""
     return _gen_mobilenet_v2("mobilenetv2_025", 0.25, pretrained=pretrained, **kwargs)
 
 
 @register_model
-def mobilenetv3_large_050(pretrained: bool = False, **kwargs: Any) -> MobileNetV3:
+def mobilenetv3_large_050(pretrained: bool = False, **kwargs: Any) -> nn.Module:
     """MobileNetV3 Large at multiplier 0.5, by timm's generator."""
     return _gen_mobilenet_v3("mobilenetv3_large_050", 0.5, pretrained=pretrained, **kwargs)

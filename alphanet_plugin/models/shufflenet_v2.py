@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -28,6 +29,8 @@ class ShuffleNetV2(TorchvisionShuffleNetV2):
         in_chans: Channels of the images.
         global_pool: timm's name of a pooling, such as ``avg``.
         drop_rate: Dropout before the classifier.
+        device: Where the weights are made.
+        dtype: Of the weights.
     """
 
     def __init__(
@@ -37,10 +40,14 @@ class ShuffleNetV2(TorchvisionShuffleNetV2):
         in_chans: int = 3,
         global_pool: str = "avg",
         drop_rate: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
-        super().__init__(_REPEATS, channels)
-        if in_chans != 3:
-            self.conv1[0] = nn.Conv2d(in_chans, channels[0], 3, 2, 1, bias=False)
+        with torch.device(device) if device is not None else nullcontext():
+            super().__init__(_REPEATS, channels)
+            if in_chans != 3:
+                self.conv1[0] = nn.Conv2d(in_chans, channels[0], 3, 2, 1, bias=False)
+        self.to(dtype=dtype)
         self.num_features = self.head_hidden_size = channels[-1]
         self.drop_rate = drop_rate
         stages = zip(channels, (2, 8, 16, 32), ("conv1", "stage2", "stage3", "stage4"), strict=False)
@@ -56,8 +63,8 @@ class ShuffleNetV2(TorchvisionShuffleNetV2):
         if global_pool is not None:
             self.global_pool = SelectAdaptivePool2d(pool_type=global_pool, flatten=True)
         like = cast(nn.Conv2d, self.conv1[0]).weight
-        fc = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-        self.fc = fc.to(like.device, like.dtype)  # type: ignore[assignment]
+        place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
+        self.fc = nn.Linear(self.num_features, num_classes, **place) if num_classes else nn.Identity()  # type: ignore
 
     def forward_features(self, x: Tensor) -> Tensor:
         """(B, in_chans, H, W) -> (B, 1024, H / 32, W / 32)."""
@@ -72,7 +79,7 @@ class ShuffleNetV2(TorchvisionShuffleNetV2):
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))
 
-    @torch.jit.ignore
+    @torch.jit.ignore  # type: ignore[arg-type]
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Layers by depth, for layer-wise learning rates."""
         return {"stem": r"^conv1", "blocks": r"^stage(\d)" if coarse else r"^stage(\d)\.(\d+)"}

@@ -6,7 +6,6 @@ import json
 import logging
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,10 +18,14 @@ from typing import Any
 import nni
 import psutil
 from nni.experiment import Experiment, ExperimentConfig
+from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tools.nnictl.config_utils import Experiments
+from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 
 from ..atomic import atomic_file
 from ..errors import SearchError
+from .ledger_tuner import LedgerTuner
+from .manager_start import start_manager
 from .trial_ledger import TrialLedger
 
 try:
@@ -32,8 +35,9 @@ except ImportError:  # not POSIX
 
 logger = logging.getLogger(__name__)
 
-_STARTS = 3  # NNI gives its tuner ten seconds to start, which a busy machine may not
+_PAUSES = (2.0, 10.0)  # seconds before another start
 _HOPELESS = 3  # trials that failed with none that ended well
+_SILENT = 10  # polls without an answer that are taken for the manager's end
 _POLL_SECONDS = 1.0
 _FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")
 
@@ -73,8 +77,9 @@ class HpoSettings:
 def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None = None) -> None:
     """Run trials until as many as asked for have ended, or on from where a search in the same folder stopped.
 
-    Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`); one that a killed process
-    left running is stopped first. A trial that fails is reported and left without a result; the next call repeats it.
+    Each call begins a new NNI experiment, which goes on from the ledger (see `LedgerTuner`), and further ones where its
+    manager breaks. One that a killed process left running is stopped first. A trial that fails is reported and left
+    without a result; the next call repeats it.
 
     Args:
         folder: For NNI's files; experiments lie in folders below it.
@@ -88,24 +93,28 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
     nni.silence_stdout()
     with _only_one(folder):
         _stop_leftover(folder)
-        starts = 0
+        broken, known = 0, len(ledger.ended())
         while len(ledger.ended()) < settings.trials:
-            starts += 1
             experiment = _build(folder, ledger, settings)
             try:
                 with _terminable():
-                    _start(experiment, folder)
-                    ended = _wait(experiment, ledger, settings, on_trials)
+                    dispatcher = _start(experiment, folder, ledger, settings)
+                    ended = dispatcher is not None and _wait(experiment, dispatcher, ledger, settings, on_trials)
             finally:
                 with suppress(Exception):
                     experiment.stop()
             if ended:
                 return
-            if starts == _STARTS:
+            if len(ledger.ended()) > known:
+                broken, known = 0, len(ledger.ended())
+            if broken == len(_PAUSES):
                 raise SearchError(
-                    f"NNI's manager ended {starts} times with an error; see {folder / experiment.id}/log "
-                    "(trials keep their results; run the same command again to go on)"
+                    f"NNI's manager broke {broken + 1} times; see "
+                    f"{folder / experiment.id}/log (trials keep their results; run the same command again to go on)"
                 )
+            logger.warning("NNI's manager broke; another start in %g s", _PAUSES[broken])
+            time.sleep(_PAUSES[broken])
+            broken += 1
 
 
 def _build(folder: Path, ledger: TrialLedger, settings: HpoSettings) -> Experiment:
@@ -118,46 +127,53 @@ def _build(folder: Path, ledger: TrialLedger, settings: HpoSettings) -> Experime
     config.trial_concurrency = settings.concurrency
     config.max_trial_number = settings.trials - len(ledger.ended())
     config.trial_gpu_number = settings.trial_gpus
-    tuner: Any = config.tuner
-    tuner.name, tuner.class_name = None, "alphanet_tuner.LedgerTuner"
-    tuner.code_directory = str(Path(sys.modules["alphanet_plugin"].__path__[0]).parent)
-    tuner.class_args = {
-        "ledger": str(ledger.folder.resolve()), "name": settings.tuner, "class_args": dict(settings.tuner_args)
-    }  # fmt: skip
-    if settings.assessor:
-        assessor: Any = config.assessor
-        assessor.name, assessor.class_args = settings.assessor, dict(settings.assessor_args or {})
+    tuner: Any = config.tuner  # for the portal: the tuner itself runs here
+    tuner.name, tuner.class_args = settings.tuner, dict(settings.tuner_args)
     if settings.trial_gpus:
         config.training_service.use_active_gpu = True  # type: ignore[union-attr]
     return Experiment(config)
 
 
-def _start(experiment: Experiment, folder: Path) -> None:
-    port = _free_port()
+def _start(experiment: Experiment, folder: Path, ledger: TrialLedger, settings: HpoSettings) -> MsgDispatcher | None:
+    """What calls the tuner; None where the manager did not start."""
     with atomic_file(folder / "experiment.json") as beside:
         beside.write_text(json.dumps({"id": experiment.id}), encoding="utf-8")
+    tuner = LedgerTuner(ledger, settings.tuner, settings.tuner_args)
+    assessor = None
+    if settings.assessor:
+        assessor = create_builtin_class_instance(settings.assessor, dict(settings.assessor_args or {}), "assessors")
     try:
-        experiment.start(port)
-    except Exception as error:
-        logger.warning("NNI's manager did not start: %s", error)
+        return start_manager(experiment, _free_port(), tuner, assessor)
+    except SearchError as error:
+        logger.warning("%s", error)
+        return None
 
 
-def _wait(experiment: Experiment, ledger: TrialLedger, settings: HpoSettings, on_trials: OnTrials | None) -> bool:
+def _wait(
+    experiment: Experiment,
+    dispatcher: MsgDispatcher,
+    ledger: TrialLedger,
+    settings: HpoSettings,
+    on_trials: OnTrials | None,
+) -> bool:
     """Whether the experiment came to its end; False if it broke.
 
     Raises:
-        SearchError: The trials fail.
+        SearchError: The trials fail, or the tuner does.
     """
-    if experiment.port is None:
-        return False
-    told = -1
+    told, silent = -1, 0
     while True:
         try:
             status = experiment.get_status()
             jobs = experiment.list_trial_jobs()
-        except Exception as error:  # requests' and urllib's, where the manager has died
-            logger.warning("NNI's manager does not answer: %s", error)
-            return False
+        except Exception as error:  # requests', where the manager has died or is slow
+            silent += 1
+            if silent == _SILENT:
+                logger.warning("NNI's manager does not answer: %s", error)
+                return False
+            time.sleep(_POLL_SECONDS)
+            continue
+        silent = 0
         ended = len(ledger.ended())
         if on_trials and ended != told:
             on_trials(ended, settings.trials)
@@ -165,6 +181,9 @@ def _wait(experiment: Experiment, ledger: TrialLedger, settings: HpoSettings, on
         failed = [job.trialJobId for job in jobs if job.status in _FAILED]
         if len(failed) >= min(_HOPELESS, settings.trials) and not ended:
             raise SearchError(_why(experiment, failed))
+        if dispatcher.worker_exceptions:
+            (error, *_) = dispatcher.worker_exceptions
+            raise SearchError(f"the tuner failed: {error}") from error
         if status == "ERROR":
             return False
         if status in ("DONE", "STOPPED"):
@@ -193,7 +212,7 @@ def _stop_leftover(folder: Path) -> None:
     file = folder / "experiment.json"
     if not file.is_file():
         return
-    with suppress(ValueError, OSError, KeyError):
+    with suppress(ValueError, OSError, LookupError, TypeError):
         known = Experiments().get_all_experiments().get(json.loads(file.read_text(encoding="utf-8"))["id"], {})
         pid = known.get("pid")
         if known.get("status") != "STOPPED" and isinstance(pid, int):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
@@ -12,7 +11,7 @@ from nni.tuner import Tuner
 
 from .trial_ledger import METRIC, TrialLedger
 
-logger = logging.getLogger("nni.alphanet_plugin.ledger_tuner")  # below NNI's, which writes to dispatcher.log
+logger = logging.getLogger("nni.alphanet_plugin.ledger_tuner")  # below NNI's, which writes to experiment.log
 
 TRIAL = "trial"  # the trial's number, among its parameters and in its result
 
@@ -22,20 +21,19 @@ class LedgerTuner(Tuner):
 
     A new experiment on the same ledger goes on where the one before stopped: the tuner learns the results that are
     there, trials without a result come first, with the parameters that they had, and then it chooses new ones.
-    (`nnictl resume` keeps its trials in a database and starts those that ran anew elsewhere, without their
-    checkpoints; an experiment whose start failed once cannot be resumed, and starts fail on busy machines, see
-    `alphanet_tuner`.) A trial finds its number beside its parameters, for NNI 3.0 may hand parameters to another trial
-    than it lists them with.
+    (`nnictl resume` starts trials that ran anew elsewhere, without their checkpoints, and cannot go on with an
+    experiment whose resumption failed once.) A trial finds its number beside its parameters, for NNI 3.0 may hand
+    parameters to another trial than it lists them with.
 
     Args:
-        ledger: The ledger's folder.
+        ledger: The trials.
         name: One of NNI's tuners, such as ``TPE``.
         class_args: Its arguments; ``optimize_mode`` should be ``maximize``.
     """
 
-    def __init__(self, *, ledger: str, name: str = "TPE", class_args: Mapping[str, Any] | None = None):
+    def __init__(self, ledger: TrialLedger, name: str = "TPE", class_args: Mapping[str, Any] | None = None):
         super().__init__()
-        self.ledger = TrialLedger(Path(ledger))
+        self.ledger = ledger
         self.inner: Any = create_builtin_class_instance(name, dict(class_args or {}), "tuners")
         self._ids: dict[int, int] = {}  # trial -> the inner tuner's parameter id, for those of this experiment
         trials = self.ledger.trials()

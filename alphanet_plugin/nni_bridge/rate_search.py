@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..recipes import FinetuneFolder
 from .trial_ledger import METRIC, Trial, TrialLedger
 
 
-def search_rates(config: FinetuneConfig, on_trials: Any = None) -> None:
+def search_rates(config: FinetuneConfig, on_trials: Callable[[int, int], None] | None = None) -> None:
     """Try as many pairs as the configuration asks for, or on from where a search in its folder stopped.
 
     A search that has them all already is not begun again, and NNI is not even imported.

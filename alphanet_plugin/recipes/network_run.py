@@ -89,11 +89,11 @@ def run_network(
     if on_start:
         on_start(trainer)
     trainer.run()
+    measured = [finish_network(config, trainer, splits) if accelerator.is_main_process else None]
+    (metrics,) = broadcast_object_list(measured)
     accelerator.end_training()
-    metrics = [finish_network(config, trainer, splits) if accelerator.is_main_process else None]
-    found = broadcast_object_list(metrics)[0]
-    assert found is not None
-    return found
+    assert metrics is not None
+    return metrics
 
 
 def build_network_accelerator(config: NetworkRunConfig) -> Accelerator:

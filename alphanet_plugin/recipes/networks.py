@@ -6,9 +6,11 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast
 
 import timm
+from safetensors import SafetensorError
 from torch import nn
 
 from ..config import NetworkConfig, TeacherConfig
@@ -86,7 +88,7 @@ def _create(section: str, name: str, pretrained: bool | str, options: Mapping[st
             f"the weights of {name} cannot be fetched: {error}. Without a network, give {section}.pretrained the path "
             "of a folder with config.json and weights, or of a weight file"
         ) from error
-    except (TypeError, KeyError, AssertionError) as error:
+    except (TypeError, KeyError, AssertionError, SafetensorError, UnpicklingError, EOFError) as error:
         raise ConfigError(
             f"{section}.name: timm cannot build {source} with {dict(options)}: {_short(error)}"
         ) from error

@@ -13,7 +13,7 @@ from torch import nn
 from ..config import NetworkRunConfig, RunConfig, to_yaml
 from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
-from ..evaluation import Metrics, SubnetEvaluator, evaluate
+from ..evaluation import Metrics, QuickEvaluator, SubnetEvaluator, evaluate
 from ..models import entry_name
 from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, mflops_cost, pareto_front, pick_spread
 from ..spaces import Arch, SearchSpace
@@ -118,7 +118,7 @@ def build_search(
         history=SearchHistory(run.folder.history, search_fingerprint(run)),
         initial=initial,
         on_evaluated=on_evaluated,
-        stages=[Stage(share, evaluator.on_share(share)) for share in run.config.search.stages],
+        stages=[Stage(share, QuickEvaluator(evaluator, share)) for share in run.config.search.stages],
         cost=cost.of,
         **options,
     )

@@ -16,8 +16,8 @@ class Evaluated:
         arch: The subnet.
         mflops: Multiply-adds / 1e6 at the arch's resolution.
         metrics: What the evaluator gave, such as top1, top5 and loss, in the evaluator's units.
-        share: Of the images that it was evaluated on, 0..1. Figures of different shares do not compare; what is below
-            1 only chooses who is evaluated in full.
+        share: Of the image passes of a full evaluation, 0..1. Figures of different shares do not compare; what is
+            below 1 only chooses who is evaluated in full.
     """
 
     arch: Arch

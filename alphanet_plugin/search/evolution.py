@@ -27,14 +27,14 @@ class EvolutionSearch(EvolutionRounds):
 
     With `stages` a round's candidates are all evaluated by the first, the most promising of them by the next, and
     what is left in full. Only those evaluated in full may become parents and are results, so figures of different
-    shares of the images are never compared. `initial` subnets are evaluated in full at once.
+    shares are never compared. `initial` subnets are evaluated in full at once.
 
     Attributes:
         evaluate: Measures a subnet, as an `evaluation.Evaluator` does; a mapping of names to numbers will do.
         history: Where results are kept and found again.
         on_evaluated: Called after each evaluation, done now or found in the history, with its number from 1, the
-            total `num_evaluations`, and the subnet with its share of the images.
-        stages: Evaluations on a part of the images, ascending in their share; see `promote`.
+            total `num_evaluations`, and the subnet with its share.
+        stages: Rougher evaluations, ascending in their share of the image passes; see `promote`.
 
     The others are those of `EvolutionRounds`.
     """
@@ -48,7 +48,7 @@ class EvolutionSearch(EvolutionRounds):
         super().__post_init__()
         shares = [stage.share for stage in self.stages] + [1.0]
         if not all(0 < low < high for low, high in pairwise(shares)):
-            raise ValueError(f"stages: shares of the images ascend from above 0 to below 1, got {shares[:-1]}")
+            raise ValueError(f"stages: shares of the image passes ascend from above 0 to below 1, got {shares[:-1]}")
 
     @property
     def num_evaluations(self) -> int:

@@ -65,8 +65,8 @@ class HistoryEntry:
 class SearchHistory:
     """Evaluated subnets in a file, one a line, each on disk before the next is evaluated.
 
-    Those evaluated on a share of the images stand beside those evaluated in full and are found by their share alone:
-    the history's length and what it iterates over are the full ones.
+    Those evaluated by a share of the image passes stand beside those evaluated in full and are found by their share
+    alone: the history's length and what it iterates over are the full ones.
 
     The first line holds a fingerprint of all that decides a subnet's metrics: space, checkpoint, evaluation settings,
     number of classes. Opening an existing file takes its results over. A line that was torn when the process
@@ -97,7 +97,7 @@ class SearchHistory:
             raise
 
     def get(self, arch: Arch, share: float = 1.0) -> HistoryEntry | None:
-        """What is known of an arch, evaluated on that share of the images."""
+        """What is known of an arch, evaluated by that share of the image passes."""
         return self._entries.get((arch, share))
 
     def record(self, entry: HistoryEntry) -> None:

@@ -11,14 +11,10 @@ def batches():
 
 
 @pytest.mark.parametrize(
-    ("share", "whole", "sizes"),
-    [
-        (1.0, False, [4, 4, 2]), (0.55, False, [4, 2]), (0.4, False, [4]), (0.31, False, [4]), (0.01, False, [2]),
-        (0.55, True, [4]), (0.8, True, [4, 4]), (0.25, True, [3]), (1e-9, True, [2]),
-    ],
-)  # fmt: skip
-def test_the_first_images_in_every_pass(batches, share, whole, sizes):
-    part = LeadingImages(batches, share, whole=whole)
+    ("count", "sizes"), [(10, [4, 4, 2]), (99, [4, 4, 2]), (9, [4, 4]), (5, [4]), (4, [4]), (3, [3]), (0, [2])]
+)
+def test_the_first_images_in_every_pass(batches, count, sizes):
+    part = LeadingImages(batches, count)
     for _ in range(2):
         labels = [labels for _, labels in part]
         assert [len(found) for found in labels] == sizes
@@ -29,7 +25,7 @@ def test_the_first_images_in_every_pass(batches, share, whole, sizes):
 
 
 def test_bare_images_and_loaders(batches):
-    assert [len(images) for images in LeadingImages([images for images, _ in batches], 0.5)] == [4, 1]
+    assert [len(images) for images in LeadingImages([images for images, _ in batches], 9)] == [4, 4]
 
     class Images:
         def __len__(self):
@@ -41,16 +37,10 @@ def test_bare_images_and_loaders(batches):
     kept = repeatable_batches(Images(), batch_size=4, cache_gb=1.0)
     read = repeatable_batches(Images(), batch_size=4, cache_gb=0.0)
     assert count_images(kept) == count_images(read) == 10
-    for first, second in zip(LeadingImages(kept, 0.6), LeadingImages(read, 0.6), strict=True):
+    for first, second in zip(LeadingImages(kept, 8), LeadingImages(read, 8), strict=True):
         assert torch.equal(first[1], second[1])
     assert cached_gb(kept) == 10 * 3 * 4 * 4 / 1e9
     assert cached_gb(read) == 0
-
-
-@pytest.mark.parametrize("share", [0.0, 1.5, -1.0])
-def test_shares_are_checked(batches, share):
-    with pytest.raises(ValueError, match="share must be above 0"):
-        LeadingImages(batches, share)
 
 
 def test_what_cannot_be_counted():

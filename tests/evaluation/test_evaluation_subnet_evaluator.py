@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from alphanet_plugin.evaluation import Evaluator, Metrics, SubnetEvaluator, evaluate, recalibrate_bn
+from alphanet_plugin.evaluation import Evaluator, Metrics, QuickEvaluator, SubnetEvaluator, evaluate, recalibrate_bn
 from alphanet_plugin.spaces import Arch
 
 WIDE, NARROW = Arch({"width": 6}), Arch({"width": 2})
@@ -79,16 +79,6 @@ def test_a_device_is_used(images):
     assert evaluator.supernet.extracted[0][0].weight.device.type == "meta"
 
 
-def test_a_share_of_the_images(images):
-    evaluator = SubnetEvaluator(Supernet(), images[:2], images[2:])
-    part = evaluator.on_share(0.25)
-    assert (evaluator.images_per_subnet, part.images_per_subnet) == (32, 8)
-    few = [tuple(half[:4] for half in batch) for batch in (images[0], images[2])]
-    assert part(WIDE) == SubnetEvaluator(Supernet(), few[:1], few[1:])(WIDE)
-    assert part(WIDE).count == 4
-    assert evaluator.on_share(1.0)(WIDE) == evaluator(WIDE)
-
-
 def test_nothing_is_kept_of_a_subnet(images):
     evaluator = SubnetEvaluator(Supernet(), images[:2], images[2:])
 
@@ -100,8 +90,25 @@ def test_nothing_is_kept_of_a_subnet(images):
     evaluator(WIDE)
     before = tensors()
     for _ in range(5):
-        evaluator(WIDE), evaluator(NARROW), evaluator.on_share(0.5)(NARROW)
+        evaluator(WIDE), evaluator(NARROW), QuickEvaluator(evaluator, 0.5)(NARROW)
     assert tensors() == before
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.25, 8), (0.125, 4), (0.4, 8), (0.01, 2), (1.0, 16)])
+def test_quick_evaluation_normalises_each_batch_by_itself(images, share, count):
+    full = SubnetEvaluator(Supernet(), images[:2], images[2:])
+    assert full.images_per_subnet == 32
+    quick = QuickEvaluator(full, share)
+    batches = [(x[:count], y[:count]) for x, y in images[2:]][: max(1, count // 8)]
+    by_hand = Supernet().extract(NARROW).eval()
+    by_hand[1].train()
+    with torch.no_grad():
+        logits = torch.cat([by_hand(x) for x, _ in batches])
+    loss = torch.nn.functional.cross_entropy(logits, torch.cat([y for _, y in batches]))
+    metrics = quick(NARROW)
+    assert metrics.loss == pytest.approx(float(loss), rel=1e-5)
+    assert metrics.count == quick.images_per_subnet == count
+    assert quick(NARROW) == metrics
 
 
 @pytest.mark.parametrize(("which", "given", "message"), [

@@ -8,7 +8,7 @@ import torchvision
 import alphanet_plugin  # noqa: F401
 from alphanet_plugin.evaluation import count_operations
 
-# Multiply-adds / 1e6 and parameters: torchvision's own of its ShuffleNets, and what timm's rounding makes of MobileNets.
+# Multiply-adds / 1e6 and parameters: torchvision's of its ShuffleNets, and what timm's rounding makes of MobileNets.
 COSTS = {
     "shufflenetv2_x0_5": (40.5, 1_366_792),
     "shufflenetv2_x1_0": (144.9, 2_278_604),

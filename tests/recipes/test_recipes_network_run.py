@@ -213,6 +213,12 @@ def test_teachers_that_do_not_fit(tmp_path, teacher):
         saved.write_text(text)
     weights = f"{folder}/model.safetensors"
     build(config(tmp_path / "file", teacher={"name": "test_resnet", "pretrained": weights}))
+    with pytest.raises(ConfigError, match=r"timm cannot build test_efficientnet: .*state_dict"):
+        build(config(tmp_path / "other", teacher={"name": "test_efficientnet", "pretrained": weights}))
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(Path(weights).read_bytes()[:1000])
+    with pytest.raises(ConfigError, match="timm cannot build test_resnet"):
+        build(config(tmp_path / "torn", teacher={"name": "test_resnet", "pretrained": str(torn)}))
 
 
 def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):

@@ -64,11 +64,25 @@ def test_shares_ascend():
 
 
 def test_promotion_is_by_front_of_cost_and_loss_whatever_the_accuracy():
-    points = [subnet(1, 10, 50, 1.0), subnet(2, 20, 50, 1.1), subnet(3, 30, 50, 0.5), subnet(4, 40, 90, 0.6)]
+    points = [candidate(1, 10, 1.0), candidate(2, 20, 1.1), candidate(3, 30, 0.5), candidate(4, 40, 0.6, top1=90)]
     assert promote(points, 2) == [points[0], points[2]]
     assert promote(points[::-1], 2) == [points[2], points[0]], "in the order that they came"
     assert promote(points, 1, rank="accuracy") == [points[2]]
     assert promote(points, 9) == points
+
+
+def candidate(name, mflops, loss, top1=50, **genes):
+    return Evaluated(Arch({"width": name, **genes}), mflops, {"top1": top1, "loss": loss}, 0.1)
+
+
+def test_each_resolution_sends_its_best():
+    low = [candidate(n, 10 + n, 9.0 - n, resolution=32) for n in range(6)]
+    high = [candidate(n, 10 + n, 1.0 - n / 10, resolution=48) for n in range(3)]
+    assert promote([*high, *low], 3, rank="accuracy") == [high[2], *low[4:]]
+    assert promote([*high, *low], 1, rank="accuracy") == [low[5]], "the larger group has the larger remainder"
+    assert promote([*high, *low], 9) == [*high, *low]
+    assert promote([*high, *low], 1, rank="bins") == [low[5]]
+    assert promote([], 3) == []
 
 
 def test_figures_of_different_shares_are_never_ranked():
@@ -200,5 +214,5 @@ def test_the_history_tells_shares_apart(tmp_path):
 
 @pytest.mark.parametrize("shares", [(0.5, 0.25), (0.0,), (1.0,), (0.5, 0.5)])
 def test_stages_are_checked(shares):
-    with pytest.raises(ValueError, match="stages: shares of the images ascend"):
+    with pytest.raises(ValueError, match="stages: shares of the image passes ascend"):
         EvolutionSearch(SPACE, measured, **OPTIONS, stages=[Stage(share, measured) for share in shares])
