@@ -56,11 +56,12 @@ def run(arguments: argparse.Namespace) -> None:
     names = ", ".join(picture.name for picture in study.pictures)
     print(f"written: {study.table}, and beside it results.json, table.csv{', ' + names if names else ''}")
     if failures:
+        count = f"{len(failures)} run{'s' if len(failures) > 1 else ''}"
         named = "; ".join(f"{failure.cell} ({failure.error})" for failure in failures[:5])
         more = f"; and {len(failures) - 5} more" if len(failures) > 5 else ""
         raise StudyError(
-            f"{len(failures)} runs failed: {named}{more}. Tracebacks: error.txt in their folders, see "
-            f"{study.folder / 'runs.json'}. To go on: alphanet study {arguments.file}"
+            f"{count} failed: {named}{more}. Tracebacks: error.txt in their folders, see {study.folder / 'runs.json'}. "
+            f"To go on: alphanet study {arguments.file}"
         )
 
 

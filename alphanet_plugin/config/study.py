@@ -97,7 +97,8 @@ class StudyConfig:
         search: Search every run's supernet, as its configuration says.
         curve_epochs: Measure the smallest and the largest arch on the search images every so many epochs.
         runs: Folder of the runs, which studies may share: equal runs are made once. OUTPUT/runs by default.
-        workers: Runs at a time, each a process; as many as there are cores by default, one with `launch`.
+        workers: Runs at a time, each a process; by default as many as there are cores, and one on a GPU or with
+            `launch`.
         launch: What starts a run's training on several ranks, such as ``accelerate launch --multi_gpu``; what is
             started is ``-m alphanet_plugin.studies RUN``. None to train in the study's own processes.
         pictures: Which to draw.

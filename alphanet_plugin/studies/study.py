@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -128,7 +129,8 @@ class Study:
         return failures
 
     def _workers(self, count: int) -> int:
-        most = self.config.workers or (1 if self.config.launch else os.cpu_count() or 1)
+        alone = self.config.launch or torch.cuda.is_available()  # a GPU has room for one run
+        most = self.config.workers or (1 if alone else os.cpu_count() or 1)
         return max(1, min(most, count))
 
     def write_index(self) -> list[str]:
@@ -195,8 +197,9 @@ def _estimate(progress: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _write_error(cell: Cell, done: Done) -> None:
-    cell.folder.mkdir(parents=True, exist_ok=True)
-    (cell.folder / "error.txt").write_text(f"{cell}: {done.error}\n\n{done.details}", encoding="utf-8")
+    with suppress(OSError):  # a full disk may be the very error
+        cell.folder.mkdir(parents=True, exist_ok=True)
+        (cell.folder / "error.txt").write_text(f"{cell}: {done.error}\n\n{done.details}", encoding="utf-8")
 
 
 def _index_of_runs(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -119,11 +119,8 @@ class _Pool:
                 for connection in wait(list(self.busy), timeout=_POLL):
                     self._receive(connection, idle)  # type: ignore[arg-type]
                 self.on_progress([tuple(self.progress[2 * n : 2 * n + 2]) for n in range(len(self.tasks))])
-            for connection, _ in idle:
-                with suppress(OSError):
-                    connection.send(None)
         finally:
-            self._end([process for _, process in idle])
+            self._end(idle)
 
     def _start(self) -> tuple[Connection, Any]:
         ours, theirs = self.context.Pipe()
@@ -151,11 +148,14 @@ class _Pool:
             done = Done(number, f"its process {_ended(process.exitcode)}")
         self.on_done(done)
 
-    def _end(self, idle: list[Any]) -> None:
+    def _end(self, idle: list[tuple[Connection, Any]]) -> None:
+        """Let idle processes go, and terminate busy ones, which there are only if this one was interrupted."""
+        for connection, _ in idle:
+            connection.close()  # the end of its pipe is the end of an idle process
         busy = [process for process, _ in self.busy.values()]
-        for process in busy:  # only where this one was interrupted
+        for process in busy:
             process.terminate()
-        for process in [*busy, *idle]:
+        for process in [*busy, *(process for _, process in idle)]:
             process.join(timeout=10)
             if process.exitcode is None:
                 process.kill()
@@ -170,7 +170,7 @@ def _ended(exitcode: int | None) -> str:
 
 
 def _serve(connection: Connection, run: Run[Any], progress: Any, threads: int) -> None:
-    """What a worker does: take a task, run it, say how it ended, until there are none."""
+    """What a worker does: take a task, run it, say how it ended, until the parent closes the pipe or is gone."""
     import torch
 
     from ..supernet import keep_freed_memory
@@ -179,9 +179,9 @@ def _serve(connection: Connection, run: Run[Any], progress: Any, threads: int) -
     torch.set_num_threads(threads)
     keep_freed_memory()
     parent = os.getppid()
-    with suppress(EOFError, OSError):  # the parent is gone
-        while (given := connection.recv()) is not None:
-            number, task = given
+    with suppress(EOFError, OSError):
+        while True:
+            number, task = connection.recv()
 
             def advance(done: int, total: int, number: int = number) -> None:
                 if os.getppid() != parent:

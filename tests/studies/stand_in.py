@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 from alphanet_plugin.config import RunConfig
 from alphanet_plugin.studies.cell_kind import TRAINED, CellKind, CellOutcome
@@ -48,10 +49,12 @@ class StandIn(CellKind):
 
 
 def task(number, advance):
-    """For processes: say who did it; 3 raises, 5 is killed."""
+    """For processes: say who did it; 3 raises, 5 is killed, 7 sleeps."""
     advance(number, 10)
     if number == 3:
         raise ValueError("number 3\nis wrong")
     if number == 5:
         os.kill(os.getpid(), signal.SIGKILL)
+    if number == 7:
+        time.sleep(600)
     advance(10, 10)

@@ -185,7 +185,7 @@ def test_command(kind, tmp_path, capsys, monkeypatch):
     assert main(["study", "s.yaml"]) == 2
     captured = capsys.readouterr()
     assert "[1/2] none, seed 0: done" in captured.out
-    assert "1 runs failed: none, seed 1 (RuntimeError: boom)" in captured.err
+    assert "1 run failed: none, seed 1 (RuntimeError: boom)" in captured.err
     assert "To go on: alphanet study s.yaml" in captured.err
     assert "3 of 4 runs" in captured.out  # the table of what there is
     trained = len(kind.trained)

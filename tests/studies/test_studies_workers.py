@@ -1,5 +1,7 @@
 """Tasks in processes: they end, fail, and are killed."""
 
+import multiprocessing
+
 import pytest
 from stand_in import task
 
@@ -39,6 +41,17 @@ def test_tasks_that_are_left_go_to_other_processes():
     ended, units = run([1, 5, 5, 3, 5, 2, 4], workers=2)
     assert ended == {0: None, 1: KILLED, 2: KILLED, 3: "number 3 is wrong", 4: KILLED, 5: None, 6: None}
     assert units[3:] == [(3, 10), (5, 10), (10, 10), (10, 10)]
+
+
+@pytest.mark.slow  # two starts of Python
+def test_an_interruption_ends_the_processes():
+    def interrupt(units):
+        if units[0][0] == 7 and units[1][0] == 10:  # one is busy, the other idle
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks([7, 1], task, workers=2, threads=1, on_progress=interrupt, on_done=lambda done: None)  # noqa: ARG005
+    assert multiprocessing.active_children() == []
 
 
 def test_no_tasks_are_no_work():
