@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from alphanet_plugin import recipes
-from alphanet_plugin.config import StudyConfig, from_dict
+from alphanet_plugin.config import StudyConfig, from_dict, read_config
 from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.shipped import shipped
 from alphanet_plugin.studies import Study
 
 TEACHER = {
@@ -114,3 +115,14 @@ def test_real_networks(tmp_path):
         assert "model" in kept
         assert not kept & {"checkpoints", "teacher_logits"}
     assert study(tmp_path, seeds=[0]).run() == []
+
+
+@pytest.mark.slow  # eleven networks are built
+@pytest.mark.parametrize("name", ["table5_digits", "table6_digits"])
+def test_networks_of_the_digits_studies_take_their_images(name):
+    cells = Study(read_config(StudyConfig, shipped(f"configs/studies/{name}.yaml"))).cells
+    models = {str(cell.config.model): cell.config for cell in cells}
+    for config in models.values():
+        side = config.data.image_size
+        net = recipes.create_network(config.model, 10, side).eval()
+        assert net(torch.zeros(1, 3, side, side)).shape == (1, 10)
