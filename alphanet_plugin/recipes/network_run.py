@@ -44,7 +44,7 @@ from ..training import (
 )
 from ..weights import NetworkPublication, publish_network
 from .building import check_same_identity, kd_loss_of, open_accelerator
-from .networks import create_network, create_teacher
+from .networks import check_networks, create_network, create_teacher
 from .run_folder import RunFolder
 from .trained_run import write_run_config
 
@@ -79,6 +79,7 @@ def run_network(
     folder = RunFolder(Path(config.output))
     if (metrics := _finished(config, folder)) is not None:
         return metrics
+    check_networks(config)
     accelerator = build_network_accelerator(config)
     splits = build_network_data(config)
     trainer = build_network_trainer(config, accelerator, splits, on_step, on_filled)

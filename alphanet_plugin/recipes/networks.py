@@ -13,11 +13,18 @@ import timm
 from safetensors import SafetensorError
 from torch import nn
 
-from ..config import NetworkConfig, TeacherConfig
+from ..config import NetworkConfig, NetworkRunConfig, TeacherConfig
 from ..data import Splits
 from ..errors import AlphaNetError, ConfigError, HubError
 from ..hub import hub_errors
 from ..store import CONFIG_FILE
+
+
+def check_networks(config: NetworkRunConfig) -> None:
+    """ConfigError if a run names a network that is not known or a file that is not there; nothing is fetched."""
+    _source("model", config.model.name, config.model.pretrained)
+    if config.teacher is not None:
+        _source("teacher", config.teacher.name, config.teacher.pretrained)
 
 
 def create_network(network: NetworkConfig, num_classes: int, image_size: int | None = None) -> nn.Module:
