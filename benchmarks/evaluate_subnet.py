@@ -14,6 +14,7 @@ subnets by turns; the first is for warming up, and making the product's batches 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import multiprocessing
 import os
@@ -164,8 +165,28 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+class Mallinfo2(ctypes.Structure):
+    """What glibc says of its heap, in bytes (malloc.h)."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
+    ]
+
+
+def in_use_mb() -> float:
+    """Memory that the C library has handed out and not got back; needs glibc 2.33."""
+    mallinfo2 = ctypes.CDLL(None).mallinfo2
+    mallinfo2.restype = Mallinfo2
+    heap = mallinfo2()
+    return (heap.uordblks + heap.hblkhd) / 2**20
+
+
 def memory(case: Case, subnets: int) -> None:
-    """Resident memory and live tensors, each time that a fifth of the subnets is done."""
+    """Memory and live tensors, each time that a fifth of the subnets is done.
+
+    Resident memory holds, beside what is in use, gaps between blocks of many sizes. They grow less and less.
+    """
     torch.set_num_threads(case.threads)
     keep_freed_memory()
     run = case.open()
@@ -180,7 +201,11 @@ def memory(case: Case, subnets: int) -> None:
             tensors = [found for found in gc.get_objects() if issubclass(type(found), torch.Tensor)]
             held = sum(found.device.type != "meta" for found in tensors)  # the others are blocks' shapes
             del tensors
-            print(f"{number:4d} subnets: {resident_mb():.0f} MiB resident, {held} tensors with memory", flush=True)
+            print(
+                f"{number:4d} subnets: {in_use_mb():.1f} MiB in use, {resident_mb():.0f} MiB resident, "
+                f"{held} tensors with memory",
+                flush=True,
+            )
     assert kept == [id(images) for images, _ in evaluator.evaluation_batches], "the batches were made again"
 
 
