@@ -168,10 +168,10 @@ def resident_mb() -> float:
 class Mallinfo2(ctypes.Structure):
     """What glibc says of its heap, in bytes (malloc.h)."""
 
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()
-    ]
+    _names = (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+    )  # fmt: skip
+    _fields_ = [(name, ctypes.c_size_t) for name in _names]
 
 
 def in_use_mb() -> float:
