@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import socket
@@ -16,15 +15,13 @@ from types import FrameType
 from typing import Any
 
 import nni
-import psutil
 from nni.experiment import Experiment, ExperimentConfig
 from nni.runtime.msg_dispatcher import MsgDispatcher
-from nni.tools.nnictl.config_utils import Experiments
 from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 
-from ..atomic import atomic_file
 from ..errors import SearchError
 from .ledger_tuner import LedgerTuner
+from .leftover_manager import forget_manager, note_manager, stop_leftover
 from .manager_start import start_manager
 from .trial_ledger import TrialLedger
 
@@ -92,7 +89,7 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
     """
     nni.silence_stdout()
     with _only_one(folder):
-        _stop_leftover(folder)
+        stop_leftover(folder)
         broken, known = 0, len(ledger.ended())
         while len(ledger.ended()) < settings.trials:
             experiment = _build(folder, ledger, settings)
@@ -103,6 +100,7 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
             finally:
                 with suppress(Exception):
                     experiment.stop()
+                    forget_manager(folder)
             if ended:
                 return
             if len(ledger.ended()) > known:
@@ -136,8 +134,7 @@ def _build(folder: Path, ledger: TrialLedger, settings: HpoSettings) -> Experime
 
 def _start(experiment: Experiment, folder: Path, ledger: TrialLedger, settings: HpoSettings) -> MsgDispatcher | None:
     """What calls the tuner; None where the manager did not start."""
-    with atomic_file(folder / "experiment.json") as beside:
-        beside.write_text(json.dumps({"id": experiment.id}), encoding="utf-8")
+    note_manager(folder, experiment.id)
     tuner = LedgerTuner(ledger, settings.tuner, settings.tuner_args)
     assessor = None
     if settings.assessor:
@@ -205,31 +202,6 @@ def _why(experiment: Experiment, failed: list[str]) -> str:
         if lines:
             return f"trials fail, the first with: {lines[-1]} ({file})"
     return f"trials fail; see {trials}"
-
-
-def _stop_leftover(folder: Path) -> None:
-    """Stop the manager of an experiment that was begun in this folder and not stopped, as where we were killed."""
-    file = folder / "experiment.json"
-    if not file.is_file():
-        return
-    with suppress(ValueError, OSError, LookupError, TypeError):
-        known = Experiments().get_all_experiments().get(json.loads(file.read_text(encoding="utf-8"))["id"], {})
-        pid = known.get("pid")
-        if known.get("status") != "STOPPED" and isinstance(pid, int):
-            _end_manager(pid, known["id"])
-
-
-def _end_manager(pid: int, experiment_id: str) -> None:
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        if experiment_id not in process.cmdline():
-            return  # another program has the number by now
-        family = [process, *process.children(recursive=True)]
-        process.terminate()  # it stops its trials and its tuner
-        _, alive = psutil.wait_procs(family, timeout=20)
-        for one in alive:
-            with suppress(psutil.NoSuchProcess):
-                one.kill()
 
 
 def _free_port() -> int:

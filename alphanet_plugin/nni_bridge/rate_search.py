@@ -11,13 +11,15 @@ from typing import Any
 from ..config import FinetuneConfig, RateSearchConfig
 from ..errors import SearchError
 from ..recipes import FinetuneFolder
+from .leftover_manager import may_be_left
 from .trial_ledger import METRIC, Trial, TrialLedger
 
 
 def search_rates(config: FinetuneConfig, on_trials: Callable[[int, int], None] | None = None) -> None:
     """Try as many pairs as the configuration asks for, or on from where a search in its folder stopped.
 
-    A search that has them all already is not begun again, and NNI is not even imported.
+    A search that has them all already is not begun again, and NNI is not even imported; unless a killed process left a
+    manager behind, which then ended the search alone and is stopped.
 
     Args:
         config: The transfer's, as `recipes.write_finetune_config` has written it.
@@ -28,7 +30,7 @@ def search_rates(config: FinetuneConfig, on_trials: Callable[[int, int], None] |
     """
     folder = FinetuneFolder(Path(config.output))
     ledger = TrialLedger(folder.trials)
-    if len(ledger.ended()) >= config.search.trials:
+    if len(ledger.ended()) >= config.search.trials and not may_be_left(folder.experiments):
         return
     try:
         from .hpo_experiment import HpoSettings, run_hpo

@@ -1,16 +1,19 @@
 """A search's ledger, and NNI's TPE behind it: nothing measured is lost, nothing handed out is forgotten."""
 
-import json
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
+from alphanet_plugin.config import FinetuneConfig, FinetuneDataConfig, FinetuneModelConfig, RateSearchConfig
 from alphanet_plugin.errors import SearchError
-from alphanet_plugin.nni_bridge.hpo_experiment import _only_one, _stop_leftover
+from alphanet_plugin.nni_bridge.hpo_experiment import _only_one
 from alphanet_plugin.nni_bridge.ledger_tuner import LedgerTuner
+from alphanet_plugin.nni_bridge.leftover_manager import may_be_left, note_manager, stop_leftover
+from alphanet_plugin.nni_bridge.rate_search import search_rates
 from alphanet_plugin.nni_bridge.trial_ledger import TrialLedger
+from alphanet_plugin.recipes import FinetuneFolder
 
 SPACE = {"lr": {"_type": "loguniform", "_value": [1e-4, 1e-1]}}
 
@@ -133,15 +136,36 @@ def test_two_processes_do_not_search_in_one_folder(tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", '{"id": "gone"}', '{"x": 1}'])
 def test_no_leftover_is_no_error(tmp_path, content):
     (tmp_path / "experiment.json").write_text(content)
-    _stop_leftover(tmp_path)
+    stop_leftover(tmp_path)
+    assert not may_be_left(tmp_path)
 
 
 def test_another_programs_process_is_left_alone(tmp_path, monkeypatch):
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     known = {"mine": {"id": "mine", "pid": other.pid, "status": "RUNNING"}}
     manifest = SimpleNamespace(get_all_experiments=lambda: known)
-    monkeypatch.setattr("alphanet_plugin.nni_bridge.hpo_experiment.Experiments", lambda: manifest)
-    (tmp_path / "experiment.json").write_text(json.dumps({"id": "mine"}))
-    _stop_leftover(tmp_path)
+    monkeypatch.setattr("nni.tools.nnictl.config_utils.Experiments", lambda: manifest)
+    note_manager(tmp_path, "mine")
+    stop_leftover(tmp_path)
     assert other.poll() is None
     other.communicate(b"\n")
+
+
+def test_a_search_that_ended_after_its_starter_was_killed_leaves_no_manager(tmp_path, monkeypatch):
+    manager = subprocess.Popen([sys.executable, "-c", "input()", "mine"], stdin=subprocess.PIPE)
+    known = {"mine": {"id": "mine", "pid": manager.pid, "status": "RUNNING"}}
+    manifest = SimpleNamespace(get_all_experiments=lambda: known)
+    monkeypatch.setattr("nni.tools.nnictl.config_utils.Experiments", lambda: manifest)
+    config = FinetuneConfig(
+        output=str(tmp_path),
+        model=FinetuneModelConfig(name="test_resnet"),
+        data=FinetuneDataConfig(name="digits"),
+        search=RateSearchConfig(trials=1),
+    )
+    folder = FinetuneFolder(tmp_path)
+    ledger = TrialLedger(folder.trials)
+    ledger.end(ledger.add({"lr": 0.1}).number, {"default": 90.0})
+    note_manager(folder.experiments, "mine")
+    search_rates(config)
+    manager.wait(timeout=10)  # TimeoutExpired if it goes on
+    assert not may_be_left(folder.experiments)
