@@ -37,17 +37,20 @@ def managers(folder):
 
 
 def wait_for(what, process, folder, seconds=400):
-    for _ in range(seconds):
+    for _ in range(10 * seconds):
         if what():
             return
         assert process.poll() is None, (folder / "log").read_text()[-3000:]
-        time.sleep(1)
+        time.sleep(0.1)
     pytest.fail((folder / "log").read_text()[-3000:])
 
 
 def test_killed_in_the_search_it_goes_on_to_the_end(network, photographs, tmp_path):
     output = tmp_path / "out"
-    asked = [*on_photographs(network, output, photographs), "--trials", "3", "--concurrency", "2"]
+    long_enough_to_be_killed = "training.epochs=30"
+    asked = [
+        *on_photographs(network, output, photographs, long_enough_to_be_killed), "--trials", "3", "--concurrency", "2",
+    ]  # fmt: skip
     first = start(asked, tmp_path)
     try:
         wait_for(lambda: list(output.glob("trials/*/checkpoints/step_*")), first, tmp_path)

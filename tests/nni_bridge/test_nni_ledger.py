@@ -152,10 +152,6 @@ def test_another_programs_process_is_left_alone(tmp_path, monkeypatch):
 
 
 def test_a_search_that_ended_after_its_starter_was_killed_leaves_no_manager(tmp_path, monkeypatch):
-    manager = subprocess.Popen([sys.executable, "-c", "input()", "mine"], stdin=subprocess.PIPE)
-    known = {"mine": {"id": "mine", "pid": manager.pid, "status": "RUNNING"}}
-    manifest = SimpleNamespace(get_all_experiments=lambda: known)
-    monkeypatch.setattr("nni.tools.nnictl.config_utils.Experiments", lambda: manifest)
     config = FinetuneConfig(
         output=str(tmp_path),
         model=FinetuneModelConfig(name="test_resnet"),
@@ -166,6 +162,10 @@ def test_a_search_that_ended_after_its_starter_was_killed_leaves_no_manager(tmp_
     ledger = TrialLedger(folder.trials)
     ledger.end(ledger.add({"lr": 0.1}).number, {"default": 90.0})
     note_manager(folder.experiments, "mine")
-    search_rates(config)
-    manager.wait(timeout=10)  # TimeoutExpired if it goes on
+    with subprocess.Popen([sys.executable, "-c", "input()", "mine"], stdin=subprocess.PIPE) as manager:
+        known = {"mine": {"id": "mine", "pid": manager.pid, "status": "RUNNING"}}
+        manifest = SimpleNamespace(get_all_experiments=lambda: known)
+        monkeypatch.setattr("nni.tools.nnictl.config_utils.Experiments", lambda: manifest)
+        search_rates(config)
+        manager.wait(timeout=10)  # TimeoutExpired if it goes on
     assert not may_be_left(folder.experiments)
