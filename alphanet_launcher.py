@@ -5,11 +5,13 @@ It stands beside the package because importing anything of `alphanet_plugin` loa
 
 import os
 
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+
 
 def main() -> int:
     """Run ``alphanet``; returns its exit status."""
-    if os.environ.get("OMP_NUM_THREADS") != "1":
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ and os.environ.get("OMP_NUM_THREADS") != "1":
+        os.environ.update(WAITING)
     from alphanet_plugin.cli.main import main as run
 
     return run()

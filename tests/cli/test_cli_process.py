@@ -1,0 +1,60 @@
+"""How the program's threads wait for each other."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import alphanet_launcher
+from alphanet_plugin.cli import main as cli_main
+from alphanet_plugin.cli import process
+
+NAMES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
+
+
+@pytest.fixture(params=["the console script", "python -m"])
+def waiting(request, monkeypatch):
+    """Given an environment: what the program computes in."""
+
+    def start(**environment):
+        for name in NAMES:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        if request.param == "python -m":
+            monkeypatch.setattr(os, "execv", lambda *_: None)
+            process.restart_with_patient_threads()
+        else:
+            monkeypatch.setattr(cli_main, "main", lambda: 0)
+            alphanet_launcher.main()
+        return {name: os.environ[name] for name in NAMES if name in os.environ}
+
+    yield start
+    for name in NAMES:  # what the program has set
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_threads_hardly_spin(waiting):
+    assert waiting() == {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+
+
+@pytest.mark.parametrize("environment", [{"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_NUM_THREADS": "1"}], ids=str)
+def test_the_environment_comes_first(waiting, environment):
+    assert waiting(**environment) == environment
+
+
+def test_it_starts_again_once(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os\n"
+        "from alphanet_plugin.cli.process import restart_with_patient_threads\n"
+        "print('started', flush=True)\n"
+        "restart_with_patient_threads()\n"
+        "print(os.environ['OMP_WAIT_POLICY'])\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    done = subprocess.run(
+        [sys.executable, program], env=environment, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert done.stdout.split() == ["started", "started", "PASSIVE"]
