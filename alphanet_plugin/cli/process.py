@@ -22,7 +22,7 @@ def restart_with_patient_threads() -> None:
     OpenMP's threads spin where they wait for each other. Beside another busy process that is ruinous: on two cores with
     one such process single training steps took 35 to 55 s instead of 1.2 s, and passive ones a steady 2.4 s. But
     threads that sleep at once have to be woken for every small operation, and then two compute no faster than one. A
-    thousand turns of waiting (GNU's OpenMP; about 20 us) are between the two: steps of `configs/digits.yaml` on two
+    thousand turns of waiting (GNU's OpenMP) are between the two: steps of `configs/digits.yaml` on two
     cores took 0.9 s instead of 1.3 s passive, and 1.8 s instead of 1.4 s beside a process that kept one core busy.
 
     The policy is read when torch is loaded, which importing this package has done by now; hence a second start.

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
-from timm.layers import DropPath, create_conv2d
+from timm.layers import create_conv2d
 from torch import nn
 
 from ..models import AlphaNet, MBConvBlock, Shortcut, alphanet_subnet
 from ..spaces import Arch, AttentiveNASSpace, BlockSpec
-from .knobs import Knobs
+from .knobs import DropKnobs, Knobs
 from .layers import ElasticSequential, make_elastic
 from .supernet import Supernet
 
@@ -91,7 +91,6 @@ class AlphaNetSupernet(Supernet, AlphaNet):
             drop_path_rate=drop_path_rate,
         )
         self.space = space
-        self.max_drop_rate = drop_rate
         for number, specs in enumerate(space.network(self.arch).stages):
             stage = ElasticSequential.twin(cast(nn.Sequential, self.blocks[number]))
             for block, spec in zip(cast(Iterable[MBConvBlock], stage), specs, strict=True):
@@ -104,7 +103,7 @@ class AlphaNetSupernet(Supernet, AlphaNet):
             (stage, [Knobs(block, _BLOCK_KNOBS) for block in stage])
             for stage in cast(Iterable[ElasticSequential], self.blocks)
         ]
-        self._drop_paths = [(module, module.drop_prob) for module in self.modules() if isinstance(module, DropPath)]
+        self._drop_knobs = DropKnobs(self)
         self.activate(space.largest())
 
     def activate(self, arch: Arch, *, drop: bool = False) -> None:
@@ -116,9 +115,7 @@ class AlphaNetSupernet(Supernet, AlphaNet):
             stage.active_depth = len(blocks)
             for block_knobs, block in zip(knobs, blocks, strict=False):
                 block_knobs.follow(block)
-        self.drop_rate = self.max_drop_rate if drop else 0.0
-        for drop_path, rate in self._drop_paths:
-            drop_path.drop_prob = rate if drop else 0.0
+        self._drop_knobs.follow(drop)
 
     def running_blocks(self, stage: nn.Module) -> list[nn.Module]:
         stage = cast(ElasticSequential, stage)

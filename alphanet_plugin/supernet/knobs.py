@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from timm.layers import DropPath
 from torch import nn
 
 from ..spaces import BlockSpec, NetworkSpec
@@ -25,3 +26,23 @@ class Knobs:
         """Set the attributes as the blueprint says."""
         for layer, attribute, field in self.settings:
             object.__setattr__(layer, attribute, getattr(spec, field))  # nn.Module's own takes ten times as long
+
+
+class DropKnobs:
+    """Dropout before the classifier and stochastic depth of a network, at the rates it was built with or off.
+
+    Args:
+        network: A timm model with a ``drop_rate``.
+    """
+
+    def __init__(self, network: nn.Module):
+        paths = [module for module in network.modules() if isinstance(module, DropPath)]
+        self.settings = [
+            (network, "drop_rate", network.drop_rate),
+            *((path, "drop_prob", path.drop_prob) for path in paths),
+        ]
+
+    def follow(self, drop: bool) -> None:
+        """Let them act in training, or not."""
+        for module, attribute, rate in self.settings:
+            object.__setattr__(module, attribute, rate if drop else 0.0)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from timm.layers import DropPath
 from torch import nn
 
 from ..models import UsMobileNet, UsMobileNetV1, UsMobileNetV2, build_static
 from ..spaces import Arch, UsMobileNetSpace
-from .knobs import Knobs
+from .knobs import DropKnobs, Knobs
 from .layers import make_elastic
 from .supernet import Supernet
 
@@ -57,7 +56,6 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
             drop_path_rate=drop_path_rate,
         )
         self.space = space
-        self.max_drop_rate = drop_rate
         # timm's classifier begins with weights up to 1 / sqrt(classes). For a thousand that is about torch's own
         # 1 / sqrt(features); for ten, logits of several units that most of a short training goes to undoing.
         classifier = cast(nn.Linear, self.classifier)
@@ -70,7 +68,7 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
             for stage in self.blocks.children()
             for block in stage.children()
         ]
-        self._drop_paths = [(module, module.drop_prob) for module in self.modules() if isinstance(module, DropPath)]
+        self._drop_knobs = DropKnobs(self)
         self.activate(space.largest())
 
     def activate(self, arch: Arch, *, drop: bool = False) -> None:
@@ -81,9 +79,7 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
         blocks = (block for stage in spec.stages for block in stage)
         for knobs, block in zip(self._block_knobs, blocks, strict=True):
             knobs.follow(block)
-        self.drop_rate = self.max_drop_rate if drop else 0.0
-        for drop_path, rate in self._drop_paths:
-            drop_path.drop_prob = rate if drop else 0.0
+        self._drop_knobs.follow(drop)
 
     def build_static(self, arch: Arch) -> nn.Module:
         return build_static(
