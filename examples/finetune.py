@@ -19,7 +19,7 @@ from timm.data import ImageDataset, create_loader, resolve_model_data_config
 from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
-from timm.utils import AverageMeter, accuracy
+from timm.utils import AverageMeter, accuracy, random_seed
 
 import alphanet_plugin  # noqa: F401  # registers the models and their published weights
 
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> float:
 
     pictures: Any = ImageDataset(f"{args.root}/train")
     classes = len(pictures.reader.class_to_idx)
+    random_seed(0)  # the new classifier, order and augmentation of the pictures
     model = timm.create_model(args.model, pretrained=True, num_classes=classes)  # with a new classifier
     data_config = resolve_model_data_config(model)
     train = build_loader(pictures, data_config, args.batch_size, train=True)

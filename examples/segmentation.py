@@ -74,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> tuple[float, float]:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=2e-3)
     args = parser.parse_args(argv)
+    torch.manual_seed(0)  # the head and the order of the pictures
 
     model = Segmenter(args.model)
     data_config = resolve_data_config(model=model.backbone)
