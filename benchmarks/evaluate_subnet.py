@@ -7,7 +7,7 @@
 
 The plain way extracts the subnet as a contiguous (NCHW) network, goes through the data set by fresh loaders, and
 averages statistics and accuracy in plain loops. The product is what `alphanet search` evaluates with,
-`recipes.build_evaluator`. Each runs in a process of its own, set up as a program would be, and they take the same
+`runs.build_evaluator`. Each runs in a process of its own, set up as a program would be, and they take the same
 subnets by turns; the first is for warming up, and making the product's batches comes before it and is told apart.
 """
 
@@ -38,7 +38,7 @@ from alphanet_plugin.config import RunConfig, from_dict, read_config
 from alphanet_plugin.data import LabelledImages
 from alphanet_plugin.data.seeded import SeededDataset
 from alphanet_plugin.evaluation import Metrics
-from alphanet_plugin.recipes import RunFolder, TrainedRun, build_data, build_evaluator, build_model, open_run
+from alphanet_plugin.runs import RunFolder, TrainedRun, build_data, build_evaluator, build_model, open_run
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import Arch
 from alphanet_plugin.supernet import keep_freed_memory

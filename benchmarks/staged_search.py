@@ -27,7 +27,7 @@ from torch import Tensor
 
 from alphanet_plugin.cli.progress import progress_bar
 from alphanet_plugin.evaluation import QuickEvaluator, SubnetEvaluator
-from alphanet_plugin.recipes import TrainedRun, build_evaluator, open_run, search_fingerprint, search_options
+from alphanet_plugin.runs import TrainedRun, build_evaluator, open_run, search_fingerprint, search_options
 from alphanet_plugin.search import (
     Evaluated,
     EvolutionSearch,

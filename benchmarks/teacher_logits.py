@@ -23,7 +23,7 @@ import torch
 
 import alphanet_plugin  # noqa: F401
 from alphanet_plugin.config import NetworkRunConfig, from_dict
-from alphanet_plugin.recipes import build_network_accelerator, build_network_data, build_network_trainer
+from alphanet_plugin.runs import build_network_accelerator, build_network_data, build_network_trainer
 
 
 def main() -> None:

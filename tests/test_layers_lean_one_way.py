@@ -20,7 +20,7 @@ ROWS = [
     {"supernet", "samplers", "schedules"},
     {"evaluation"},
     {"weights", "export", "training", "search", "report"},
-    {"recipes"},
+    {"runs"},
     {"nni_bridge", "studies"},
     {"cli"},
 ]
@@ -89,7 +89,7 @@ def test_rooms_without_torch(room):
     ("package", "rooms"),
     [
         ("nni", {"nni_bridge"}),
-        ("accelerate", {"training", "recipes", "nni_bridge", "cli"}),
+        ("accelerate", {"training", "runs", "nni_bridge", "cli"}),
         ("matplotlib", {"report"}),
         ("sklearn", {"data"}),
         ("huggingface_hub", {"hub", "weights"}),

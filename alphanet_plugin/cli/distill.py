@@ -88,7 +88,7 @@ def _default_config(arguments: argparse.Namespace) -> str:
 
 
 def _train(config: NetworkRunConfig, advance: Advance) -> dict[str, float]:
-    from ..recipes import run_network
+    from ..runs import run_network
 
     started: list[Trainer] = []
 

@@ -47,18 +47,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
-    from .. import recipes
+    from .. import runs
 
     if not arguments.arch:
         raise ValueError(
             "--arch is needed to evaluate a run: a preset, largest, smallest, a YAML file, or the printed form"
         )
-    trained = recipes.open_run(arguments.subject, arguments.overrides, arguments.device)
+    trained = runs.open_run(arguments.subject, arguments.overrides, arguments.device)
     arch = read_arch_option(arguments.arch, trained.space)
     name = f"{arguments.arch} ({trained.mflops(arch):,.2f} MFLOPs, {arguments.split} images)"
     if arguments.split == "test":
-        return name, recipes.Deployment(trained, arch.resolution).measure(arch)[1]
-    return name, recipes.build_evaluator(trained)(arch)
+        return name, runs.Deployment(trained, arch.resolution).measure(arch)[1]
+    return name, runs.build_evaluator(trained)(arch)
 
 
 def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:

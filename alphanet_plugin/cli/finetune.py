@@ -28,7 +28,7 @@ from .progress import progress_bar
 if TYPE_CHECKING:
     from ..config import FinetuneConfig
     from ..nni_bridge.trial_ledger import Trial
-    from ..recipes import ImageForm
+    from ..runs import ImageForm
 
 _ANY = "folder"  # whose configuration serves data sets that have none of their own
 
@@ -79,20 +79,20 @@ def read_finetune_config(arguments: argparse.Namespace) -> FinetuneConfig:
 
 def finetune(config: FinetuneConfig) -> dict[str, Any]:
     """Search, train and test, or on from where that stopped; returns what ``results.json`` holds."""
-    from .. import recipes
+    from .. import runs
 
     if config.training.lr is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
             "the search starts its trials by itself: run it in one process; several ranks can train at rates that are "
             "given by --lr and --weight-decay"
         )
-    recipes.check_same_transfer(config)
-    form = recipes.image_form(config)
+    runs.check_same_transfer(config)
+    form = runs.image_form(config)
     # before anything is written or begun: the images are there
-    recipes.build_network_data(recipes.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
+    runs.build_network_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
     main = os.environ.get("RANK", "0") == "0"
     if main:
-        recipes.write_finetune_config(config)
+        runs.write_finetune_config(config)
     lr, weight_decay = _searched(config) if config.training.lr is None else _given(config)
     metrics = _train(config, form, lr, weight_decay, main)
     results = _results(config, lr, weight_decay, metrics)
@@ -135,16 +135,16 @@ def _searched(config: FinetuneConfig) -> tuple[float, float]:
 
 
 def _train(config: FinetuneConfig, form: ImageForm, lr: float, weight_decay: float, main: bool) -> dict[str, float]:
-    from .. import recipes
+    from .. import runs
     from ..errors import ConfigError
 
-    folder = recipes.FinetuneFolder(Path(config.output))
-    run = recipes.network_run_of(config, form, folder.final, lr, weight_decay, hold_out=False)
-    splits = recipes.build_network_data(run)
+    folder = runs.FinetuneFolder(Path(config.output))
+    run = runs.network_run_of(config, form, folder.final, lr, weight_decay, hold_out=False)
+    splits = runs.build_network_data(run)
     total = config.training.epochs * max(1, len(splits.train) // config.training.batch_size)
     with progress_bar("train", shown=main) as advance:
         try:
-            return recipes.run_network(
+            return runs.run_network(
                 run, lambda record: advance(int(record["step"]) + 1, total, f"loss {record['loss']:.3f}")
             )
         except ConfigError as error:
@@ -183,8 +183,8 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 def _report(config: FinetuneConfig, results: dict[str, Any]) -> None:
     from ..atomic import atomic_file
-    from ..recipes import FinetuneFolder
     from ..report import RateTrial, plot_rates, rates_table
+    from ..runs import FinetuneFolder
 
     folder, final = FinetuneFolder(Path(config.output)), results["final"]
     with atomic_file(folder.results) as beside:

@@ -15,7 +15,7 @@ from .options import add_overrides
 from .progress import progress_bar
 
 if TYPE_CHECKING:
-    from ..recipes import TrainedRun
+    from ..runs import TrainedRun
     from ..weights import Publication
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..recipes import open_run
+    from ..runs import open_run
     from ..weights import check_upload
 
     if arguments.private and not arguments.hub:
@@ -45,13 +45,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 def publish(trained: TrainedRun) -> list[Publication]:
     """Publish what the configuration names, cheapest first."""
-    from .. import recipes
+    from .. import runs
 
-    chosen = recipes.to_publish(trained)
+    chosen = runs.to_publish(trained)
     published = []
     with progress_bar("publish") as advance:
         advance(0, len(chosen))
-        for one in recipes.publish_run(trained, chosen):
+        for one in runs.publish_run(trained, chosen):
             published.append(one)
             advance(len(published), len(chosen), f"{one.name} {one.metrics['top1']:.2f} %")
     return sorted(published, key=lambda one: one.mflops)

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from ..data import test_digit
-    from ..recipes import open_run
+    from ..runs import open_run
     from .publish import print_published, publish
     from .search import search
     from .train import train

@@ -19,7 +19,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..evaluation import LatencyTable
-    from ..recipes import SearchCost, TrainedRun
+    from ..runs import SearchCost, TrainedRun
     from ..search import Evaluated
 
 
@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..recipes import cost_of_run, open_run
     from ..report import SubnetRow, print_table
+    from ..runs import cost_of_run, open_run
     from ..search import pareto_front
 
     trained = open_run(arguments.run_folder, _overrides(arguments), arguments.device)
@@ -87,7 +87,7 @@ def _publish_options(trained: TrainedRun) -> str:
 
 def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
     """Measure the table where that is not done yet, and say what it is worth."""
-    from ..recipes import check_latency_table, search_options
+    from ..runs import check_latency_table, search_options
 
     options = search_options(trained.config, trained.space, trained.splits.num_classes)
     error = check_latency_table(table, trained.space, options["min_mflops"], options["max_mflops"], count)
@@ -96,10 +96,10 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
 
 def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluated]:
     """Evaluate the presets, evolve, and draw the picture."""
-    from .. import recipes
+    from .. import runs
     from ..report import plot_pareto
 
-    cost = cost or recipes.cost_of_run(trained)
+    cost = cost or runs.cost_of_run(trained)
     with progress_bar("search") as advance:
 
         def on_evaluated(done: int, total: int, subnet: Evaluated) -> None:
@@ -110,7 +110,7 @@ def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluate
 
         best = 0.0
         presets = trained.space.presets
-        evolution = recipes.build_search(trained, on_evaluated, initial=tuple(presets.values()), cost=cost)
+        evolution = runs.build_search(trained, on_evaluated, initial=tuple(presets.values()), cost=cost)
         assert evolution.history is not None
         with evolution.history:
             found = evolution.run()

@@ -47,9 +47,9 @@ def train(config: RunConfig, watch: Callable[[Trainer, RunConfig], Callable[[Rec
         config: The run.
         watch: Given the trainer, makes what the main rank calls after each step with its record.
     """
-    from .. import recipes
+    from .. import runs
 
-    accelerator = recipes.build_accelerator(config)
+    accelerator = runs.build_accelerator(config)
     main = accelerator.is_main_process
     with progress_bar("train", shown=main) as advance:
 
@@ -59,10 +59,10 @@ def train(config: RunConfig, watch: Callable[[Trainer, RunConfig], Callable[[Rec
             if watcher:
                 watcher(record)
 
-        trainer = recipes.build_trainer(config, accelerator, recipes.build_data(config), on_step)
+        trainer = runs.build_trainer(config, accelerator, runs.build_data(config), on_step)
         watcher = watch(trainer, config) if watch else None
         if main:
-            recipes.write_run_config(config)
+            runs.write_run_config(config)
         if config.training.tracker:
             accelerator.init_trackers("alphanet")
         trainer.run()

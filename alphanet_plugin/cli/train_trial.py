@@ -25,7 +25,7 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
 
     from ..nni_bridge.hpo_trial import next_overrides, report_end, trial_folder
     from ..nni_bridge.orphan import die_with_parent
-    from ..recipes import open_run
+    from ..runs import open_run
 
     die_with_parent()
     chosen, folder = _from_first_rank(lambda: (next_overrides(), trial_folder()))
@@ -38,15 +38,15 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
 
 
 def _watch(trainer: Trainer, config: RunConfig) -> Callable[[Record], None]:
-    from .. import recipes
+    from .. import runs
     from ..nni_bridge.hpo_trial import EpochReporter
     from ..training import SupernetUpdate
 
     assert isinstance(trainer.update, SupernetUpdate)
     supernet = trainer.update.supernet
-    folder = recipes.RunFolder(Path(config.output))
-    run = recipes.TrainedRun(folder, config, folder.checkpoints, supernet, recipes.build_data(config))
-    return EpochReporter(supernet.space, recipes.build_evaluator(run), trainer.total_steps // config.training.epochs)
+    folder = runs.RunFolder(Path(config.output))
+    run = runs.TrainedRun(folder, config, folder.checkpoints, supernet, runs.build_data(config))
+    return EpochReporter(supernet.space, runs.build_evaluator(run), trainer.total_steps // config.training.epochs)
 
 
 def _from_first_rank(ask: Callable[[], Any]) -> Any:

@@ -16,7 +16,7 @@ from torch import nn
 from ..config import RunConfig, from_dict
 from ..data import Splits
 from ..evaluation import Metrics, evaluate, recalibrate_bn
-from ..recipes import build_accelerator, build_data, build_trainer, search_batches
+from ..runs import build_accelerator, build_data, build_trainer, search_batches
 from .single_network import SingleNetwork, SingleSampler
 
 

@@ -23,7 +23,7 @@ from ..config import FinetuneConfig, NetworkRunConfig, read_config
 from ..data import Splits, eval_loader
 from ..errors import CheckpointError, NonFiniteLossError
 from ..evaluation import evaluate
-from ..recipes import (
+from ..runs import (
     FinetuneFolder,
     RunFolder,
     build_network_accelerator,

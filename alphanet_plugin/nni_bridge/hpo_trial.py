@@ -10,7 +10,7 @@ import nni
 
 from ..errors import ConfigError
 from ..evaluation import Evaluator
-from ..recipes import TrainedRun, build_evaluator
+from ..runs import TrainedRun, build_evaluator
 from ..spaces import Arch, SearchSpace
 
 _NAME = "_name"  # how NNI marks the name of a nested choice

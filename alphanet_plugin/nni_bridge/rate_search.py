@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config import FinetuneConfig, RateSearchConfig
 from ..errors import SearchError
-from ..recipes import FinetuneFolder
+from ..runs import FinetuneFolder
 from .leftover_manager import may_be_left
 from .trial_ledger import METRIC, Trial, TrialLedger
 
@@ -22,7 +22,7 @@ def search_rates(config: FinetuneConfig, on_trials: Callable[[int, int], None] |
     manager behind, which then ended the search alone and is stopped.
 
     Args:
-        config: The transfer's, as `recipes.write_finetune_config` has written it.
+        config: The transfer's, as `runs.write_finetune_config` has written it.
         on_trials: Called with how many trials have ended of how many.
 
     Raises:

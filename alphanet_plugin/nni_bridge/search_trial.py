@@ -15,7 +15,7 @@ from typing import Any
 import nni
 
 from ..evaluation import measure_latency
-from ..recipes import build_evaluator, open_run, search_fingerprint
+from ..runs import build_evaluator, open_run, search_fingerprint
 from ..spaces import Arch
 from .orphan import die_with_parent
 from .trial_result import pack_result

@@ -11,7 +11,7 @@ from nni.nas.evaluator import Evaluator
 
 from ..config import RunConfig, SandwichConfig
 from ..evaluation import Metrics, SubnetEvaluator
-from ..recipes import build_accelerator, build_data, build_trainer, search_batches, write_run_config
+from ..runs import build_accelerator, build_data, build_trainer, search_batches, write_run_config
 from ..samplers import SandwichSampler
 from ..spaces import Arch
 from ..supernet import Supernet

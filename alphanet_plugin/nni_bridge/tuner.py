@@ -13,7 +13,7 @@ import nni
 from nni.tuner import Tuner
 
 from ..errors import SearchError
-from ..recipes import read_search_plan
+from ..runs import read_search_plan
 from ..search import Evaluated, HistoryEntry, SearchHistory, next_batch
 from ..spaces import Arch
 from .evolution_arguments import SEARCH_KEYS, check_arguments

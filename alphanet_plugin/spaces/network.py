@@ -1,6 +1,9 @@
 """What an arch computes, as plain numbers: the blueprint from which models are built and costs are counted."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Activation = Literal["silu", "relu", "relu6", "hard_swish"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +20,7 @@ class BlockSpec:
         expands: Whether a 1x1 convolution precedes the depthwise one.
         projects: Whether a 1x1 convolution lies beside a block that changes the number of channels; where none does,
             that block has no shortcut.
+        act: Activation after the expansion and the depthwise convolution.
     """
 
     in_channels: int
@@ -27,6 +31,7 @@ class BlockSpec:
     se_channels: int
     expands: bool
     projects: bool = True
+    act: Activation = "silu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,9 @@ class NetworkSpec:
         stages: Blocks of each stage.
         expand_channels: Channels of the head's 1x1 convolution before pooling; 0 for none.
         head_channels: Channels of the head's 1x1 convolution after pooling; 0 for none.
+        stem_act: Activation after the stem.
+        head_act: Activation after each convolution of the head.
+        norm_eps: What BatchNorm adds to the variance.
     """
 
     resolution: int
@@ -46,6 +54,9 @@ class NetworkSpec:
     stages: tuple[tuple[BlockSpec, ...], ...]
     expand_channels: int
     head_channels: int
+    stem_act: Activation = "silu"
+    head_act: Activation = "silu"
+    norm_eps: float = 1e-5
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..config import ArmConfig, GroupConfig, StudyConfig, TeacherRunConfig, from_dict, read_mapping
 from ..errors import ConfigError
-from ..recipes import RunFolder
+from ..runs import RunFolder
 from ..shipped import shipped_config
 from .cell_kind import CellKind
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import recipes
+from .. import runs
 from ..config import NetworkRunConfig, StudyConfig, from_dict
 from ..errors import ConfigError
-from ..recipes import RunFolder
+from ..runs import RunFolder
 from ..training import Trainer
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
@@ -26,7 +26,7 @@ class NetworkCell(CellKind):
     schema = NetworkRunConfig
 
     def identity(self, config: NetworkRunConfig) -> dict[str, Any]:
-        identity = recipes.network_identity(config)
+        identity = runs.network_identity(config)
         return {**identity, "data": {**identity["data"], "root": config.data.root}}
 
     def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,8 +60,8 @@ class NetworkCell(CellKind):
         def on_step(record: dict[str, Any]) -> None:
             advance(int(record["step"]) + 1, trainers[0].total_steps)
 
-        recipes.forget_accelerator()
-        metrics = recipes.run_network(config, on_step, on_start=on_start)
+        runs.forget_accelerator()
+        metrics = runs.run_network(config, on_step, on_start=on_start)
         if not trainers or trainers[0].accelerator.is_main_process:
             folder = RunFolder(Path(config.output))
             file.write(**{TRAINED: {**described(folder, trainers[0] if trainers else None), "metrics": metrics}})

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import StudyError
-from ..recipes import RunFolder, write_run_config
+from ..runs import RunFolder, write_run_config
 
 if TYPE_CHECKING:
     from .cell_file import CellFile

@@ -11,10 +11,10 @@ from typing import Any, cast
 
 import torch
 
-from .. import recipes
+from .. import runs
 from ..config import RunConfig, StudyConfig, to_dict
 from ..errors import ConfigError, StudyError
-from ..recipes import RunFolder, TrainedRun
+from ..runs import RunFolder, TrainedRun
 from ..spaces import Arch, SearchSpace
 from ..training import SupernetUpdate, Trainer, latest_checkpoint
 from .cell_file import CellFile
@@ -39,17 +39,17 @@ class SupernetCell(CellKind):
     schema = RunConfig
 
     def identity(self, config: RunConfig) -> dict[str, Any]:
-        identity = recipes.run_identity(config)
+        identity = runs.run_identity(config)
         return {**identity, "data": {**identity["data"], "root": config.data.root}}
 
     def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
-        completed = recipes.complete_identity(identity)
+        completed = runs.complete_identity(identity)
         return {**completed, "data": {**completed["data"], "root": identity["data"]["root"]}}
 
     def check(self, cell: Cell, study: StudyConfig) -> None:  # noqa: ARG002
-        recipes.build_kd_loss(cell.config)
+        runs.build_kd_loss(cell.config)
         try:
-            space = recipes.build_space(cell.config)
+            space = runs.build_space(cell.config)
         except ValueError as error:
             raise ConfigError(f"space: {error}") from error
         for name in cell.measure:
@@ -68,17 +68,17 @@ class SupernetCell(CellKind):
                 curve.on_step(record)
             advance(int(record["step"]) + 1, trainer.total_steps)
 
-        recipes.forget_accelerator()
-        folder, splits = RunFolder(Path(config.output)), recipes.build_data(config)
-        accelerator = recipes.build_accelerator(config)
-        trainer: Trainer = recipes.build_trainer(config, accelerator, splits, on_step)
+        runs.forget_accelerator()
+        folder, splits = RunFolder(Path(config.output)), runs.build_data(config)
+        accelerator = runs.build_accelerator(config)
+        trainer: Trainer = runs.build_trainer(config, accelerator, splits, on_step)
         if accelerator.is_main_process:
-            recipes.write_run_config(config)
+            runs.write_run_config(config)
             file.write(total_steps=trainer.total_steps)
         if curve_epochs and accelerator.is_main_process:
             every = trainer.total_steps // config.training.epochs * curve_epochs
             with random_states_kept():
-                batches = recipes.search_batches(config, splits)
+                batches = runs.search_batches(config, splits)
             supernet = cast(SupernetUpdate, trainer.update).supernet
             curve = Curve(folder.path / "curve.jsonl", supernet, *batches, every, trainer.total_steps)
             curve.rewind(latest_checkpoint(folder.checkpoints))
@@ -105,7 +105,7 @@ class _Work:
 
     def __init__(self, cell: Cell, study: StudyConfig, file: CellFile):
         self.cell, self.study, self.file = cell, study, file
-        self.space = recipes.build_space(cell.config)
+        self.space = runs.build_space(cell.config)
         self.columns = {name: _arch(self.space, name) for name in cell.measure}
         evaluation = _deciding(cell.config.evaluation)
         self.settings = _short(evaluation)
@@ -175,7 +175,7 @@ def _measure(cell: Cell, study: StudyConfig, work: _Work, advance: Advance) -> N
             "to be measured: delete that folder to train it again"
         )
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    run = recipes.open_run(cell.folder, _settings_of(cell.config), device)
+    run = runs.open_run(cell.folder, _settings_of(cell.config), device)
     steps = work.file.parts[TRAINED]["steps"]
 
     def each(archs: list[Arch], images: str, measure: Callable[[Arch], Any]) -> None:
@@ -186,10 +186,10 @@ def _measure(cell: Cell, study: StudyConfig, work: _Work, advance: Advance) -> N
             advance(steps + work.num_subnets - left, steps + work.num_subnets)
 
     for resolution, archs in _by_resolution(work.test_todo()):
-        deployment = recipes.Deployment(run, resolution)
+        deployment = runs.Deployment(run, resolution)
         each(archs, "test", lambda arch, deployment=deployment: deployment.measure(arch)[1])
     if todo := work.search_todo():
-        each(todo, "search", recipes.build_evaluator(run))
+        each(todo, "search", runs.build_evaluator(run))
     if study.search and work.searched is None:
         work.keep_searched(_search(run))
 
@@ -204,7 +204,7 @@ def _settings_of(config: RunConfig) -> list[str]:
 
 
 def _search(run: TrainedRun) -> list[dict[str, float]]:
-    evolution = recipes.build_search(run, initial=tuple(run.space.presets.values()))
+    evolution = runs.build_search(run, initial=tuple(run.space.presets.values()))
     assert evolution.history is not None
     with evolution.history:
         found = evolution.run()

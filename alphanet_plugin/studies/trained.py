@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..recipes import RunFolder
+from ..runs import RunFolder
 from ..training import JsonLinesLog, Trainer, latest_checkpoint
 
 _RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")

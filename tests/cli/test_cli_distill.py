@@ -10,7 +10,7 @@ import timm
 from alphanet_plugin.cli.distill import read_distill_config
 from alphanet_plugin.cli.main import build_parser, main
 from alphanet_plugin.config import NetworkRunConfig, read_config
-from alphanet_plugin.recipes import run_network
+from alphanet_plugin.runs import run_network
 
 DOCS = (Path(__file__).parents[2] / "docs" / "distill.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -42,7 +42,7 @@ def test_the_commands_of_the_document_run_in_a_small_size(tmp_path, monkeypatch,
 
     (program,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
     seen = {}
-    monkeypatch.setattr("alphanet_plugin.recipes.run_network", lambda config: seen.update(config=config))
+    monkeypatch.setattr("alphanet_plugin.runs.run_network", lambda config: seen.update(config=config))
     monkeypatch.setattr(
         "alphanet_plugin.config.read_config",
         lambda schema, path, overrides: read_config(schema, Path(__file__).parents[2] / path, overrides),

@@ -16,7 +16,7 @@ from alphanet_plugin.cli.main import main
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.evaluation import latency_table
 from alphanet_plugin.evaluation.latency_table import interleaved_ms
-from alphanet_plugin.recipes import open_run, read_search_plan, search_results, to_publish
+from alphanet_plugin.runs import open_run, read_search_plan, search_results, to_publish
 from alphanet_plugin.search import read_history
 
 SMALL = [

@@ -8,7 +8,7 @@ import torch
 
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.config import RunConfig, read_config
-from alphanet_plugin.recipes import build_space, open_run, run_folder, to_publish
+from alphanet_plugin.runs import build_space, open_run, run_folder, to_publish
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.store import list_published
 

@@ -25,7 +25,7 @@ from alphanet_plugin.errors import NonFiniteLossError
 from alphanet_plugin.nni_bridge.finetune_trial import run_trial
 from alphanet_plugin.nni_bridge.rate_search import best_trial
 from alphanet_plugin.nni_bridge.trial_ledger import TrialLedger
-from alphanet_plugin.recipes import image_form, network_run_of, write_finetune_config
+from alphanet_plugin.runs import image_form, network_run_of, write_finetune_config
 from alphanet_plugin.training import Trainer
 
 

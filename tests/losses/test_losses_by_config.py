@@ -2,7 +2,7 @@
 
 import pytest
 
-from alphanet_plugin import recipes
+from alphanet_plugin import runs
 from alphanet_plugin.config import RunConfig, from_dict
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.losses import (
@@ -15,7 +15,7 @@ from alphanet_plugin.losses import (
 
 
 def build(**kd):
-    return recipes.build_kd_loss(from_dict(RunConfig, {"output": "x", "kd": kd}))
+    return runs.build_kd_loss(from_dict(RunConfig, {"output": "x", "kd": kd}))
 
 
 @pytest.mark.parametrize(

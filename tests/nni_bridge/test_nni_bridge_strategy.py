@@ -29,7 +29,7 @@ from alphanet_plugin.nni_bridge import (
     OneShotSupernet,
     run_experiment,
 )
-from alphanet_plugin.recipes import open_run
+from alphanet_plugin.runs import open_run
 from alphanet_plugin.training import latest_checkpoint
 
 pytestmark = [

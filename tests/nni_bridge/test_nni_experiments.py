@@ -8,7 +8,7 @@ from nni_experiment import Experiment, copy_configs
 
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.config import RunConfig, read_config
-from alphanet_plugin.recipes import build_evaluator, open_run, to_publish
+from alphanet_plugin.runs import build_evaluator, open_run, to_publish
 from alphanet_plugin.search import read_history
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -13,7 +13,7 @@ from alphanet_plugin.nni_bridge.ledger_tuner import LedgerTuner
 from alphanet_plugin.nni_bridge.leftover_manager import may_be_left, note_manager, stop_leftover
 from alphanet_plugin.nni_bridge.rate_search import search_rates
 from alphanet_plugin.nni_bridge.trial_ledger import TrialLedger
-from alphanet_plugin.recipes import FinetuneFolder
+from alphanet_plugin.runs import FinetuneFolder
 
 SPACE = {"lr": {"_type": "loguniform", "_value": [1e-4, 1e-1]}}
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from alphanet_plugin import recipes
+from alphanet_plugin import runs
 from alphanet_plugin.config import StudyConfig, from_dict, read_config
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.shipped import shipped
@@ -40,7 +40,7 @@ def study(folder, **changes):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """What `recipes.run_network` was given; it trains nothing."""
+    """What `runs.run_network` was given; it trains nothing."""
     configs = []
 
     def run_network(config, on_step, *, on_start):
@@ -49,7 +49,7 @@ def trained(monkeypatch):
             assert (Path(config.teacher.name) / "config.json").is_file()  # it is there by now
         accelerator = SimpleNamespace(is_main_process=True, num_processes=1, device=torch.device("cpu"))
         on_start(SimpleNamespace(accelerator=accelerator, total_steps=1))
-        folder = recipes.RunFolder(Path(config.output))
+        folder = runs.RunFolder(Path(config.output))
         folder.model.mkdir(parents=True)
         (folder.model / "config.json").write_text("{}")
         folder.log.write_text(json.dumps({"step": 0, "seconds": 2.0, "loss": 1.0}) + "\n")
@@ -57,7 +57,7 @@ def trained(monkeypatch):
         top1 = 99.0 if config.teacher is None else 90.0 + config.seed + (config.kd.name == "kl")
         return {"test_top1": top1, "test_top5": 100.0, "test_loss": 0.1, "test_count": 360}
 
-    monkeypatch.setattr(recipes, "run_network", run_network)
+    monkeypatch.setattr(runs, "run_network", run_network)
     return configs
 
 
@@ -92,14 +92,14 @@ def test_runs_keep_their_names_wherever_the_teacher_lies(tmp_path):
 
 
 def test_without_its_teacher_a_group_is_not_begun(trained, tmp_path, monkeypatch):
-    real = recipes.run_network
+    real = runs.run_network
 
     def fail(config, *arguments, **options):
         if config.teacher is None:
             raise ConfigError("model.name: no such network")
         return real(config, *arguments, **options)
 
-    monkeypatch.setattr(recipes, "run_network", fail)
+    monkeypatch.setattr(runs, "run_network", fail)
     (failure,) = study(tmp_path).run()
     assert failure.error == "model.name: no such network"
     assert trained == []
@@ -124,5 +124,5 @@ def test_networks_of_the_digits_studies_take_their_images(name):
     models = {str(cell.config.model): cell.config for cell in cells}
     for config in models.values():
         side = config.data.image_size
-        net = recipes.create_network(config.model, 10, side).eval()
+        net = runs.create_network(config.model, 10, side).eval()
         assert net(torch.zeros(1, 3, side, side)).shape == (1, 10)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch.utils.data import Subset
 
-from alphanet_plugin import recipes
+from alphanet_plugin import runs
 from alphanet_plugin.config import RunConfig, from_dict
 from alphanet_plugin.errors import AlphaNetError
 
@@ -28,10 +28,10 @@ def config(output, **training):
 
 
 def build(run, on_step=None):
-    accelerator = recipes.build_accelerator(run)
-    splits = recipes.build_data(run)
+    accelerator = runs.build_accelerator(run)
+    splits = runs.build_data(run)
     few = replace(splits, train=Subset(splits.train, range(32)))
-    return recipes.build_trainer(run, accelerator, few, on_step)
+    return runs.build_trainer(run, accelerator, few, on_step)
 
 
 def main():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_run import build, config
 
-from alphanet_plugin import recipes
+from alphanet_plugin import runs
 from alphanet_plugin.errors import CheckpointError, ConfigError, NonFiniteLossError
 from alphanet_plugin.training import JsonLinesLog, latest_checkpoint, list_checkpoints, read_weights
 
@@ -76,7 +76,7 @@ def trained(tmp_path_factory):
     output = tmp_path_factory.mktemp("trained")
     run = config(output, **SHORT, tracker="tensorboard")
     trainer = build(run)
-    recipes.write_run_config(run)
+    runs.write_run_config(run)
     trainer.accelerator.init_trackers("alphanet")
     trainer.run()
     trainer.accelerator.end_training()
@@ -99,7 +99,7 @@ def test_a_damaged_checkpoint_is_named(trained):
 
 def test_the_supernet_is_read_back_with_its_own_names(trained):
     output, trainer = trained
-    run = recipes.open_run(output)
+    run = runs.open_run(output)
     assert equal(run.supernet.state_dict(), parameters(trainer))
 
 

@@ -9,7 +9,7 @@ import timm
 import torch
 from networks import build, config, few
 
-from alphanet_plugin import recipes
+from alphanet_plugin import runs
 from alphanet_plugin.config import NetworkConfig
 from alphanet_plugin.errors import ConfigError, HubError, NonFiniteLossError
 from alphanet_plugin.evaluation import evaluate
@@ -46,7 +46,7 @@ def test_a_finished_run_is_not_done_again(teacher):
     folder, metrics = teacher
     run = config(Path(folder).parent)
     before = (Path(folder) / "model.safetensors").stat().st_mtime_ns
-    assert recipes.run_network(run) == metrics
+    assert runs.run_network(run) == metrics
     assert (Path(folder) / "model.safetensors").stat().st_mtime_ns == before
     with pytest.raises(ConfigError, match=r"other values of training\.lr"):
         build(config(run.output, training={"lr": 0.5}))
@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 def test_training_on_all_images_leaves_none_to_search_with(tmp_path):
     run = config(tmp_path, data={"search_count": 0})
-    splits = recipes.build_network_data(run)
+    splits = runs.build_network_data(run)
     assert (len(splits.train), len(splits.search), len(splits.test)) == (1437, 0, 360)
 
 

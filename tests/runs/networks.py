@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from torch.utils.data import Subset
 
-from alphanet_plugin import recipes
+from alphanet_plugin import runs
 from alphanet_plugin.config import NetworkRunConfig, from_dict
 
 IMAGES = 32
@@ -24,17 +24,17 @@ def config(output, *, model="test_resnet", training=None, data=None, **sections)
 
 def few(run):
     """The run's images, but only the first of each part."""
-    splits = recipes.build_network_data(run)
+    splits = runs.build_network_data(run)
     parts = {name: Subset(getattr(splits, name), range(IMAGES)) for name in ("train", "search", "test")}
     return replace(splits, **parts)
 
 
 def build(run, on_step=None, on_filled=None):
-    accelerator = recipes.build_network_accelerator(run)
-    return recipes.build_network_trainer(run, accelerator, few(run), on_step, on_filled)
+    accelerator = runs.build_network_accelerator(run)
+    return runs.build_network_trainer(run, accelerator, few(run), on_step, on_filled)
 
 
 def finish(run, trainer=None):
     trainer = trainer or build(run)
     trainer.run()
-    return recipes.finish_network(run, trainer, few(run))
+    return runs.finish_network(run, trainer, few(run))
