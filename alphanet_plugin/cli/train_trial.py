@@ -24,8 +24,8 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
     """
     from accelerate import PartialState
 
-    from ..nni_bridge.hpo_trial import next_overrides, report_end, trial_folder
-    from ..nni_bridge.orphan import die_with_parent
+    from ..nni_bridge.hpo.hpo_trial import next_overrides, report_end, trial_folder
+    from ..nni_bridge.hpo.orphan import die_with_parent
     from ..runs import open_run
 
     die_with_parent()
@@ -40,7 +40,7 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
 
 def _watching(config: RunConfig) -> Watch:
     from .. import runs
-    from ..nni_bridge.hpo_trial import EpochReporter
+    from ..nni_bridge.hpo.hpo_trial import EpochReporter
 
     def watch(trainer: Trainer) -> OnStep:
         supernet, folder = runs.supernet_of(trainer), runs.RunFolder(Path(config.output))

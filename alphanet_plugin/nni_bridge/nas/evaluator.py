@@ -14,10 +14,10 @@ from accelerate import PartialState
 from nni.nas.evaluator import Evaluator
 from torch import nn
 
-from ..config import RunConfig, from_dict
-from ..data import Splits
-from ..evaluation import Metrics, evaluate, recalibrate_bn
-from ..runs import build_data, run_supernet, search_batches
+from ...config import RunConfig, from_dict
+from ...data import Splits
+from ...evaluation import Metrics, evaluate, recalibrate_bn
+from ...runs import build_data, run_supernet, search_batches
 from .single_network import SingleNetwork, SingleSampler
 
 

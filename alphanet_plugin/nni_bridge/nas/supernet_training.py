@@ -10,13 +10,13 @@ import nni
 from accelerate import PartialState
 from nni.nas.evaluator import Evaluator
 
-from ..config import RunConfig, SandwichConfig
-from ..evaluation import Metrics, SubnetEvaluator
-from ..runs import OnStep, build_data, run_supernet, search_batches
-from ..samplers import SandwichSampler
-from ..spaces import Arch
-from ..supernet import Supernet
-from ..training import Trainer
+from ...config import RunConfig, SandwichConfig
+from ...evaluation import Metrics, SubnetEvaluator
+from ...runs import OnStep, build_data, run_supernet, search_batches
+from ...samplers import SandwichSampler
+from ...spaces import Arch
+from ...supernet import Supernet
+from ...training import Trainer
 
 
 @dataclass(frozen=True)
