@@ -232,8 +232,11 @@ class TrainingConfig(LoopConfig):
     Attributes:
         drop_rate: Dropout before the classifier, on the largest arch only.
         drop_path_rate: Stochastic depth, on the largest arch only.
+        init: Weights to start from in place of random ones: a run's folder, one of its checkpoints, or the supernet's
+            folder that `alphanet import` names. A classifier of other classes starts anew.
     """
 
+    init: str | None = None
     drop_rate: float = 0.2
     drop_path_rate: float = 0.2
 

@@ -18,6 +18,7 @@ from ..training import SupernetUpdate, Trainer, Update, build_sgd, latest_checkp
 from .accelerator import open_accelerator, with_launch_flags
 from .building import build_data, build_kd_loss, build_model, build_sampler
 from .identity import complete_supernet_identity, supernet_identity
+from .init import start_from
 from .trained_run import TrainedRun
 from .training_run import OnStep, TrainingRun, Watch
 
@@ -79,7 +80,12 @@ class SupernetRun(TrainingRun[RunConfig]):
         return complete_supernet_identity(kept)
 
     def build_model(self) -> Supernet:
-        return build_model(self.config, self.splits.num_classes) if self._supernet is None else self._supernet
+        if self._supernet is not None:
+            return self._supernet
+        supernet = build_model(self.config, self.splits.num_classes)
+        if self.config.training.init is not None and latest_checkpoint(self.folder.checkpoints) is None:
+            start_from(supernet, self.config.training.init)
+        return supernet
 
     def build_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         training = self.config.training
