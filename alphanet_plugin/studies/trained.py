@@ -7,18 +7,17 @@ import shutil
 from typing import Any
 
 import torch
+from accelerate import PartialState
 
 from ..runs import RunFolder
-from ..training import JsonLinesLog, Trainer, latest_checkpoint
+from ..training import JsonLinesLog, latest_checkpoint
 
 _RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")
 
 
-def described(folder: RunFolder, trainer: Trainer | None) -> dict[str, Any]:
-    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine.
-
-    Without a trainer the run was trained before, and its log alone is left to say this.
-    """
+def described(folder: RunFolder) -> dict[str, Any]:
+    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine."""
+    state = PartialState()
     records = JsonLinesLog(folder.log).read()
     return {
         "steps": records[-1]["step"] + 1,
@@ -27,9 +26,9 @@ def described(folder: RunFolder, trainer: Trainer | None) -> dict[str, Any]:
         "machine": {
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
-            "ranks": trainer.accelerator.num_processes if trainer else None,
+            "ranks": state.num_processes,
             "machine": platform.machine(),
-            "device": str(trainer.accelerator.device) if trainer else None,
+            "device": str(state.device),
         },
     }
 
