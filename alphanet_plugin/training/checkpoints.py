@@ -6,6 +6,7 @@ import json
 import random
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from safetensors.torch import load_file
 from ..atomic import commit_folder, name_beside, remove_leftovers
 from ..digest import check_digests, damaged_files, digest_files
 from ..errors import CheckpointError
+from .global_batch import GlobalBatch
 
 _NAME = re.compile(r"step_(\d{8,})")
 _STATE = "run.json"
@@ -35,13 +37,23 @@ class Checkpoints:
         folder: Where.
         keep: How many of the newest stay.
         identity: What must be equal for a checkpoint to be resumed (JSON values), such as the run's configuration.
+        batch: The images of an update; None to count steps without a word of what they mean.
     """
 
-    def __init__(self, accelerator: Accelerator, folder: Path, *, keep: int = 2, identity: Any = None):
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        folder: Path,
+        *,
+        keep: int = 2,
+        identity: Any = None,
+        batch: GlobalBatch | None = None,
+    ):
         self.accelerator = accelerator
         self.folder = folder
         self.keep = keep
         self.identity = identity
+        self.batch = batch
         # Under DDP Accelerate would save and expect names with its "module." prefix.
         accelerator.register_save_state_pre_hook(_save_plain_names)
         accelerator.register_load_state_pre_hook(self._load_plain_names)
@@ -66,6 +78,8 @@ class Checkpoints:
             self.accelerator.wait_for_everyone()
             if main:
                 state = {"step": step, "identity": self.identity, "files": digest_files(beside)}
+                if self.batch:
+                    state["batch"] = self.batch.to_dict()
                 (beside / _STATE).write_text(json.dumps(state), encoding="utf-8")
                 commit_folder(beside, path)
                 self._prune()
@@ -80,16 +94,21 @@ class Checkpoints:
 
         Raises:
             CheckpointError: It is damaged; the message says which file, and which checkpoint is good.
+            ConfigError: Its steps took another number of images.
         """
         state = read_state(path)
         (damage,) = broadcast_object_list([find_damage(path) if self.accelerator.is_main_process else None])
         if damage:
             raise _damaged(path, damage)
+        before = kept_batch(path, state)
+        if self.batch and before:
+            self.batch.check_same(before, path)
         try:
             self.accelerator.load_state(str(path))
         except Exception as error:
             raise _damaged(path, str(error)) from error
-        self._check_random_states(path)
+        if before is None or self.accelerator.process_index < before.processes:
+            self._check_random_states(path)
         return state["step"]
 
     def describe_latest(self) -> str:
@@ -143,9 +162,9 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself: its ``step``, the run's ``identity``, the ``files`` with their digests.
+    """What a checkpoint says of itself: its ``step``, the run's ``identity``, ``batch``, and ``files`` with digests.
 
-    Checkpoints of earlier versions list no files.
+    Checkpoints of earlier versions have neither of the last two.
 
     Raises:
         CheckpointError: It is damaged.
@@ -165,6 +184,19 @@ def find_damage(path: Path) -> str | None:
     if listed is not None:
         return "; ".join(damaged_files(path, listed)) or None
     return "; ".join(f"{name} is missing or empty" for name in _NEEDED if not _has_bytes(path / name)) or None
+
+
+def kept_batch(path: Path, state: Mapping[str, Any]) -> GlobalBatch | None:
+    """The images of an update of the run that wrote a checkpoint; None where nothing tells.
+
+    Earlier versions say it between the lines: the batch of a rank in the identity, the ranks by their random states.
+    """
+    if "batch" in state:
+        return GlobalBatch.from_dict(state["batch"])
+    training = (state["identity"] or {}).get("training")
+    size = training.get("batch_size") if isinstance(training, Mapping) else None
+    processes = len(list(path.glob(_RANDOM.format("*"))))
+    return GlobalBatch(batch_size=size, processes=processes) if isinstance(size, int) and processes else None
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -202,6 +234,8 @@ def _check_state(path: Path, state: Any) -> None:
         raise ValueError(f"step is {step!r:.80} where the folder's name says {_step(path)}")
     if not isinstance(state.get("identity", ""), (dict, type(None))):
         raise ValueError("identity, the run's configuration, is no table")
+    if "batch" in state:
+        GlobalBatch.from_dict(state["batch"])
     if "files" not in state:
         return
     check_digests(state["files"])
