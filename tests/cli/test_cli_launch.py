@@ -35,7 +35,7 @@ def test_two_processes_train_together(tmp_path):
 def test_a_plain_torchrun_without_a_gpu_trains_together(tmp_path):
     overrides = [part for setting in [*SETTINGS, "space.name=us_mobilenet_v2"] for part in ("--set", setting)]
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0", "-m",
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m",
         "alphanet_plugin", "train", "--config", "configs/digits.yaml", *overrides,
     ]  # fmt: skip
     environment = {
