@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState, GradientState
+from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from ..config import LoopConfig, to_dict
 from ..errors import ConfigError
@@ -83,6 +84,23 @@ def forget_accelerator() -> None:
     """Let the next `open_accelerator` of this process start afresh, with another mixed precision for one."""
     AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate offers no other way
     GradientState._reset_state()
+
+
+def is_main_rank() -> bool:
+    """Whether this process is the first of its launch."""
+    return PartialState().is_main_process
+
+
+def describe_machine() -> dict[str, Any]:
+    """What runs are made on: torch's version, threads and ranks, machine, device."""
+    state = PartialState()
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "ranks": state.num_processes,
+        "machine": platform.machine(),
+        "device": str(state.device),
+    }
 
 
 def init_trackers(accelerator: Accelerator, config: Any) -> None:

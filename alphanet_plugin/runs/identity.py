@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from ..config import NetworkRunConfig, RunConfig, SpaceConfig, differences, from_dict, identity, to_dict
+from ..config import NetworkRunConfig, RunConfig, SpaceConfig, differences, from_dict, identity
 from ..errors import ConfigError
 from ..training import latest_checkpoint, read_state
 from .building import build_space
@@ -33,8 +33,7 @@ def check_same_supernet(config: RunConfig, folder: RunFolder) -> None:
 
 def network_identity(config: NetworkRunConfig, *, defaults: bool = False) -> dict[str, Any]:
     """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
-    values = identity(config, defaults=defaults)
-    return values if config.kd else {**values, "kd": to_dict(config.distillation)}
+    return {**identity(config, defaults=defaults), "kd": identity(config.distillation, defaults=defaults)}
 
 
 def complete_network_identity(kept: Mapping[str, Any]) -> dict[str, Any]:

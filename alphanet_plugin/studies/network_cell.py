@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-
 from .. import runs
 from ..config import NetworkRunConfig, StudyConfig
 from ..errors import ConfigError
@@ -55,7 +53,7 @@ class NetworkCell(CellKind):
 
         runs.forget_accelerator()
         metrics = runs.run_network(config, watch=watch)
-        if PartialState().is_main_process:
+        if runs.is_main_rank():
             folder = RunFolder(Path(config.output))
             file.write(**{TRAINED: {**described(folder), "metrics": metrics}})
 

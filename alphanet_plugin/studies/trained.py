@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from typing import Any
 
-import torch
-from accelerate import PartialState
-
-from ..runs import RunFolder
+from ..runs import RunFolder, describe_machine
 from ..training import JsonLinesLog, latest_checkpoint
 
 _RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")
@@ -17,19 +13,12 @@ _RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")
 
 def described(folder: RunFolder) -> dict[str, Any]:
     """Steps, seconds (of steps alone, those before a resumption included), last loss, machine."""
-    state = PartialState()
     records = JsonLinesLog(folder.log).read()
     return {
         "steps": records[-1]["step"] + 1,
         "seconds": sum(record["seconds"] for record in records),
         "last_loss": records[-1]["loss"],
-        "machine": {
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "ranks": state.num_processes,
-            "machine": platform.machine(),
-            "device": str(state.device),
-        },
+        "machine": describe_machine(),
     }
 
 
