@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..shipped import shipped_config
 from .cpu_ranks import start_cpu_ranks
-from .options import add_overrides
+from .options import add_overrides, add_resume_from
 from .progress import Advance, progress_bar
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"YAML file; by default {_DIGITS}, and {_PHOTOGRAPHS} for other data",
     )  # fmt: skip
     parser.add_argument("--output", metavar="DIR", help="folder of the run (default: runs/distill/STUDENT)")
+    add_resume_from(parser)
     add_overrides(parser)
 
 
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     config = read_distill_config(arguments)
     main = os.environ.get("RANK", "0") == "0"
     with progress_bar("distill" if config.distils else "train", shown=main) as advance:
-        metrics = _train(config, advance)
+        metrics = _train(config, advance, arguments.resume_from)
     if main:
         folder = f"{config.output}/model"
         print(f"{config.model.name}: top-1 {metrics['test_top1']:.2f} % of {metrics['test_count']} test images")
@@ -88,7 +89,7 @@ def _default_config(arguments: argparse.Namespace) -> str:
     return _DIGITS if arguments.teacher else _DIGITS_TEACHER
 
 
-def _train(config: NetworkRunConfig, advance: Advance) -> dict[str, float]:
+def _train(config: NetworkRunConfig, advance: Advance, resume_from: str | None) -> dict[str, float]:
     from ..runs import run_network
 
     def watch(trainer: Trainer) -> OnStep:
@@ -97,7 +98,7 @@ def _train(config: NetworkRunConfig, advance: Advance) -> dict[str, float]:
     def on_filled(done: int, total: int) -> None:
         advance(done, total, "asking the teacher")
 
-    return run_network(config, on_filled=on_filled, watch=watch)
+    return run_network(config, on_filled=on_filled, watch=watch, resume_from=resume_from)
 
 
 def _note(record: dict[str, Any]) -> str:

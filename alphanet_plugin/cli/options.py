@@ -23,6 +23,15 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_resume_from(parser: argparse.ArgumentParser) -> None:
+    """``--resume-from CHECKPOINT``."""
+    parser.add_argument(
+        "--resume-from", metavar="CHECKPOINT|RUN",
+        help="go on from this checkpoint although the configuration has changed, as with a lower training.lr; the "
+        "run's resumed.jsonl records what did",
+    )  # fmt: skip
+
+
 def read_run_config(path: str, overrides: list[str]) -> RunConfig:
     """A configuration by its path; a name such as ``configs/digits.yaml`` that is not there means the shipped file."""
     from ..config import RunConfig, read_config

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from .cpu_ranks import start_cpu_ranks
-from .options import add_overrides, read_run_config
+from .options import add_overrides, add_resume_from, read_run_config
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nni", action="store_true", help="be a trial of an NNI experiment: output/EXPERIMENT/TRIAL, results to NNI"
     )
+    add_resume_from(parser)
     add_overrides(parser)
 
 
@@ -36,15 +37,16 @@ def run(arguments: argparse.Namespace) -> None:
 
         train_as_trial(arguments.config, arguments.overrides)
     else:
-        train(read_run_config(arguments.config, arguments.overrides))
+        train(read_run_config(arguments.config, arguments.overrides), resume_from=arguments.resume_from)
 
 
-def train(config: RunConfig, watch: Watch | None = None) -> None:
+def train(config: RunConfig, watch: Watch | None = None, resume_from: str | None = None) -> None:
     """Train to the end, or on from where a run in the same folder stopped.
 
     Args:
         config: The run.
         watch: See `alphanet_plugin.runs.run_supernet`.
+        resume_from: The same.
     """
     from ..runs import run_supernet
 
@@ -62,6 +64,6 @@ def train(config: RunConfig, watch: Watch | None = None) -> None:
 
             return on_step
 
-        run_supernet(config, watch=show)
+        run_supernet(config, watch=show, resume_from=resume_from)
     if main:
         print(f"trained: {config.output} (log {config.output}/log.jsonl; next: alphanet search {config.output})")

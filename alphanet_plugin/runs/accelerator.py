@@ -48,7 +48,16 @@ def with_launch_flags(training: Loop) -> Loop:
         _logger.warning(
             "training.mixed_precision=%s holds, though `accelerate launch` says %s", training.mixed_precision, launched
         )
-    return replace(training, mixed_precision=training.mixed_precision or launched)
+    accumulate = int(os.environ.get("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "1"))
+    if accumulate > 1 and training.accumulate not in (None, accumulate):
+        _logger.warning(
+            "training.accumulate=%d holds, though `accelerate launch` says %d", training.accumulate, accumulate
+        )
+    return replace(
+        training,
+        mixed_precision=training.mixed_precision or launched,
+        accumulate=training.accumulate or max(1, accumulate),
+    )
 
 
 def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataParallelKwargs | None) -> Accelerator:

@@ -64,5 +64,6 @@ def check_same_identity(
     if changed:
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "
-            f"choose another output, put the values back, or delete {folder.checkpoints} to start anew"
+            f"choose another output, put the values back, go on under these on purpose with --resume-from {latest}, or "
+            f"delete {folder.checkpoints} to start anew"
         )

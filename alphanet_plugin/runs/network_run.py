@@ -40,6 +40,7 @@ def run_network(
     on_filled: OnFilled | None = None,
     *,
     watch: Watch | None = None,
+    resume_from: str | Path | None = None,
 ) -> dict[str, float]:
     """Train one network, or go on where a run in the same folder stopped; measure it, and write it for timm.
 
@@ -49,6 +50,7 @@ def run_network(
         on_filled: Told by the main rank how many of how many views the teacher has been asked about, where its logits
             are kept.
         watch: Given the trainer before its first step, on every rank; what it returns is called as `on_step` is.
+        resume_from: As in `run_supernet`.
 
     Returns:
         ``test_top1``, ``test_top5`` (percent), ``test_loss`` and ``test_count``; the same of ``search`` where images
@@ -60,7 +62,7 @@ def run_network(
     if (metrics := _finished(config)) is not None:
         return metrics
     check_networks(config)
-    run = NetworkRun(config, on_filled=on_filled)
+    run = NetworkRun(config, on_filled=on_filled, resume_from=resume_from)
     run.train(on_step, watch)
     with run.owned():
         (metrics,) = broadcast_object_list([run.finish() if run.accelerator.is_main_process else None])
@@ -77,6 +79,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         splits: Its images, where they are not the configured ones.
         on_filled: See `run_network`.
         model: What to train in place of the configured network.
+        resume_from: See `run_supernet`.
     """
 
     def __init__(
@@ -86,9 +89,10 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         *,
         on_filled: OnFilled | None = None,
         model: nn.Module | None = None,
+        resume_from: str | Path | None = None,
     ):
         config = replace(config, training=with_launch_flags(config.training))
-        super().__init__(config, build_data(config) if splits is None else splits)
+        super().__init__(config, build_data(config) if splits is None else splits, resume_from=resume_from)
         self.on_filled, self._model = on_filled, model
         self.views = _views(config)
 
@@ -142,7 +146,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             teacher=self.teacher,
             mix=_build_mixing(self.config, self.splits.num_classes, self.accelerator.process_index),
             clip_value=self.config.training.clip_value,
-            micro_batches=self.config.training.accumulate,
+            micro_batches=self.batch.accumulate,
         )
 
     def batches(self, start_step: int, **options: Any) -> Iterable[Sequence[torch.Tensor]]:

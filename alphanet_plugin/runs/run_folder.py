@@ -28,6 +28,11 @@ class RunFolder:
         return self.path / "log.jsonl"
 
     @property
+    def resumptions(self) -> Path:
+        """When the run went on from a checkpoint under a changed configuration; see `run_supernet`."""
+        return self.path / "resumed.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 

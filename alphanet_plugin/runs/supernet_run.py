@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ def run_supernet(
     supernet: Supernet | None = None,
     sampler: Sampler | None = None,
     kd_loss: KDLoss | None = None,
+    resume_from: str | Path | None = None,
 ) -> TrainedRun:
     """Train a supernet, or go on where a run in the same folder stopped.
 
@@ -44,6 +46,8 @@ def run_supernet(
         supernet: What to train in place of the configured space's supernet.
         sampler: What to draw archs by in place of the configured sampler.
         kd_loss: What the students learn by in place of the configured loss.
+        resume_from: A checkpoint, or a run's folder, to go on from although the configuration has changed, as with a
+            lower rate; ``resumed.jsonl`` in the run's folder records what did. None to refuse another configuration.
 
     Returns:
         The trained run, ready to be searched and published.
@@ -51,7 +55,7 @@ def run_supernet(
     Raises:
         AlphaNetError: A configuration that cannot be built, a folder of another run, a loss that is not finite, ...
     """
-    run = SupernetRun(config, supernet=supernet, sampler=sampler, kd_loss=kd_loss)
+    run = SupernetRun(config, supernet=supernet, sampler=sampler, kd_loss=kd_loss, resume_from=resume_from)
     run.train(on_step, watch)
     run.accelerator.end_training()
     return run.trained()
@@ -68,9 +72,10 @@ class SupernetRun(TrainingRun[RunConfig]):
         supernet: Supernet | None = None,
         sampler: Sampler | None = None,
         kd_loss: KDLoss | None = None,
+        resume_from: str | Path | None = None,
     ):
         config = replace(config, training=with_launch_flags(config.training))
-        super().__init__(config, build_data(config) if splits is None else splits, _DDP)
+        super().__init__(config, build_data(config) if splits is None else splits, _DDP, resume_from)
         self._supernet, self._sampler, self._kd_loss = supernet, sampler, kd_loss
 
     def identity(self) -> dict[str, Any]:
@@ -83,7 +88,8 @@ class SupernetRun(TrainingRun[RunConfig]):
         if self._supernet is not None:
             return self._supernet
         supernet = build_model(self.config, self.splits.num_classes)
-        if self.config.training.init is not None and latest_checkpoint(self.folder.checkpoints) is None:
+        begins = self.resumption is None and latest_checkpoint(self.folder.checkpoints) is None
+        if begins and self.config.training.init is not None:
             start_from(supernet, self.config.training.init)
         return supernet
 
@@ -101,7 +107,7 @@ class SupernetRun(TrainingRun[RunConfig]):
             label_loss=LabelSmoothingCrossEntropy(training.label_smoothing),
             kd_loss=self._kd_loss or build_kd_loss(self.config),
             clip_value=training.clip_value,
-            micro_batches=training.accumulate,
+            micro_batches=self.batch.accumulate,
         )
 
     def trained(self) -> TrainedRun:

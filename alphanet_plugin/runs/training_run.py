@@ -22,6 +22,7 @@ from ..schedules import WarmupCosine
 from ..training import Checkpoints, GlobalBatch, JsonLinesLog, Trainer, Update
 from .accelerator import init_trackers, open_accelerator
 from .identity import check_same_identity
+from .resumption import find_resumption, record_resumption
 from .run_folder import RunFolder
 
 _OF_BATCH = ("training.batch_size", "training.accumulate")
@@ -38,16 +39,25 @@ class TrainingRun(ABC, Generic[Config]):
     Args:
         config: The run, with what the launcher says filled in.
         splits: Its images.
+        ddp: How ranks share gradients; None for Accelerate's way.
+        resume_from: See `run_supernet`.
 
     Attributes:
         folder: Where its parts lie.
         accelerator: Accelerate's.
     """
 
-    def __init__(self, config: Config, splits: Splits, ddp: DistributedDataParallelKwargs | None = None):
+    def __init__(
+        self,
+        config: Config,
+        splits: Splits,
+        ddp: DistributedDataParallelKwargs | None = None,
+        resume_from: str | Path | None = None,
+    ):
         self.config: Config = config
         self.splits = splits
         self.folder = RunFolder(Path(config.output))
+        self.resumption = None if resume_from is None else find_resumption(Path(resume_from), self.folder)
         self.accelerator: Accelerator = open_accelerator(config.training, config.output, ddp=ddp)
 
     # -- what a kind of run says ----------------------------------------------------------------------------------
@@ -103,7 +113,7 @@ class TrainingRun(ABC, Generic[Config]):
         """The images of an update."""
         return GlobalBatch(
             batch_size=self.config.training.batch_size,
-            accumulate=self.config.training.accumulate,
+            accumulate=self.config.training.accumulate or 1,
             processes=self.accelerator.num_processes,
             num_images=len(self.splits.train),
         )
@@ -151,6 +161,7 @@ class TrainingRun(ABC, Generic[Config]):
             ),
             save_every=training.save_every,
             log=JsonLinesLog(self.folder.log),
+            resume_from=self.resumption,
         )
 
     def train(self, on_step: OnStep | None = None, watch: Watch | None = None) -> None:
@@ -171,6 +182,8 @@ class TrainingRun(ABC, Generic[Config]):
         trainer = self.trainer
         if self.accelerator.is_main_process:
             write_run_config(self.config)
+            if self.resumption is not None:
+                record_resumption(self.resumption, self.folder, self.identity(), self.complete)
         init_trackers(self.accelerator, self.config)
         watcher = watch(trainer) if watch else None
 
@@ -206,7 +219,8 @@ class TrainingRun(ABC, Generic[Config]):
 
         `Checkpoints.load` compares the images of an update, as it knows the ranks of before.
         """
-        check_same_identity(self.identity(), self.folder, self.complete, free=_OF_BATCH)
+        if self.resumption is None:
+            check_same_identity(self.identity(), self.folder, self.complete, free=_OF_BATCH)
 
 
 def write_run_config(config: RunConfig | NetworkRunConfig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ class Trainer:
         save_every: Steps between checkpoints.
         log: The JSON-lines log; written by the main rank.
         steps_per_epoch: Steps of an epoch.
+        resume_from: The checkpoint to go on from; None for the newest of `checkpoints`.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Trainer:
         save_every: int,
         log: JsonLinesLog,
         steps_per_epoch: int = 1,
+        resume_from: Path | None = None,
     ):
         self.accelerator = accelerator
         self.update = update
@@ -61,6 +64,7 @@ class Trainer:
         self.save_every = save_every
         self.log = log
         self.steps_per_epoch = steps_per_epoch
+        self.resume_from = resume_from
 
     def run(self, on_step: Callable[[Record], None] | None = None) -> None:
         """Train to the end.
@@ -84,7 +88,7 @@ class Trainer:
                 self.checkpoints.save(step + 1)
 
     def _resume(self) -> int:
-        latest = latest_checkpoint(self.checkpoints.folder)
+        latest = self.resume_from or latest_checkpoint(self.checkpoints.folder)
         start = self.checkpoints.load(latest) if latest else 0
         if start > self.total_steps:
             raise CheckpointError(
@@ -121,7 +125,8 @@ class Trainer:
         except NonFiniteLossError as error:
             raise NonFiniteLossError(
                 f"{error}; {self.checkpoints.describe_latest()}. "
-                "Lower training.lr or look at the images of that step, then run the same command again to resume"
+                "Look at the images of that step and run the same command again to resume, or go on under another rate "
+                "by adding --resume-from CHECKPOINT --set training.lr=..."
             ) from error
         self.update.apply()
         return figures

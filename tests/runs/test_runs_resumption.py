@@ -1,0 +1,67 @@
+"""--resume-from: a run goes on under a changed rate on purpose, and its history says so."""
+
+import json
+
+import pytest
+
+from alphanet_plugin.cli.main import main
+from alphanet_plugin.errors import CheckpointError, ConfigError
+from alphanet_plugin.runs import RunFolder
+from alphanet_plugin.runs.resumption import find_resumption
+
+SET = ["training.epochs=1", "training.warmup_epochs=0", "training.batch_size=256", "training.save_every=2",
+       "training.keep_checkpoints=9", "space.resolutions=[16]", "data.image_size=16"]  # fmt: skip
+
+
+def train(output, *more, options=()):
+    overrides = [word for value in (f"output={output}", *SET, *more) for word in ("--set", value)]
+    return main(["train", "--config", "configs/us_mobilenet_v2_digits.yaml", *options, *overrides])
+
+
+def steps(output):
+    return [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_advice_for_a_loss_that_is_not_finite_works(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(run, "training.lr=1.0e+20", "training.clip_value=null", "training.save_every=1") == 2
+    advice = capsys.readouterr().err
+    assert "by adding --resume-from CHECKPOINT --set training.lr=..." in advice
+    before = steps(run)
+    assert train(run, "training.lr=0.01", "training.save_every=1") == 2  # by itself, another rate is another run
+    refused = capsys.readouterr().err
+    assert "other values of training.lr, training.clip_value" in refused
+    assert "go on under these on purpose with --resume-from" in refused
+    first = sorted((run / "checkpoints").iterdir())[0]
+    for later in sorted((run / "checkpoints").iterdir())[1:]:
+        later.rename(tmp_path / later.name)
+    assert train(run, "training.lr=0.01", "training.save_every=1", options=["--resume-from", str(first)]) in (0, 2)
+    (record,) = [json.loads(line) for line in (run / "resumed.jsonl").read_text().splitlines()]
+    assert record["step"] == 1
+    assert record["from"] == str(first)
+    assert record["changed"]["training.lr"] == [1.0e20, 0.01]
+    after = steps(run)
+    assert after[0] == before[0]
+    assert after[1]["lr"] < 0.01 < before[0]["lr"]
+
+
+def test_a_run_goes_on_in_another_folder(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert train(first, "training.lr=0.01") == 0
+    assert train(second, "training.lr=0.02", "training.epochs=2", options=["--resume-from", str(first)]) == 0
+    total = len(steps(first))
+    assert [one["step"] for one in steps(second)] == list(range(total, 2 * total))
+    assert json.loads((second / "resumed.jsonl").read_text())["changed"]["training.epochs"] == [1, 2]
+    assert train(second, "training.lr=0.02", "training.epochs=2") == 0  # and that run resumes by itself
+
+
+def test_what_cannot_be_gone_on_from_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="nothing is no checkpoint, and no run's folder"):
+        find_resumption(tmp_path / "nothing", RunFolder(tmp_path))
+    for step in (2, 4):
+        checkpoint = tmp_path / "checkpoints" / f"step_{step:08d}"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "run.json").write_text(json.dumps({"step": step, "identity": {}}))
+    with pytest.raises(ConfigError, match=r"holds checkpoints after .*step_00000002"):
+        find_resumption(tmp_path / "checkpoints" / "step_00000002", RunFolder(tmp_path))
+    assert find_resumption(tmp_path, RunFolder(tmp_path)).name == "step_00000004"
