@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -42,7 +42,7 @@ from ..training import (
     Trainer,
     weights_digest,
 )
-from ..weights import NetworkPublication, publish_network
+from ..weights import Publication, publish
 from .building import check_same_identity, kd_loss_of, open_accelerator
 from .networks import check_networks, create_network, create_teacher
 from .run_folder import RunFolder
@@ -192,15 +192,17 @@ def finish_network(config: NetworkRunConfig, trainer: Trainer, splits: Splits) -
         if len(images):
             batches = eval_loader(images, batch_size=config.training.batch_size, num_workers=config.data.workers)
             metrics |= {f"{part}_{name}": value for name, value in asdict(evaluate(model, batches)).items()}
-    publication = NetworkPublication(
-        name=config.model.name,
+    publication = Publication(
+        architecture=cast(Mapping[str, Any], model.pretrained_cfg)["architecture"],
         data_config=splits.data_config,
         class_names=splits.class_names,
         metrics={key.removeprefix("test_"): value for key, value in metrics.items() if key.startswith("test_")},
         dataset=splits.name,
         recipe=network_identity(config),
+        license=None,
+        protocol="timm's, resized, centre crop; test images, which training did not see",
     )
-    publish_network(model, publication, folder.model)
+    publish(model, publication, folder.model)
     with atomic_file(folder.metrics) as beside:
         beside.write_text(json.dumps({"metrics": metrics, "identity": network_identity(config)}, indent=2))
     return metrics
