@@ -169,8 +169,21 @@ def _choose_tag(org: str, architecture: str) -> str:
     found = [(name[len(prefix) :], modified) for name, modified in listed if name.casefold().startswith(prefix)]
     if not found:
         raise HubError(f"the hub shows no repository {org}/{architecture}.*; {_ACCESS}")
-    newest_first = sorted(found, key=lambda item: item[1], reverse=True)
-    return min(newest_first, key=lambda item: not store.is_imagenet(item[0]))[0]
+    tags = [tag for tag, _ in sorted(found, key=lambda item: item[1], reverse=True)]
+    claim = (tag for tag in tags if store.is_imagenet(tag))
+    return next((tag for tag in claim if store.is_imagenet(tag, _ask_config(org, architecture, tag))), tags[0])
+
+
+def _ask_config(org: str, architecture: str, tag: str) -> dict[str, Any]:
+    """What a repository's config.json says now."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    name = f"{org}/{architecture}.{tag}"
+    with hub_errors(name):
+        answer = get_session().get(hf_hub_url(name, store.CONFIG_FILE), headers=build_hf_headers(), timeout=_TIMEOUT)
+        hf_raise_for_status(answer)
+        return dict(answer.json())
 
 
 def _ask_repository(org: str, architecture: str, tag: str) -> _Repository:

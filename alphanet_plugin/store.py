@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,10 @@ CARD_FILE = "README.md"
 PICTURE_FILE = "pareto.png"
 FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE, PICTURE_FILE)
 """All that a published folder may hold."""
+
+
+_IMAGENET = {"in1k": 1000, "in22k": 21841}  # classes
+_SYNSET = re.compile(r"n\d{8}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,33 @@ class Published:
     def name(self) -> str:
         """What `timm.create_model` takes."""
         return f"{self.architecture}.{self.tag}"
+
+    @property
+    def is_imagenet(self) -> bool:
+        """Whether its weights were trained on ImageNet."""
+        return is_imagenet(self.tag, self.config)
+
+    @property
+    def trained_on(self) -> str:
+        """Such as ``digits, 10 classes, images of 24 pixels``, as far as it is known."""
+        size = self.config.get("pretrained_cfg", {}).get("input_size")
+        parts = [
+            self.dataset,
+            f"{classes} classes" if (classes := self.config.get("num_classes")) else "",
+            f"images of {size[-1]} pixels" if size else "",
+        ]
+        return ", ".join(part for part in parts if part) or "nothing is recorded of the images"
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set that its weights were trained on; empty if it is not recorded."""
+        return str(_training(self.config).get("dataset", ""))
+
+    @property
+    def run(self) -> Mapping[str, str]:
+        """``id`` and ``name`` of the run that published it; empty if they are not recorded."""
+        run = _training(self.config).get("run")
+        return run if isinstance(run, Mapping) else {}
 
     @property
     def weights(self) -> Path:
@@ -94,12 +127,24 @@ def list_folder(root: Path) -> list[Published]:
         warnings.warn(f"the store {root} cannot be read: {error}", stacklevel=3)
         return []
     found = [entry for folder in folders if (entry := _read_or_warn(folder)) is not None]
-    return sorted(found, key=lambda entry: (not is_imagenet(entry.tag), -entry.published_ns, entry.name))
+    return sorted(found, key=lambda entry: (not entry.is_imagenet, -entry.published_ns, entry.name))
 
 
-def is_imagenet(tag: str) -> bool:
-    """Whether a tag says ImageNet, in timm's way of naming: ``fb_in1k``, ``in22k_ft_in1k``."""
-    return tag.split("_")[-1].split("-")[0] in ("in1k", "in22k")
+def is_imagenet(tag: str, config: Mapping[str, Any] | None = None) -> bool:
+    """Whether weights were trained on ImageNet: by the classes and the data set that their ``config.json`` names.
+
+    Where that names neither, as without a `config`, the tag says it in timm's way: ``fb_in1k``, ``in22k_ft_in1k``.
+    """
+    config = config or {}
+    names, classes = config.get("label_names"), config.get("num_classes")
+    if classes is not None and classes not in _IMAGENET.values():
+        return False
+    if isinstance(names, list) and len(names) == classes and all(_SYNSET.fullmatch(str(name)) for name in names):
+        return True
+    dataset = str(_training(config).get("dataset", ""))
+    if dataset and dataset != "folder":
+        return "imagenet" in dataset.lower()
+    return tag.split("_")[-1].split("-")[0] in _IMAGENET
 
 
 def read_published(folder: Path, name: str | None = None) -> Published:
@@ -122,6 +167,11 @@ def read_published(folder: Path, name: str | None = None) -> Published:
     except SafetensorError as error:
         raise ValueError(f"{WEIGHTS_FILE}: {error}") from error
     return Published(architecture=architecture, tag=tag, folder=folder, config=config, published_ns=published_ns)
+
+
+def _training(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    training = config.get("training")
+    return training if isinstance(training, Mapping) else {}
 
 
 def _read_or_warn(folder: Path) -> Published | None:

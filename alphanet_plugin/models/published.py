@@ -79,7 +79,7 @@ def choose_published(
         raise NoWeightsError(_no_weights(architecture, wanted, [entry.name for entry in own], on_hub))
     if wanted is None:
         place = "on the hub" if found.revision is not None else "in the store"
-        what = "ImageNet weights" if store.is_imagenet(found.tag) else f"no ImageNet weights {place}; newest tag"
+        what = "ImageNet weights" if found.is_imagenet else f"no ImageNet weights {place}; newest tag"
         _logger.warning("%s: %s, %s from %s", architecture, what, found.name, found.folder)
     return found
 

@@ -191,7 +191,7 @@ def finish_network(config: NetworkRunConfig, trainer: Trainer, splits: Splits) -
         images: LabelledImages = getattr(splits, part)
         if len(images):
             batches = eval_loader(images, batch_size=config.training.batch_size, num_workers=config.data.workers)
-            metrics |= {f"{part}_{name}": value for name, value in asdict(evaluate(model, batches)).items()}
+            metrics |= {f"{part}_{name}": value for name, value in evaluate(model, batches).to_dict().items()}
     publication = Publication(
         architecture=cast(Mapping[str, Any], model.pretrained_cfg)["architecture"],
         data_config=splits.data_config,

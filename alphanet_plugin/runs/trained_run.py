@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,11 @@ from ..config import NetworkRunConfig, RunConfig, to_yaml
 from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, QuickEvaluator, SubnetEvaluator, evaluate
-from ..models import entry_name
-from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, mflops_cost, pareto_front, pick_spread
+from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
-from ..weights import Publication, publish
-from .building import build_data, build_model, run_identity
+from .building import build_data, build_model
 from .run_folder import RunFolder
 from .search_cost import SearchCost, build_cost
 from .search_plan import fingerprint, open_checkpoint, search_options
@@ -114,12 +112,13 @@ def build_search(
     evaluator = build_evaluator(run)
     return EvolutionSearch(
         run.space,
-        lambda arch: asdict(evaluator(arch)),
+        lambda arch: evaluator(arch).to_dict(),
         history=SearchHistory(run.folder.history, search_fingerprint(run)),
         initial=initial,
         on_evaluated=on_evaluated,
         stages=[Stage(share, QuickEvaluator(evaluator, share)) for share in run.config.search.stages],
         cost=cost.of,
+        limits=cost.limits,
         **options,
     )
 
@@ -146,29 +145,6 @@ def search_fingerprint(run: TrainedRun) -> dict[str, Any]:
     return fingerprint(run.config, run.checkpoint, run.space, run.splits.num_classes)
 
 
-def to_publish(run: TrainedRun) -> dict[str, Arch]:
-    """Name of `timm.create_model` -> arch, for the configured presets and a spread of the search's Pareto front.
-
-    Raises:
-        ConfigError: A preset is not the space's.
-        SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
-    """
-    settings, presets = run.config.publish, run.space.presets
-    wanted = tuple(presets) if settings.presets is None else settings.presets
-    for name in wanted:
-        if name not in presets:
-            raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
-    chosen = {entry_name(run.space, settings.tag, name): presets[name] for name in wanted}
-    results = search_results(run) if settings.front else []
-    cost = cost_of_run(run, measuring=False).of if results else mflops_cost
-    front = pareto_front(results, cost=cost)
-    for subnet in pick_spread(front, settings.front, cost=cost) if front else []:
-        if subnet.arch not in chosen.values():
-            size = f"{subnet.mflops:.1f}".replace(".", "p")
-            chosen[f"{entry_name(run.space, settings.tag)}_{size}m"] = subnet.arch
-    return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
-
-
 class Deployment:
     """Subnets of one resolution as they will be used: fed at that resolution, recalibrated so, and measured so.
 
@@ -187,35 +163,6 @@ class Deployment:
         """The recalibrated subnet, and its figures on the test images."""
         subnet = self.evaluator.subnet(arch)
         return subnet, evaluate(subnet, self.evaluator.evaluation_batches)
-
-
-def publish_run(run: TrainedRun, chosen: Mapping[str, Arch]) -> Iterator[Publication]:
-    """Recalibrate, measure on the test images, and publish each of ``ARCHITECTURE.TAG`` -> arch to the local store."""
-    deployment = None
-    for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
-        if deployment is None or deployment.splits.image_size != arch.resolution:
-            deployment = Deployment(run, arch.resolution)
-        subnet, metrics = deployment.measure(arch)
-        architecture, _, tag = name.partition(".")
-        publication = Publication(
-            architecture=architecture,
-            tag=tag,
-            arch=arch,
-            data_config=deployment.splits.data_config,
-            class_names=deployment.splits.class_names,
-            metrics=asdict(metrics),
-            mflops=run.mflops(arch),
-            params=run.params(arch),
-            dataset=deployment.splits.name,
-            recipe=run_identity(run.config),
-            protocol=(
-                f"timm's, input at {arch.resolution} pixels ({deployment.splits.interpolation}, centre crop "
-                f"{deployment.splits.crop_pct:g}); test images, which neither training nor search saw"
-            ),
-            picture=run.folder.picture,
-        )
-        publish(subnet, publication)
-        yield publication
 
 
 class _Deployed:

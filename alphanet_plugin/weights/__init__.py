@@ -1,5 +1,6 @@
 """Weights that come and go: released checkpoints, publishing, model cards, the hub."""
 
+from .card import family
 from .import_released import FAMILIES, ReleasedSupernet, publish_released, read_released, store_released
 from .publish import Publication, publish
 from .push import check_upload, push_to_hub
@@ -11,6 +12,7 @@ __all__ = [
     "Publication",
     "ReleasedSupernet",
     "check_upload",
+    "family",
     "load_supernet",
     "publish",
     "publish_released",
