@@ -43,9 +43,8 @@ def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
     if count == 0:
         raise ValueError("evaluate needs at least one image, got none")
     few = classes <= NUM_BEST  # then every answer is among the best
-    return Metrics(
-        top1=100.0 * top1 / count, top5=None if few else 100.0 * top5 / count, loss=loss / count, count=count
-    )
+    best = None if few else 100.0 * top5 / count
+    return Metrics(top1=100.0 * top1 / count, top5=best, loss=loss / count, count=count)
 
 
 def _hits(logits: Tensor, labels: Tensor) -> Tensor:

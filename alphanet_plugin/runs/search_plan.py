@@ -58,7 +58,8 @@ def read_search_plan(
     config = replace(config, search=replace(config.search, **changes))
     if config.search.needs_latency:
         raise ConfigError(
-            "cost, max_latency_ms: latency is that of one machine, and trials may run on many; bound and take mflops or params here, "
+            "cost, max_latency_ms: latency is that of one machine, and trials may run on many; take mflops or params "
+            "here, "
             f"or `alphanet search {folder.path} --latency {config.search.latency_device}`"
         )
     if config.search.stages:

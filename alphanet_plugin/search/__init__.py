@@ -1,4 +1,4 @@
-"""Search for good subnets under ranges of MFLOPs and other costs: evolution, its history file, Pareto sets. No torch here."""
+"""Search for good subnets within ranges of costs: evolution, its history file, Pareto sets. No torch here."""
 
 from .cost import Cost, mflops_cost, params_cost
 from .evaluated import Evaluated
@@ -13,7 +13,7 @@ from .proposals import Proposals
 from .stages import Stage, num_promoted, promote
 
 __all__ = [
-    "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Proposals", "SearchHistory", "Stage",
-    "best_of_bins", "best_under", "hypervolume", "mflops_cost", "next_batch", "num_promoted", "params_cost",
+    "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Proposals", "SearchHistory",
+    "Stage", "best_of_bins", "best_under", "hypervolume", "mflops_cost", "next_batch", "num_promoted", "params_cost",
     "params_limit", "pareto_front", "pick_spread", "promote", "read_history", "select_parents",
 ]  # fmt: skip

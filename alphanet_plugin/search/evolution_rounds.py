@@ -164,7 +164,8 @@ class EvolutionRounds:
         )
         return (
             f"no arch with {self._range()} was found; space {self.space.name} with "
-            f"{self.num_classes} classes reaches from {least:.4g} to {most:.4g} MFLOPs{limits}: widen the range within these"
+            f"{self.num_classes} classes reaches from {least:.4g} to {most:.4g} MFLOPs{limits}: "
+            "widen the range within these"
         )
 
     def _no_more(self) -> str:

@@ -102,8 +102,6 @@ def _metadata(publication: Publication) -> ModelCardData:
 
 def _counts(model: nn.Module, publication: Publication) -> dict[str, Any]:
     """What the closed forms and fvcore count, in the template's words."""
-    assert publication.mflops is not None
-    assert publication.params is not None
     counted = count_operations(model, publication.data_config["input_size"])
     return {
         "mflops": _millions(publication.mflops),

@@ -55,8 +55,8 @@ class Publication:
     data_config: Mapping[str, Any]
     class_names: Sequence[str]
     metrics: Mapping[str, float]
-    mflops: float | None = None
-    params: int | None = None
+    mflops: float = 0.0
+    params: int = 0
     dataset: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
     model_args: Mapping[str, Any] = field(default_factory=dict)
