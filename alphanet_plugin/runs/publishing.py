@@ -33,10 +33,12 @@ def to_publish(run: TrainedRun, archs: Sequence[Arch] = ()) -> dict[str, Arch]:
         SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
     """
     check_tag(run)
-    wanted = list(archs) or [*_configured_presets(run), *_spread_of_front(run)]
-    chosen: dict[str, Arch] = {}
-    for arch in dict.fromkeys(wanted):
-        chosen[_name(run, arch, chosen)] = arch
+    by_arch = {arch: preset for preset, arch in reversed(list(run.space.presets.items()))}
+    presets = {arch: by_arch[arch] for arch in archs if arch in by_arch} if archs else _configured_presets(run)
+    chosen = {entry_name(run.space, run.config.publish.tag, preset): arch for arch, preset in presets.items()}
+    for arch in archs or _spread_of_front(run):
+        if arch not in chosen.values():
+            chosen[_sized_name(run, arch, chosen)] = arch
     return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
 
 
@@ -148,12 +150,12 @@ def _publish(run: TrainedRun, deployment: Deployment, name: str, arch: Arch, rec
     return publication
 
 
-def _configured_presets(run: TrainedRun) -> list[Arch]:
+def _configured_presets(run: TrainedRun) -> dict[Arch, str]:
     presets, names = run.space.presets, run.config.publish.presets
     for name in names or ():
         if name not in presets:
             raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
-    return list(presets.values()) if names is None else [presets[name] for name in names]
+    return {presets[name]: name for name in (presets if names is None else names)}
 
 
 def _spread_of_front(run: TrainedRun) -> list[Arch]:
@@ -164,16 +166,12 @@ def _spread_of_front(run: TrainedRun) -> list[Arch]:
     return [subnet.arch for subnet in pick_spread(front, count, cost=cost_of_run(run, measuring=False).of)]
 
 
-def _name(run: TrainedRun, arch: Arch, chosen: Mapping[str, Arch]) -> str:
-    """A preset's entry, or that of any arch with the MFLOPs behind the tag; another arch's name is not taken."""
-    tag, space = run.config.publish.tag, run.space
-    preset = next((name for name, known in space.presets.items() if known == arch), None)
-    if preset is not None and entry_name(space, tag, preset) not in chosen:
-        return entry_name(space, tag, preset)
+def _sized_name(run: TrainedRun, arch: Arch, chosen: Mapping[str, Arch]) -> str:
+    """The entry of any arch, with the MFLOPs behind the tag; a name that another arch of this run has is not taken."""
     size = f"{run.mflops(arch):.1f}".replace(".", "p")
-    name = first = f"{entry_name(space, tag)}_{size}m"
+    name = first = f"{entry_name(run.space, run.config.publish.tag)}_{size}m"
     number = 1
-    while chosen.get(name, arch) != arch or _is_another_arch(run, name, arch):
+    while name in chosen or _is_another_arch(run, name, arch):
         number += 1
         name = f"{first}_{number}"
     return name

@@ -9,8 +9,7 @@ from ..atomic import atomic_file
 from ..errors import SearchError
 from ..search import Evaluated, pareto_front
 from .run_folder import RunFolder
-from .search_plan import search_options
-from .trained_run import TrainedRun, cost_of_run, search_results
+from .trained_run import TrainedRun, cost_of_run, search_results, within_bounds
 
 _KEYS = (
     "cost", "latency_device", "latency_batch", "min_mflops", "max_mflops", "min_params", "max_params",
@@ -53,11 +52,4 @@ def search_front(run: TrainedRun) -> list[Evaluated]:
     if not results:
         return []
     cost = cost_of_run(run, measuring=False)
-    options = search_options(run.config, run.space, run.splits.num_classes)
-    inside = [
-        subnet
-        for subnet in results
-        if options["min_mflops"] <= subnet.mflops <= options["max_mflops"]
-        and not any(limit.side(subnet.arch) for limit in cost.limits)
-    ]
-    return pareto_front(inside, cost=cost.of)
+    return pareto_front((subnet for subnet in results if within_bounds(run, cost, subnet.arch)), cost=cost.of)

@@ -98,6 +98,8 @@ def build_search(
     on_evaluated: Callable[..., None] | None = None,
     initial: Sequence[Arch] = (),
     cost: SearchCost | None = None,
+    *,
+    presets: bool = False,
 ) -> EvolutionSearch:
     """The evolutionary search over a trained run; it goes on from the run's history.
 
@@ -106,10 +108,13 @@ def build_search(
         on_evaluated: See `EvolutionSearch`.
         initial: Subnets to evaluate first.
         cost: What its Pareto fronts are taken by; `cost_of_run` by default.
+        presets: Whether to evaluate the space's presets first, those that lie within the bounds.
     """
     cost = cost or cost_of_run(run)
     options = search_options(run.config, run.space, run.splits.num_classes)
     evaluator = build_evaluator(run)
+    if presets:
+        initial = [*initial, *(arch for arch in run.space.presets.values() if within_bounds(run, cost, arch))]
     return EvolutionSearch(
         run.space,
         lambda arch: evaluator(arch).to_dict(),
@@ -126,6 +131,13 @@ def build_search(
 def cost_of_run(run: TrainedRun, *, measuring: bool = True) -> SearchCost:
     """The cost that the run's search section names; see `build_cost`."""
     return build_cost(run.config, run.folder, run.space, run.splits.num_classes, measuring=measuring)
+
+
+def within_bounds(run: TrainedRun, cost: SearchCost, arch: Arch) -> bool:
+    """Whether an arch lies within the bounds of the run's search section; limits are those of `cost`."""
+    options = search_options(run.config, run.space, run.splits.num_classes)
+    inside = options["min_mflops"] <= run.mflops(arch) <= options["max_mflops"]
+    return inside and not any(limit.side(arch) for limit in cost.limits)
 
 
 def search_results(run: TrainedRun) -> list[Evaluated]:

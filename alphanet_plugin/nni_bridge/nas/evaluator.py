@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ class AccelerateEvaluator(Evaluator):
         metrics = measure(config, splits, model.to(accelerator.device))
         if accelerator.is_main_process:
             nni.report_intermediate_result(metrics.top1)
-            nni.report_final_result({"default": metrics.top1, **asdict(metrics)})
+            nni.report_final_result({"default": metrics.top1, **metrics.to_dict()})
         return metrics.top1
 
 
