@@ -141,6 +141,10 @@ def _with_revision(copy: store.Published) -> store.Published:
 
 def _is_whole(copy: store.Published) -> bool:
     """Whether a copy's weights still are what they were when they came; disks fail too."""
+    try:
+        store.check_whole(copy.folder, copy.config)
+    except CheckpointError:
+        return False
     return digest(copy.weights)["sha256"] == _origin(copy).get("sha256")
 
 
@@ -245,7 +249,8 @@ def _verify(repository: _Repository, folder: Path) -> None:
         raise CheckpointError(f"the weights of {name} are damaged: sha256 {sha256} expected, {found} found; {_REFUSED}")
     try:
         store.read_published(folder, f"{repository.architecture}.{repository.tag}")
-    except (OSError, ValueError) as error:
+        store.check_whole(folder, config)
+    except (OSError, ValueError, CheckpointError) as error:
         raise CheckpointError(f"what came of {name} is damaged: {error}; {_REFUSED}") from error
     if repository.modified is not None:
         changed = repository.modified.timestamp()

@@ -1,24 +1,31 @@
 """Where published weights lie on this computer, and how they are found. Files only.
 
 The store is a folder, ``$ALPHANET_HOME`` or the user's data directory, with one folder a published model:
-``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``config.json`` (as `timm.models.push_to_hf_hub` writes it,
-with the weights' sha256 beside), ``README.md``, and ``pareto.png`` where a search drew one.
+``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``README.md``, ``pareto.png`` where a search drew one, and
+written last ``config.json``: as `timm.models.push_to_hf_hub` writes it, with the sha256 of all files beside.
 Imported supernets lie beside them in ``supernets/FAMILY.TAG/``, copies from a hub in ``hub/ORG/ARCHITECTURE.TAG/``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 from safetensors import SafetensorError, safe_open
+
+from .atomic import remove_leftovers
+from .digest import damaged_files, digest_files
+from .errors import CheckpointError, StoreError
+from .owner import owned
 
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
@@ -107,6 +114,72 @@ def check_tag(tag: str) -> None:
         raise ValueError(f"a tag is letters, digits, '_' and '-', such as 'digits', not {tag!r}")
 
 
+@contextmanager
+def owned_tag(tag: str) -> Iterator[None]:
+    """Own a tag of the store while the block runs: one process at a time publishes under it.
+
+    Raises:
+        InUseError: Another process does; the message says which.
+        StoreError: The store cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            lock = home() / "models" / f".{tag}.lock"
+            stack.enter_context(owned(lock, f"the tag {tag} in {home()}", "give another --tag"))
+        except OSError as error:
+            raise StoreError(f"cannot publish to {home()}: {error}; make room there, or set ALPHANET_HOME") from error
+        remove_leftovers(home() / "models")
+        yield
+
+
+def with_digests(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A ``config.json`` that lists all files that `folder` holds now, and itself; it is to be written last."""
+    listed = {**config, "files": digest_files(folder)}
+    return {**listed, "config_sha256": _config_sha256(listed)}
+
+
+def check_whole(folder: Path, config: Mapping[str, Any] | None = None) -> None:
+    """Compare a folder with what was published. A card or a picture that was changed since then is a warning.
+
+    Folders of earlier versions list their weights alone, or nothing, which then is not compared.
+
+    Args:
+        folder: The folder of a published network or supernet.
+        config: Its ``config.json``, if that was read already.
+
+    Raises:
+        CheckpointError: The weights or the configuration are not what was published.
+        OSError, ValueError: There is no configuration to compare with.
+    """
+    config = _read_config(folder) if config is None else config
+    listed, ours, own = config.get("files"), config.get("alphanet"), config.get("config_sha256")
+    if listed is None and isinstance(ours, Mapping) and "sha256" in ours:
+        listed = {WEIGHTS_FILE: ours}
+    if own is not None and own != _config_sha256(config):
+        raise _damaged(folder, f"{CONFIG_FILE} is not what was written (its sha256 differs)")
+    try:
+        damage = list(damaged_files(folder, listed)) if listed is not None else []
+    except ValueError as error:
+        raise _damaged(folder, f"{CONFIG_FILE}: {error}") from error
+    shown = [text for text in damage if text.startswith((f"{CARD_FILE} ", f"{PICTURE_FILE} "))]
+    if len(shown) < len(damage):
+        raise _damaged(folder, "; ".join(damage))
+    if shown:
+        warnings.warn(f"{folder}: {'; '.join(shown)}; the model itself is whole", stacklevel=3)
+
+
+def _damaged(folder: Path, damage: str) -> CheckpointError:
+    return CheckpointError(
+        f"{folder} is damaged: {damage}. Publish or import it again, or if it is a copy from a hub, delete it to fetch "
+        "it anew"
+    )
+
+
+def _config_sha256(config: Mapping[str, Any]) -> str:
+    values = {key: value for key, value in config.items() if key != "config_sha256"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
 def supernet_folder(family: str, tag: str) -> Path:
     """Where a supernet of that name is, or would be."""
     return home() / "supernets" / f"{family}.{tag}"
@@ -158,8 +231,7 @@ def read_published(folder: Path, name: str | None = None) -> Published:
         OSError, ValueError: Its files are missing, or damaged so that their headers show it.
     """
     architecture, _, tag = (name or folder.name).partition(".")
-    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    _check_config(config)
+    config = _read_config(folder)
     try:
         # Opening reads the header alone, and compares what it says with the file's length.
         with safe_open(folder / WEIGHTS_FILE, framework="numpy"):
@@ -183,6 +255,13 @@ def _read_or_warn(folder: Path) -> Published | None:
     except (OSError, ValueError) as error:
         warnings.warn(f"left out of the store: {folder} ({error}); publish it again or delete it", stacklevel=4)
         return None
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """OSError or ValueError if there is none that `timm.models.save_for_hf` could have written."""
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    _check_config(config)
+    return config
 
 
 def _check_config(config: Any) -> None:

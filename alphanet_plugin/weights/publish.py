@@ -99,10 +99,10 @@ def publish(model: nn.Module, publication: Publication, folder: Path | None = No
     try:
         with atomic_folder(path) as beside:
             write_weights(model, beside / store.WEIGHTS_FILE, _weights_metadata(publication))
-            _write_config(model, publication, beside / store.CONFIG_FILE, digest(beside / store.WEIGHTS_FILE))
             if publication.picture is not None and publication.picture.is_file():
                 shutil.copyfile(publication.picture, beside / store.PICTURE_FILE)
             write_card(model, publication, beside / store.CARD_FILE)
+            _write_config(model, publication, beside / store.CONFIG_FILE)
     except (OSError, StoreError) as error:
         raise StoreError(f"cannot publish {publication.name} to {path}: {error}") from error
     if folder is None:
@@ -125,7 +125,7 @@ def _weights_metadata(publication: Publication) -> dict[str, str]:
     }
 
 
-def _write_config(model: nn.Module, publication: Publication, path: Path, weights: Mapping[str, Any]) -> None:
+def _write_config(model: nn.Module, publication: Publication, path: Path) -> None:
     subnet = publication.arch is not None
     cfg = {"tag": publication.tag or publication.dataset, "license": publication.license, "origin_url": None}
     if subnet:
@@ -138,13 +138,17 @@ def _write_config(model: nn.Module, publication: Publication, path: Path, weight
             "num_classes": len(publication.class_names),
             "label_names": list(publication.class_names),
             "pretrained_cfg": cfg,
-            "alphanet": {**weights, **({} if subnet else {"metrics": dict(publication.metrics)})},
+            "alphanet": {
+                **digest(path.parent / store.WEIGHTS_FILE),
+                **({} if subnet else {"metrics": dict(publication.metrics)}),
+            },
             "training": {key: value for key, value in training.items() if value},
         },
         model_args={**publication.model_args, **({"arch": publication.arch.to_dict()} if publication.arch else {})},
         data_config=dict(publication.data_config),
     )
     config = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
     # It stands outside already, and transformers' TimmWrapper would give it to timm twice.
     config.get("model_args", {}).pop("num_classes", None)
-    path.write_text(json.dumps(config, indent=2), encoding="utf-8")
+    path.write_text(json.dumps(store.with_digests(config, path.parent), indent=2), encoding="utf-8")

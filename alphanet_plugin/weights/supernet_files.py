@@ -35,7 +35,8 @@ def save_supernet(supernet: Supernet, folder: Path, about: Mapping[str, Any]) ->
     try:
         with atomic_folder(folder) as beside:
             write_weights(supernet, beside / store.WEIGHTS_FILE)
-            (beside / store.CONFIG_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
+            text = json.dumps(store.with_digests(config, beside), indent=2)
+            (beside / store.CONFIG_FILE).write_text(text, encoding="utf-8")
     except (OSError, StoreError) as error:
         raise StoreError(f"cannot write the supernet to {folder}: {error}") from error
     return folder
@@ -50,9 +51,12 @@ def load_supernet(folder: str | PathLike[str]) -> Supernet:
     folder = Path(folder)
     try:
         config = json.loads((folder / store.CONFIG_FILE).read_text(encoding="utf-8"))
+        store.check_whole(folder, config)
         space = get_space(**config["space"])
         supernet = build_supernet(space, num_classes=config["num_classes"])
         supernet.load_state_dict(load_file(folder / store.WEIGHTS_FILE))
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder} holds no supernet: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no supernet: {' '.join(str(error).split())}") from error
     return supernet
