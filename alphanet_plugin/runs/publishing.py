@@ -14,7 +14,7 @@ from ..models import entry_name, refresh_entries
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, family, publish
-from .building import run_identity
+from .identity import supernet_identity
 from .search_choice import search_front
 from .trained_run import Deployment, TrainedRun, cost_of_run
 
@@ -70,7 +70,12 @@ def suggest_tag(run: TrainedRun) -> str:
 def run_record(run: TrainedRun) -> dict[str, str]:
     """``id`` and ``name`` by which published models tell their run; the id is of all but the images' pixels."""
     splits = run.splits
-    about = [run_identity(run.config), list(splits.class_names), len(splits.train), len(splits.test)]
+    about = [
+        supernet_identity(run.config, defaults=True),
+        list(splits.class_names),
+        len(splits.train),
+        len(splits.test),
+    ]
     text = json.dumps(about, sort_keys=True, default=str)
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:12], "name": run.folder.path.resolve().name}
 
@@ -138,7 +143,7 @@ def _publish(run: TrainedRun, deployment: Deployment, name: str, arch: Arch, rec
         mflops=run.mflops(arch),
         params=run.params(arch),
         dataset=splits.name,
-        recipe=run_identity(run.config),
+        recipe=supernet_identity(run.config, defaults=True),
         run=record,
         protocol=(
             f"timm's, input at {arch.resolution} pixels ({splits.interpolation}, centre crop "
