@@ -92,8 +92,11 @@ def choose_published(
 def _check_folder(cfg: Any, loads: bool) -> None:
     """Of a folder by its path, ``local-dir:``: CheckpointError if it is not as it was published."""
     file = cfg.get("file") if isinstance(cfg, Mapping) else getattr(cfg, "file", None)
-    if loads and file and (config := Path(file).parent / store.CONFIG_FILE).is_file():
-        store.check_whole(config.parent)
+    if not loads or not file:
+        return
+    folder = Path(file) if Path(file).is_dir() else Path(file).parent  # timm puts the folder there
+    if (folder / store.CONFIG_FILE).is_file():
+        store.check_whole(folder)
 
 
 def _first(entries: Sequence[store.Published], tag: str | None) -> store.Published | None:
