@@ -74,7 +74,7 @@ class EvolutionTuner(Tuner):
             seed=arguments.get("seed"),
             presets=arguments.get("presets", ()),
         )
-        self._history = SearchHistory(self._plan.folder.history, self._plan.fingerprint)
+        self._history = SearchHistory(self._plan.folder.history, self._plan.fingerprint, check=self._plan.check)
         self._found = {entry.evaluated.arch: entry.evaluated for entry in self._history}
         self._handed = HandedOut(arguments.get("max_retries", 2))
         self._settle_seconds = settle_seconds
