@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..config import RunConfig
 from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, QuickEvaluator, SubnetEvaluator, evaluate
-from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage
+from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, check_evaluated
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
@@ -147,7 +148,8 @@ def search_results(run: TrainedRun) -> list[Evaluated]:
 
 def open_history(run: TrainedRun) -> SearchHistory:
     """The history of this run's searches; one process at a time."""
-    return SearchHistory(run.folder.history, search_fingerprint(run), complete_fingerprint)
+    check = partial(check_evaluated, space=run.space, num_classes=run.splits.num_classes)
+    return SearchHistory(run.folder.history, search_fingerprint(run), complete_fingerprint, check)
 
 
 def search_fingerprint(run: TrainedRun) -> dict[str, Any]:
