@@ -107,11 +107,9 @@ class SearchHistory:
         weakref.finalize(self, self._owner.close)
         self.fingerprint: dict[str, Any] = json.loads(json.dumps(dict(fingerprint), default=str))
         self._entries: dict[tuple[Arch, float], HistoryEntry] = {}
+        self._own()
         try:
-            self._owner.enter_context(owned(self.path.with_name(f".{self.path.name}.owner"), f"history {self.path}"))
             self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - held until close()
-        except InUseError as error:
-            raise SearchError(str(error)) from error
         except OSError as error:
             self._owner.close()
             raise SearchError(f"history {self.path} cannot be opened: {error.strerror}") from error
@@ -152,6 +150,14 @@ class SearchHistory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _own(self) -> None:
+        try:
+            self._owner.enter_context(owned(self.path.with_name(f".{self.path.name}.owner"), f"history {self.path}"))
+        except InUseError as error:
+            raise SearchError(str(error)) from error
+        except OSError as error:
+            raise SearchError(f"history {self.path} cannot be written: {error.strerror}") from error
 
     def _lock(self) -> None:
         """POSIX record locks, because those die with the process even where a data-loading child outlives it."""

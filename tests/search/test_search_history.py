@@ -4,12 +4,14 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from functools import partial
 
 import pytest
 
-from alphanet_plugin import get_space
+from alphanet_plugin import get_space, owner
 from alphanet_plugin.errors import SearchError
+from alphanet_plugin.owner import Process
 from alphanet_plugin.search import Evaluated, HistoryEntry, SearchHistory, check_evaluated, read_history
 
 SPACE = get_space("attentive_nas")
@@ -151,24 +153,16 @@ def test_what_cannot_have_been_evaluated_is_named(path, change, said):
         SearchHistory(path, FINGERPRINT, check=check)
 
 
-OPEN_AND_WAIT = """
-import sys
-from pathlib import Path
-from alphanet_plugin.search import SearchHistory
-with SearchHistory(Path(sys.argv[1]), {}):
-    print("open", flush=True)
-    input()
-"""
-
-
 def test_the_second_search_is_refused_with_the_first_ones_name(tmp_path):
-    command = [sys.executable, "-c", OPEN_AND_WAIT, str(tmp_path / "search.jsonl")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "open\n"
+    path = tmp_path / "search.jsonl"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as other:
+        first = replace(Process.current(), pid=other.pid, started=owner._started(other.pid))
+        record = {**asdict(first), "locked": False, "since": "2026-01-01 00:00:00", "command": "alphanet search"}
+        (tmp_path / ".search.jsonl.owner").write_text(json.dumps(record))
         with pytest.raises(SearchError, match=rf"search\.jsonl is in use by process {other.pid} on .*; wait for it"):
-            SearchHistory(tmp_path / "search.jsonl", {})
+            SearchHistory(path, {})
         other.communicate("\n")
-    SearchHistory(tmp_path / "search.jsonl", {}).close()
+    SearchHistory(path, {}).close()
     assert [path.name for path in tmp_path.iterdir()] == ["search.jsonl"]
 
 
