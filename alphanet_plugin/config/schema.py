@@ -227,11 +227,13 @@ class AttentiveConfig:
 class TrainingConfig(LoopConfig):
     """The training of a supernet (AlphaNet, appendix B); the keys of `LoopConfig`, and dropout.
 
-    The cross entropy on labels, ``label_smoothing`` included, is the largest arch's, and with kd ``none`` every arch's.
+    The cross entropy on labels, ``label_smoothing`` included, is that of a step's first arch, and with kd ``none``
+    every arch's.
 
     Attributes:
-        drop_rate: Dropout before the classifier, on the largest arch only.
-        drop_path_rate: Stochastic depth, on the largest arch only.
+        drop_rate: Dropout before the classifier, on a step's first arch only: the one that learns from the labels and
+            teaches, which is the largest but with the sampler ``uniform``.
+        drop_path_rate: Stochastic depth, on the same arch only.
         init: Weights to start from in place of random ones: a run's folder, one of its checkpoints, or the supernet's
             folder that `alphanet import` names. A classifier of other classes starts anew.
     """

@@ -1,11 +1,11 @@
 """Losses: cross entropy on labels, and the divergences by which a large network teaches its subnets."""
 
-from alphanet_plugin.losses.alpha import AdaptiveAlphaDivergence, AlphaDivergence
-from alphanet_plugin.losses.alpha_term import AlphaForm
-from alphanet_plugin.losses.base import KDLoss, log_probabilities
-from alphanet_plugin.losses.cross_entropy import LabelSmoothingCrossEntropy
-from alphanet_plugin.losses.fixed_teacher import FixedTeacherObjective
-from alphanet_plugin.losses.kl import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
+from .alpha import AdaptiveAlphaDivergence, AlphaDivergence
+from .alpha_term import AlphaForm
+from .base import KDLoss, log_probabilities
+from .cross_entropy import LabelSmoothingCrossEntropy
+from .fixed_teacher import FixedTeacherObjective
+from .kl import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
 
 __all__ = [
     "AdaptiveAlphaDivergence",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from alphanet_plugin.losses.alpha_term import AlphaForm, AlphaTerm
-from alphanet_plugin.losses.base import check_logits
-from alphanet_plugin.losses.one_pass import LargestTerm, OnePassLoss, one_pass
+from .alpha_term import AlphaForm, AlphaTerm
+from .base import check_logits
+from .one_pass import LargestTerm, OnePassLoss, one_pass
 
 
 class AlphaDivergence(OnePassLoss):

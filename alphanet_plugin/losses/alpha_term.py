@@ -13,8 +13,8 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from alphanet_plugin.losses.checks import number_between
-from alphanet_plugin.losses.one_pass import HUGE
+from .checks import number_between
+from .one_pass import HUGE
 
 AlphaForm = Literal["reference", "paper", "exact"]
 

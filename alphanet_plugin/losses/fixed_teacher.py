@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from alphanet_plugin.losses.base import KDLoss
-from alphanet_plugin.losses.checks import number_between
-from alphanet_plugin.losses.cross_entropy import LabelSmoothingCrossEntropy
+from .base import KDLoss
+from .checks import number_between
+from .cross_entropy import LabelSmoothingCrossEntropy
 
 
 class FixedTeacherObjective(nn.Module):

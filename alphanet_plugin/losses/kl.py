@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from alphanet_plugin.losses.alpha_term import AlphaTerm
-from alphanet_plugin.losses.one_pass import OnePassLoss, SumTerm
+from .alpha_term import AlphaTerm
+from .one_pass import OnePassLoss, SumTerm
 
 # Unclipped, alpha = 1 is KL(p || q) and alpha = 0 is KL(q || p): section 3 of AlphaNet (Wang et al. 2021).
 _FORWARD = AlphaTerm(1.0, math.inf, "exact")

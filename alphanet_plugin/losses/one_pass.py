@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from alphanet_plugin.losses.base import KDLoss, log_probabilities
-from alphanet_plugin.losses.checks import number_between
+from .base import KDLoss, log_probabilities
+from .checks import number_between
 
 HUGE = 1e30
 """Values and weights saturate here, which leaves float32 room for a sum over any batch."""

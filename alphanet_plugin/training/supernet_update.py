@@ -64,18 +64,17 @@ class SupernetUpdate(Update):
         losses = self.accumulate(images, labels, archs).tolist()
         for arch, loss in zip(archs, losses, strict=True):
             check_finite(loss, step, f"arch {arch}")
-        return {
-            "loss": losses[0],
-            "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1),
-            "kd_loss_smallest": losses[-1],
-            **self.sampler.figures,
-        }
+        figures = {"loss": losses[0], "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1)}
+        if archs[-1] == self.supernet.space.smallest():
+            figures["kd_loss_smallest"] = losses[-1]
+        return {**figures, **self.sampler.figures}
 
     def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> Tensor:
         """Add up the gradients of all archs; returns their losses (len(archs),), averaged over the ranks."""
         parts = self.split(images, labels)
         losses = [
-            self._accumulate(*part, archs, last=number == len(parts)) for number, part in enumerate(parts, start=1)
+            self._accumulate(images, labels, archs, last=number == len(parts))
+            for number, (images, labels) in enumerate(parts, start=1)
         ]
         return cast(Tensor, self.accelerator.reduce(torch.stack(losses).mean(dim=0), reduction="mean"))
 
