@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
+from ..errors import brief
 from ..shipped import shipped_config
 from ..spaces import Arch, SearchSpace
 
@@ -32,18 +30,17 @@ def read_run_config(path: str, overrides: list[str]) -> RunConfig:
 
 def read_arch_option(text: str, space: SearchSpace) -> Arch:
     """An arch from a preset's name, ``largest``, ``smallest``, a YAML file, or the printed form."""
+    from ..config import read_mapping
+
     if text in space.presets:
         return space.presets[text]
     if text in ("largest", "smallest"):
         return getattr(space, text)()
     if text.endswith((".yaml", ".yml", ".json")):
-        values = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError(f"{text} must hold the fields of an arch")
-        return space.validate(values)
+        return space.validate(read_mapping(text))
     if "=" not in text:
         presets = ", ".join(space.presets)
         raise ValueError(
-            f"no arch {text!r}: give a preset ({presets}), largest, smallest, a YAML file, or 'resolution=192 ...'"
+            f"no arch {brief(text)}: give a preset ({presets}), largest, smallest, a YAML file, or 'resolution=192 ...'"
         )
     return space.parse(text)

@@ -31,6 +31,7 @@ from .schema import (
     UniformConfig,
 )
 from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRunConfig
+from .yaml_text import parse_yaml
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
@@ -38,6 +39,6 @@ __all__ = [
     "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LoopConfig", "NetworkConfig", "NetworkRunConfig",
     "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig", "ReverseKLConfig",
     "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TeacherConfig",
-    "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
-    "to_dict", "to_yaml",
+    "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "parse_yaml", "read_config",
+    "read_mapping", "to_dict", "to_yaml",
 ]  # fmt: skip
