@@ -6,7 +6,10 @@ import reprlib
 
 
 class AlphaNetError(Exception):
-    """Base of this package's own errors; the message says what is wrong and what to do."""
+    """Base of this package's own errors; the message says on one line what is wrong and what to do."""
+
+    def __init__(self, message: object = ""):
+        super().__init__(" ".join(str(message).split()))
 
 
 class ConfigError(AlphaNetError, ValueError):
@@ -63,5 +66,5 @@ def brief(value: object) -> str:
 
 def one_line(error: BaseException, limit: int = 1000) -> str:
     """What an error says, on one line of at most `limit` characters."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= limit else f"{text[: limit - 200]} ... {text[-195:]}"

@@ -26,6 +26,8 @@ class Arch(Mapping[str, FieldValue]):
     _hash: int
 
     def __init__(self, fields: Mapping[str, Any]):
+        if not isinstance(fields, Mapping):
+            raise ValueError(f"an arch takes its fields (resolution=..., width=...), not {brief(fields)}")
         frozen = {name: _freeze(name, value) for name, value in fields.items()}
         object.__setattr__(self, "_fields", frozen)
         object.__setattr__(self, "_hash", hash(frozenset(frozen.items())))
