@@ -41,7 +41,7 @@ from alphanet_plugin.evaluation import Metrics
 from alphanet_plugin.runs import RunFolder, TrainedRun, build_data, build_evaluator, build_model, open_run
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import Arch
-from alphanet_plugin.supernet import keep_freed_memory
+from alphanet_plugin.cli.process import keep_freed_memory
 
 Evaluate = Callable[[Arch], Metrics]
 

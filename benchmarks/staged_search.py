@@ -38,7 +38,7 @@ from alphanet_plugin.search import (
     pareto_front,
 )
 from alphanet_plugin.spaces import Arch
-from alphanet_plugin.supernet import keep_freed_memory
+from alphanet_plugin.cli.process import keep_freed_memory
 
 
 def reordered(batches: Iterable[Any], seed: int) -> list[tuple[Tensor, Tensor]]:

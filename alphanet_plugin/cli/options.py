@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..errors import brief
+from ..errors import AlphaNetError, brief, one_line
 from ..shipped import shipped_config
 from ..spaces import Arch, SearchSpace
 
@@ -26,6 +27,24 @@ def read_run_config(path: str, overrides: list[str]) -> RunConfig:
     from ..config import RunConfig, read_config
 
     return read_config(RunConfig, shipped_config(path), overrides)
+
+
+def load_model(name: str) -> Any:
+    """A model with weights: a name for `timm.create_model`, or the path of a folder that holds config.json and weights.
+
+    Raises:
+        ValueError: There is no such model, or it has no weights.
+    """
+    import timm
+
+    folder = Path(name).is_dir()
+    try:
+        return timm.create_model(f"local-dir:{name}" if folder else name, pretrained=True)
+    except AlphaNetError:
+        raise
+    except (RuntimeError, LookupError, TypeError, AttributeError) as error:  # timm's, on what it does not know
+        what = "holds no model that timm reads" if folder else "is neither a folder nor a model with weights"
+        raise ValueError(f"{name} {what}: {one_line(error, 400)}") from error
 
 
 def read_arch_option(text: str, space: SearchSpace) -> Arch:

@@ -14,6 +14,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from .options import add_overrides
+from .process import prepare_worker
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _run(study: Study, only: list[str]) -> list:
             last = (done, total)
             advance(done, total, f"{ended}/{len(todo)} runs")
 
-        return study.run(only, on_progress=on_progress, on_done=on_done)
+        return study.run(only, on_progress=on_progress, on_done=on_done, prepare=prepare_worker)
 
 
 def _list(study: Study, only: list[str]) -> None:

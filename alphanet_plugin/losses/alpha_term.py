@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
+from alphanet_plugin.errors import brief
 from alphanet_plugin.losses.checks import number_between
 from alphanet_plugin.losses.one_pass import HUGE
 
@@ -51,8 +52,16 @@ class AlphaTerm:
         elif self.form == "paper":
             value = _bregman(log_p, log_t, _weighted_g(log_q, log_t, self.power), self.power)
         else:
-            value = _bregman(log_p, clipped, weight, self.power)
+            value = _bregman(log_p, clipped, self._without_tangent(log_p, log_q, weight), self.power)
         return value.clamp_(-HUGE, HUGE), weight
+
+    def _without_tangent(self, log_p: Tensor, log_q: Tensor, weight: Tensor) -> Tensor:
+        """The weights, and for a clip below 1, where f is its tangent at t = 1 too, what makes this f(1) = f'(1) = 0."""
+        edge = min(max(0.0, self.lower), self.upper)
+        if edge == 0.0:
+            return weight
+        slope, rho = _g(edge, self.power - 1), _g(edge, self.power)
+        return weight + log_p.exp() * slope - log_q.exp() * rho
 
     @property
     def _clips(self) -> bool:
@@ -76,6 +85,10 @@ def _weighted_g(log_weight: Tensor, log_t: Tensor, power: float) -> Tensor:
     x = log_t * power
     scale = x.clamp(min=0).add_(log_weight).clamp_(max=_EXPONENT_CAP).exp_()
     return scale.mul_(x.abs().neg_().expm1_().copysign_(x)).div_(power)
+
+
+def _g(log_t: float, power: float) -> float:
+    return log_t if power == 0.0 else math.expm1(log_t * power) / power
 
 
 def _bregman(log_p: Tensor, log_t: Tensor, weight: Tensor, power: float) -> Tensor:
@@ -113,12 +126,10 @@ def _clip_points(power: float, clip: float, form: AlphaForm) -> tuple[float, flo
 
 
 def _checked_clip(clip: float) -> float:
-    if isinstance(clip, Real) and not isinstance(clip, bool) and clip > 1:
+    if isinstance(clip, Real) and not isinstance(clip, bool) and clip > 0:
         return float(clip)
     raise ValueError(
-        "clip must be a number greater than 1, or math.inf for none: it bounds (p/q)^alpha, which is 1 where "
-        "student and teacher agree, so a clip of 1 would put its kink exactly there and leave the gradient "
-        f"ambiguous; got {clip!r}"
+        f"clip must be a number above 0, or math.inf for none: it bounds (p/q)^alpha; got {brief(clip)}"
     )
 
 

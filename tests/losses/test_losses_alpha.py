@@ -8,7 +8,7 @@ import torch
 from alphanet_plugin.losses import AdaptiveAlphaDivergence, AlphaDivergence, KLDivergence
 
 FORMS = ("reference", "paper", "exact")
-CLIPS = (1.01, 1.5, 5.0, 1e4, math.inf)
+CLIPS = (0.3, 1.0, 1.01, 1.5, 5.0, 1e4, math.inf)
 
 
 def logits_pair(batch=8, classes=13, scale=2.0, dtype=torch.float64, seed=0):
@@ -392,8 +392,8 @@ def test_divergences_checks_its_input():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"clip": 1.0}, r"clip must be a number greater than 1.*ambiguous; got 1\.0"),
-        ({"clip": 0.5}, "clip must be"),
+        ({"clip": 0.0}, r"clip must be a number above 0, or math\.inf for none.*; got 0\.0"),
+        ({"clip": -1}, "clip must be"),
         ({"clip": math.nan}, "clip must be.*nan"),
         ({"clip": "5"}, "clip must be.*'5'"),
         ({"clip": None}, "clip must be.*None"),
