@@ -48,6 +48,10 @@ class StudyError(AlphaNetError, RuntimeError):
     """A study cannot be run as asked, or some of its runs failed."""
 
 
+class InUseError(AlphaNetError, RuntimeError):
+    """Another process writes what this one was to write."""
+
+
 class _Brief(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     from .main import build_parser
 
     try:
-        import shtab
+        import shtab  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise AlphaNetError(
             "alphanet completion needs shtab, which is not installed: pip install 'alphanet-plugin[completion]'"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import difflib
 import logging
 import os
@@ -110,10 +111,8 @@ def _show(error: Exception) -> int:
 
 def _closed_pipe() -> int:
     """What reads the output has gone, as of ``alphanet models | head -1``: end without a word, as other programs do."""
-    try:
+    with contextlib.suppress(OSError, ValueError):  # where it is no file, as in tests
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
-    except (OSError, ValueError):  # no file, as in tests
-        pass
     return 128 + getattr(signal, "SIGPIPE", 13)
 
 

@@ -52,16 +52,21 @@ class AlphaTerm:
         elif self.form == "paper":
             value = _bregman(log_p, log_t, _weighted_g(log_q, log_t, self.power), self.power)
         else:
-            value = _bregman(log_p, clipped, self._without_tangent(log_p, log_q, weight), self.power)
+            value = self._exact(log_p, log_q, clipped, weight)
         return value.clamp_(-HUGE, HUGE), weight
 
-    def _without_tangent(self, log_p: Tensor, log_q: Tensor, weight: Tensor) -> Tensor:
-        """The weights, and for a clip below 1, where f is its tangent at t = 1 too, what makes this f(1) = f'(1) = 0."""
+    def _exact(self, log_p: Tensor, log_q: Tensor, clipped: Tensor, weight: Tensor) -> Tensor:
+        """The f-divergence of Proposition 3.1.
+
+        With a clip below 1, f is its tangent at t = 1 too, and what is taken off is that tangent, of the clip point l_0
+        instead of 0: g_a(l) - g_a(l_0) = exp(a l_0) g_a(l - l_0).
+        """
         edge = min(max(0.0, self.lower), self.upper)
         if edge == 0.0:
-            return weight
-        slope, rho = _g(edge, self.power - 1), _g(edge, self.power)
-        return weight + log_p.exp() * slope - log_q.exp() * rho
+            return _bregman(log_p, clipped, weight, self.power)
+        beyond = clipped - edge
+        weight = _weighted_g(log_q + self.power * edge, beyond, self.power).clamp_(-HUGE, HUGE)
+        return _bregman(log_p + (self.power - 1) * edge, beyond, weight, self.power)
 
     @property
     def _clips(self) -> bool:
@@ -85,10 +90,6 @@ def _weighted_g(log_weight: Tensor, log_t: Tensor, power: float) -> Tensor:
     x = log_t * power
     scale = x.clamp(min=0).add_(log_weight).clamp_(max=_EXPONENT_CAP).exp_()
     return scale.mul_(x.abs().neg_().expm1_().copysign_(x)).div_(power)
-
-
-def _g(log_t: float, power: float) -> float:
-    return log_t if power == 0.0 else math.expm1(log_t * power) / power
 
 
 def _bregman(log_p: Tensor, log_t: Tensor, weight: Tensor, power: float) -> Tensor:
@@ -128,9 +129,7 @@ def _clip_points(power: float, clip: float, form: AlphaForm) -> tuple[float, flo
 def _checked_clip(clip: float) -> float:
     if isinstance(clip, Real) and not isinstance(clip, bool) and clip > 0:
         return float(clip)
-    raise ValueError(
-        f"clip must be a number above 0, or math.inf for none: it bounds (p/q)^alpha; got {brief(clip)}"
-    )
+    raise ValueError(f"clip must be a number above 0, or math.inf for none: it bounds (p/q)^alpha; got {brief(clip)}")
 
 
 def _checked_form(form: AlphaForm) -> AlphaForm:
