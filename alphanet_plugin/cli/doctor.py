@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .process import version
+
 _OURS = "alphanet-plugin"
 _SHOWN = ("torch", "torchvision", "timm", "accelerate", "nni", "safetensors", "numpy")
 
@@ -34,9 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _versions() -> dict[str, str]:
-    from .. import __version__
-
-    versions = {"alphanet": __version__, "python": f"{platform.python_version()} ({sys.executable})"}
+    versions = {"alphanet": version(), "python": f"{platform.python_version()} ({sys.executable})"}
     return {**versions, **{name: _version(name) or "not installed" for name in _SHOWN}}
 
 

@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import AlphaNetError, one_line
-from .process import check_device, hide_others_notes, prepare_process
+from .process import check_device, hide_others_notes, prepare_process, version
 
 VERBS = {
     "quickstart": "quickstart", "train": "train", "distill": "distill", "search": "search", "evaluate": "evaluate",
@@ -145,7 +145,5 @@ def _module(module: str) -> ModuleType:
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from .. import __version__
-
-        print(f"alphanet {__version__}")
+        print(f"alphanet {version()}")
         parser.exit()

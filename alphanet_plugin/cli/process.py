@@ -23,6 +23,11 @@ _OTHERS_WARNINGS = (
 _OTHERS_LOGS = (("torch.utils.cpp_extension", "No CUDA runtime is found"),)
 
 
+def version() -> str:
+    """This package's."""
+    return sys.modules[__name__.partition(".")[0]].__version__
+
+
 def prepare_process() -> None:
     """Threads that hardly spin, and freed memory kept; for a program's entry point alone, as it may start it again."""
     restart_with_patient_threads()
