@@ -12,6 +12,7 @@ from ..spaces import Arch, SearchSpace
 
 if TYPE_CHECKING:
     from ..config import RunConfig
+    from ..runs import TrainedRun
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,23 @@ def load_model(name: str) -> Any:
     except (RuntimeError, LookupError, TypeError, AttributeError) as error:  # timm's, on what it does not know
         what = "holds no model that timm reads" if folder else "is neither a folder nor a model with weights"
         raise ValueError(f"{name} {what}: {one_line(error, 400)}") from error
+
+
+def read_run_arch(text: str, trained: TrainedRun) -> Arch:
+    """An arch of a run: as `read_arch_option`, or ``front1`` and so on of the Pareto front of its last search.
+
+    Raises:
+        ValueError: There is no such arch.
+    """
+    from ..runs import search_front
+
+    if not (text.startswith("front") and text[5:].isdecimal()):
+        return read_arch_option(text, trained.space)
+    front, number = search_front(trained), int(text[5:])
+    if not 1 <= number <= len(front):
+        known = f"it has front1 to front{len(front)}" if front else "there was no search; `alphanet search` makes one"
+        raise ValueError(f"no arch {text} in the Pareto front of {trained.folder.path}; {known}")
+    return front[number - 1].arch
 
 
 def read_arch_option(text: str, space: SearchSpace) -> Arch:
