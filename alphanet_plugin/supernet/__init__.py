@@ -2,12 +2,11 @@
 
 from .alphanet import AlphaNetSupernet
 from .build import build_supernet
-from .keep_freed_memory import keep_freed_memory
 from .layers import ElasticBatchNormAct2d, ElasticConv2d, ElasticLinear, ElasticSequential, make_elastic
 from .supernet import Supernet, slice_weights
 from .us_mobilenet import UsMobileNetSupernet
 
 __all__ = [
     "AlphaNetSupernet", "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "Supernet",
-    "UsMobileNetSupernet", "build_supernet", "keep_freed_memory", "make_elastic", "slice_weights",
+    "UsMobileNetSupernet", "build_supernet", "make_elastic", "slice_weights",
 ]  # fmt: skip

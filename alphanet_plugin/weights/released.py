@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, brief
 from ..spaces import AttentiveNASSpace
 from ..supernet import build_supernet
 
@@ -31,7 +31,8 @@ _BLOCK = {
     "mobile_inverted_conv.point_linear.bn.bn": "bn3",
     "shortcut.conv.conv": "shortcut.conv",
 }
-_BLOCK_NAME = re.compile(r"blocks\.(\d+)\.(.+)\.([a-z_]+)")
+_BLOCK_NAME = re.compile(r"blocks\.([0-9]{1,4})\.(.+)\.([a-z_]+)")
+_CLASSIFIER = "classifier.linear.linear.bias"
 # Statistics kept beside the shared ones, which nothing reads.
 _IGNORED = re.compile(r"\.bn_tracking\.")
 
@@ -55,9 +56,10 @@ def read_supernet_checkpoint(
     space = space or AttentiveNASSpace()
     state = _read_file(path)
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    classes = state.get("classifier.linear.linear.bias")
+    bias = state.get(_CLASSIFIER)
+    classes = 1000 if bias is None else _length(path, bias)
     with torch.device("meta"):
-        expected = build_supernet(space, num_classes=1000 if classes is None else len(classes)).state_dict()
+        expected = build_supernet(space, num_classes=classes).state_dict()
     places = _block_places(space)
     ours: dict[str, torch.Tensor] = {}
     surplus = []
@@ -80,9 +82,29 @@ def _read_file(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"cannot read {path} as a PyTorch checkpoint of tensors: {reason}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict):
         raise CheckpointError(f"{path} is no supernet checkpoint: it has no 'state_dict' of tensors")
+    for name, value in state.items():
+        _check_entry(path, name, value)
     return state
+
+
+def _check_entry(path: str | PathLike[str], name: object, value: object) -> None:
+    """CheckpointError unless it is a name with a dense tensor of floating-point numbers, or of counts."""
+    if not isinstance(name, str):
+        raise CheckpointError(f"{path} is no supernet checkpoint: {brief(name)} is no name of a tensor")
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized:
+        kind = type(value).__name__
+        raise CheckpointError(f"{path} is no supernet checkpoint: {brief(name)} is no tensor of numbers, but {kind}")
+    if value.is_complex():
+        raise CheckpointError(f"{path} is no supernet checkpoint: {brief(name)} holds complex numbers")
+
+
+def _length(path: str | PathLike[str], bias: torch.Tensor) -> int:
+    """How many classes a classifier's bias is for."""
+    if bias.ndim != 1 or len(bias) == 0:
+        raise CheckpointError(f"{path}: {_CLASSIFIER} has shape {tuple(bias.shape)}, not one number a class")
+    return len(bias)
 
 
 def _block_places(space: AttentiveNASSpace) -> list[str]:
@@ -109,11 +131,16 @@ def _check(
     path: str | PathLike[str], ours: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], surplus: list[str]
 ) -> None:
     problems = [f"missing: {name}" for name in expected if name not in ours]
-    problems += [f"surplus: {name}" for name in surplus]
+    problems += [f"surplus: {name:.80}" for name in surplus]
     problems += [
         f"{name} is {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
         for name, tensor in ours.items()
         if tensor.shape != expected[name].shape
+    ]
+    problems += [
+        f"{name} is of {tensor.dtype}, expected {expected[name].dtype}"
+        for name, tensor in ours.items()
+        if tensor.is_floating_point() != expected[name].is_floating_point()
     ]
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
