@@ -4,6 +4,9 @@ alphanet export alphanet_a4.digits                        alphanet_a4.digits.onn
 alphanet export alphanet_a4.digits --format pt2           ... for torch.export.load
 alphanet export local-dir:FOLDER --output deployed.onnx   a published folder, wherever it lies
 alphanet export resnet18 --no-pretrained --classes 10     any timm model
+alphanet export alphanet_a4.digits --dynamic-size         images of any height and width too
+alphanet export alphanet_a4.digits --opset 17             for TensorRT 8 and older onnxruntimes
+alphanet export alphanet_a4.digits --features             the backbone: features at five strides instead of logits
 
 The file is put in place only after a fresh process has read it and given torch's logits, at two batch sizes. ONNX needs
 onnx, onnxscript and onnxruntime: pip install 'alphanet-plugin[export]'"""
@@ -14,7 +17,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..export import FORMATS, export_model
+from ..export import FORMATS, Exported, export_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: the model's name, here")
     parser.add_argument("--pretrained", action=argparse.BooleanOptionalAction, default=True, help="load its weights")
     parser.add_argument("--classes", type=int, metavar="N", help="with --no-pretrained: outputs of the classifier")
+    parser.add_argument("--dynamic-size", action="store_true", help="leave height and width of the images free")
+    parser.add_argument("--opset", type=int, metavar="N", help="of onnx: the operator set (default: torch's choice)")
+    parser.add_argument("--features", action="store_true", help="the features at each stride instead of the logits")
     parser.add_argument(
         "--fuse", action=argparse.BooleanOptionalAction, default=True,
         help="fold BatchNorm into the convolutions, as alphanet_plugin.fuse does",
@@ -38,12 +44,26 @@ def run(arguments: argparse.Namespace) -> None:
     path = arguments.output or Path(f"{_file_name(arguments.model)}.{arguments.format}")
     if path.is_dir():
         raise ValueError(f"--output {path} is a folder; give a file's path")
+    if arguments.opset is not None and arguments.format != "onnx":
+        raise ValueError(f"--opset goes with --format onnx, not {arguments.format}")
     model = _load(arguments)
-    exported = export_model(model, path, arguments.format, fused=arguments.fuse, tolerance=arguments.tolerance)
+    exported = export_model(
+        model, path, arguments.format, fused=arguments.fuse, tolerance=arguments.tolerance,
+        free_size=arguments.dynamic_size, opset=arguments.opset,
+    )  # fmt: skip
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {_shapes(exported, model)}")
+    value = "value" if arguments.features else "logit"
+    print(f"read again in a fresh process: differs from torch by {exported.difference:.1e} of the largest {value}")
+
+
+def _shapes(exported: Exported, model: Any) -> str:
     channels, height, width = exported.input_size
-    shapes = f"images (batch, {channels}, {height}, {width}) to logits (batch, {model.num_classes})"
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {shapes}")
-    print(f"read again in a fresh process: differs from torch by {exported.difference:.1e} of the largest logit")
+    sides = "height, width" if exported.free_size else f"{height}, {width}"
+    images = f"images (batch, {channels}, {sides})"
+    if exported.outputs == ("logits",):
+        return f"{images} to logits (batch, {model.num_classes})"
+    levels = zip(exported.outputs, model.feature_info.channels(), model.feature_info.reduction(), strict=True)
+    return f"{images} to " + ", ".join(f"{name} ({count} channels, stride {each})" for name, count, each in levels)
 
 
 def _file_name(model: str) -> str:
@@ -56,7 +76,11 @@ def _load(arguments: argparse.Namespace) -> Any:
 
     if arguments.classes is not None and (arguments.pretrained or arguments.classes < 1):
         raise ValueError("--classes takes a positive number and goes with --no-pretrained: weights bring their classes")
-    options = {} if arguments.classes is None else {"num_classes": arguments.classes}
+    if arguments.features and arguments.classes is not None:
+        raise ValueError("--features has no classes: leave --classes out")
+    options: dict[str, Any] = {} if arguments.classes is None else {"num_classes": arguments.classes}
+    if arguments.features:
+        options = {"features_only": True}
     try:
         return timm.create_model(arguments.model, pretrained=arguments.pretrained, **options)
     except (RuntimeError, AssertionError) as error:

@@ -55,6 +55,16 @@ def test_published_weights_are_exported_by_name_and_by_folder(published, tmp_pat
         assert facts["arch"] == str(SMALL.presets["a0"])
 
 
+def test_features_and_free_sizes_at_an_older_opset(tmp_path, capsys):
+    path = tmp_path / "backbone.onnx"
+    command = ["export", "mobilenetv3_small_050", "--no-pretrained", "--features", "--opset", "17", "--dynamic-size"]
+    assert main([*command, "--output", str(path)]) == 0
+    said = capsys.readouterr()
+    assert "images (batch, 3, height, width) to features_0 (16 channels, stride 2), " in said.out
+    assert "of the largest value" in said.out
+    assert not said.err
+
+
 def test_any_timm_model_as_onnx(tmp_path, capsys):
     path = tmp_path / "model.onnx"
     command = ["export", "mobilenetv3_small_050", "--no-pretrained", "--classes", "4", "--output", str(path)]
@@ -72,6 +82,8 @@ def test_any_timm_model_as_onnx(tmp_path, capsys):
         (["alphanet_a0", "--classes", "3"], "--classes takes a positive number and goes with --no-pretrained"),
         (["alphanet_a0", "--no-pretrained", "--classes", "0"], "--classes takes a positive number"),
         (["alphanet_a0", "--output", "."], "--output . is a folder"),
+        (["alphanet_a0", "--format", "pt2", "--opset", "17"], "--opset goes with --format onnx, not pt2"),
+        (["alphanet_a0", "--features", "--classes", "3", "--no-pretrained"], "--features has no classes"),
     ],
 )
 def test_errors_are_one_line(arguments, message, capsys, tmp_path, monkeypatch):
