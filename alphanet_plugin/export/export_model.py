@@ -84,8 +84,7 @@ def export_model(
     description = describe(model)
     size = _input_size(model)
     images = _checked_images(size, free_size)
-    with torch.no_grad():
-        expected = {name: value for key, batch in images.items() for name, value in _named(key, model(batch)).items()}
+    expected = _expected(model, images)
     outputs = _output_names(sum(name.split(".")[0] == "batch_1" for name in expected), model)
     layout = Layout(free={0: "batch", 2: "height", 3: "width"} if free_size else {0: "batch"}, outputs=outputs)
     with atomic_file(path) as beside:
@@ -115,6 +114,20 @@ def _checked_images(size: tuple[int, int, int], free_size: bool) -> dict[str, to
     for number, (tall, wide) in enumerate(CHECKED_SCALES if free_size else ()):
         images[f"size_{number}"] = _images(1, (channels, round(height * tall), round(width * wide)))
     return images
+
+
+@torch.no_grad()
+def _expected(model: nn.Module, images: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """What `model` gives for each batch, as the readers name it."""
+    expected: dict[str, np.ndarray] = {}
+    for name, batch in images.items():
+        try:
+            expected.update(_named(name, model(batch)))
+        except Exception as error:  # of a network that is made for one size
+            height, width = batch.shape[2:]
+            how = f"for {len(batch)} images of {height} x {width} pixels, which it does not take"
+            raise _failed(model, how, error) from error
+    return expected
 
 
 def _named(name: str, outputs: Any) -> dict[str, np.ndarray]:
