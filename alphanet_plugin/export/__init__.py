@@ -4,5 +4,6 @@ from .describe import describe
 from .export_model import Exported, export_model
 from .file_format import FileFormat
 from .formats import FORMATS
+from .int8 import Int8Figures, export_int8
 
-__all__ = ["FORMATS", "Exported", "FileFormat", "describe", "export_model"]
+__all__ = ["FORMATS", "Exported", "FileFormat", "Int8Figures", "describe", "export_int8", "export_model"]

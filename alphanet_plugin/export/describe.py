@@ -16,19 +16,27 @@ def describe(model: Any) -> dict[str, str]:
 
     Returns:
         ``architecture``, ``tag``, ``arch`` (of an AlphaNet), ``license``, ``num_classes`` and ``class_names`` (JSON,
-        in the order of the logits), where they are known; and of the images ``input_size`` (JSON: channels, height,
-        width), ``mean``, ``std``, ``interpolation``, ``crop_pct``, ``crop_mode``, and how they go in (``input``).
+        in the order of the logits), where they are known; of a ``features_only`` backbone ``feature_channels`` and
+        ``feature_reductions`` (JSON, in the order of its outputs) instead; and of the images ``input_size`` (JSON:
+        channels, height, width), ``mean``, ``std``, ``interpolation``, ``crop_pct``, ``crop_mode``, and how they go in
+        (``input``).
     """
     cfg = model.pretrained_cfg
     known = {
         **{name: cfg.get(name) for name in ("architecture", "tag", "license")},
         "arch": str(model.arch) if hasattr(model, "arch") else None,
-        "num_classes": model.num_classes,
-        "class_names": _class_names(model),
+        **_outputs(model),
         **resolve_model_data_config(model),
         "input": "float32 NCHW, RGB / 255, minus mean, over std",
     }
     return {name: _text(value) for name, value in known.items() if value not in (None, "")}
+
+
+def _outputs(model: Any) -> dict[str, Any]:
+    if not hasattr(model, "num_classes"):  # a backbone, as timm makes it
+        info = model.feature_info
+        return {"feature_channels": info.channels(), "feature_reductions": info.reduction()}
+    return {"num_classes": model.num_classes, "class_names": _class_names(model)}
 
 
 def _class_names(model: Any) -> Any:

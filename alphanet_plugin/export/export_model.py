@@ -15,10 +15,13 @@ from ..atomic import atomic_file
 from ..errors import ExportError
 from ..models import fuse
 from .describe import describe
+from .file_format import FileFormat, Layout
 from .formats import FORMATS
+from .onnx_format import OLDEST_PROGRAM_OPSET, OnnxFormat
 from .read_back import read_back
 
 CHECKED_BATCHES = (1, 3)
+CHECKED_SCALES = ((1.3, 1.0), (1.0, 0.8), (1.55, 1.7))  # of height and width, where they are free
 _TRACED_BATCH = 2  # not among the checked ones
 
 
@@ -28,34 +31,50 @@ class Exported:
 
     Attributes:
         path: The file.
-        input_size: (C, H, W) of its images; the batch is free.
+        input_size: (C, H, W) of its images; the batch is free, and with `free_size` the sides are.
+        outputs: Names of what it gives: logits, or of a backbone features at each level.
+        free_size: Whether it takes images of other sides.
         description: What the file says of itself.
-        difference: Largest difference of its logits from torch's, relative to the largest logit.
+        difference: Largest difference of an output from torch's, relative to its largest value.
     """
 
     path: Path
     input_size: tuple[int, int, int]
+    outputs: tuple[str, ...]
+    free_size: bool
     description: dict[str, str]
     difference: float
 
 
 def export_model(
-    model: nn.Module, path: Path, file_format: str = "onnx", *, fused: bool = True, tolerance: float = 1e-4
+    model: nn.Module,
+    path: Path,
+    file_format: str = "onnx",
+    *,
+    fused: bool = True,
+    tolerance: float = 1e-4,
+    free_size: bool = False,
+    opset: int | None = None,
 ) -> Exported:
     """Write `model` to a file that runs without this package, for any number of images at the model's input size.
 
-    The file is put in place only if a fresh process that reads it (by onnxruntime for ONNX) gives the logits of `model`
-    in torch, for two batches of other sizes than the one it was traced with.
+    The file is put in place only if a fresh process that reads it (by onnxruntime for ONNX) gives the outputs of
+    `model` in torch, for two batches of other sizes than the one it was traced with, and with `free_size` for three
+    other sizes of images.
 
     Args:
-        model: A timm model, in either mode; it is left as it is. What is exported computes in float32 on the CPU.
+        model: A timm model or ``features_only`` backbone, in either mode; it is left as it is. What is exported
+            computes in float32 on the CPU.
         path: The file; what stood there is replaced.
         file_format: A key of `FORMATS`: "onnx" or "pt2".
         fused: Whether BatchNorm is folded and weights are channels_last, as by `alphanet_plugin.fuse`.
-        tolerance: Largest difference that is accepted, relative to the largest logit.
+        tolerance: Largest difference that is accepted, relative to the largest value of an output.
+        free_size: Whether height and width of the images are free too.
+        opset: Of ONNX: the operator set; None for what torch's exporter takes. Below 18 (17 for TensorRT 8) torch's
+            older exporter writes the file.
 
     Raises:
-        ExportError: A package is missing, torch cannot export the model, or the file does not give torch's logits.
+        ExportError: A package is missing, torch cannot export the model, or the file does not give torch's outputs.
     """
     if file_format not in FORMATS:
         raise ExportError(f"no export format {file_format!r}: give one of {', '.join(FORMATS)}")
@@ -64,24 +83,86 @@ def export_model(
     model = copy.deepcopy(model).cpu().float().eval()
     description = describe(model)
     size = _input_size(model)
-    program = _export(fuse(model) if fused else model, size)
-    images = {f"batch_{batch}": _images(batch, size) for batch in CHECKED_BATCHES}
-    with torch.no_grad():
-        expected = {name: model(batch).numpy() for name, batch in images.items()}
+    images = _checked_images(size, free_size)
+    expected = _expected(model, images)
+    outputs = _output_names(sum(name.split(".")[0] == "batch_1" for name in expected), model)
+    layout = Layout(free={0: "batch", 2: "height", 3: "width"} if free_size else {0: "batch"}, outputs=outputs)
     with atomic_file(path) as beside:
-        try:
-            written.write(program, description, beside)
-        except Exception as error:
-            raise _failed(model, f"to {file_format}", error) from error
+        _write(fuse(model) if fused else model, size, written, file_format, description, beside, layout, opset)
         found = read_back(beside, written, {name: batch.numpy() for name, batch in images.items()})
         # numpy's maximum, as Python's would lose a NaN
-        difference = float(np.max([_difference(found[name], expected[name]) for name in images]))
+        difference = float(np.max([_difference(found[name], expected[name]) for name in expected]))
         if not difference <= tolerance:
+            what = "logits" if outputs == ("logits",) else "features"
             raise ExportError(
-                f"{path} is not written: its logits by {written.reads_with} differ from torch's by {difference:.1e} of "
+                f"{path} is not written: its {what} by {written.reads_with} differ from torch's by {difference:.1e} of "
                 f"the largest, and {tolerance:.1e} is accepted"
             )
-    return Exported(path=path, input_size=size, description=description, difference=difference)
+    return Exported(
+        path=path,
+        input_size=size,
+        outputs=outputs,
+        free_size=free_size,
+        description=description,
+        difference=difference,
+    )
+
+
+def _checked_images(size: tuple[int, int, int], free_size: bool) -> dict[str, torch.Tensor]:
+    images = {f"batch_{batch}": _images(batch, size) for batch in CHECKED_BATCHES}
+    channels, height, width = size
+    for number, (tall, wide) in enumerate(CHECKED_SCALES if free_size else ()):
+        images[f"size_{number}"] = _images(1, (channels, round(height * tall), round(width * wide)))
+    return images
+
+
+@torch.no_grad()
+def _expected(model: nn.Module, images: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """What `model` gives for each batch, as the readers name it."""
+    expected: dict[str, np.ndarray] = {}
+    for name, batch in images.items():
+        try:
+            expected.update(_named(name, model(batch)))
+        except Exception as error:  # of a network that is made for one size
+            height, width = batch.shape[2:]
+            how = f"for {len(batch)} images of {height} x {width} pixels, which it does not take"
+            raise _failed(model, how, error) from error
+    return expected
+
+
+def _named(name: str, outputs: Any) -> dict[str, np.ndarray]:
+    """Outputs as the readers name them."""
+    values = [outputs] if isinstance(outputs, torch.Tensor) else outputs
+    return {f"{name}.{number}" if number else name: value.numpy() for number, value in enumerate(values)}
+
+
+def _output_names(count: int, model: Any) -> tuple[str, ...]:
+    if hasattr(model, "num_classes") or count == 1:
+        return ("logits",)
+    return tuple(f"features_{number}" for number in range(count))
+
+
+def _write(
+    model: nn.Module,
+    size: tuple[int, int, int],
+    written: FileFormat,
+    file_format: str,
+    description: dict[str, str],
+    path: Path,
+    layout: Layout,
+    opset: int | None,
+) -> None:
+    older = opset is not None and opset < OLDEST_PROGRAM_OPSET and isinstance(written, OnnxFormat)
+    program = None if older else _export(model, size, layout)
+    try:
+        if isinstance(written, OnnxFormat) and opset is not None and program is None:
+            written.write_older(model, _images(_TRACED_BATCH, size), description, path, layout, opset)
+        elif program is not None:
+            written.write(program, description, path, layout, opset)
+    except ExportError:
+        raise
+    except Exception as error:
+        raise _failed(model, f"to {file_format}" + (f" at opset {opset}" if opset else ""), error) from error
 
 
 def _input_size(model: Any) -> tuple[int, int, int]:
@@ -93,12 +174,12 @@ def _images(batch: int, size: tuple[int, int, int]) -> torch.Tensor:
     return torch.randn(batch, *size, generator=torch.Generator().manual_seed(batch))
 
 
-def _export(model: nn.Module, size: tuple[int, int, int]) -> torch.export.ExportedProgram:
-    free = {0: torch.export.Dim("batch")}
+def _export(model: nn.Module, size: tuple[int, int, int], layout: Layout) -> torch.export.ExportedProgram:
+    free = {dim: torch.export.Dim(name) if dim == 0 else torch.export.Dim.DYNAMIC for dim, name in layout.free.items()}
     try:
         return torch.export.export(model, (_images(_TRACED_BATCH, size),), dynamic_shapes=(free,))
     except Exception as error:
-        raise _failed(model, "with a free batch", error) from error
+        raise _failed(model, f"with a free {', '.join(layout.free.values())}", error) from error
 
 
 def _failed(model: nn.Module, how: str, error: Exception) -> ExportError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,13 +14,27 @@ import torch
 from ..errors import ExportError
 
 
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Names in a file.
+
+    Attributes:
+        free: Names of the images' free dimensions by their number.
+        outputs: Names of the outputs.
+    """
+
+    free: Mapping[int, str] = field(default_factory=lambda: {0: "batch"})
+    outputs: tuple[str, ...] = ("logits",)
+
+
 class FileFormat(ABC):
     """A way to write an exported program to a file, and a program that runs such a file by itself.
 
     Attributes:
         packages: Optional packages that writing or reading needs.
         reader: File name, in this folder, of a program that is called with the file, with images, and with a path for
-            the logits (both .npz, the arrays by the same names). It must run without this package.
+            the outputs (both .npz; the first output by the images' name, those after it by NAME.1 and so on). It must
+            run without this package.
         reads_with: What the reader runs the file with, for people.
     """
 
@@ -28,8 +43,23 @@ class FileFormat(ABC):
     reads_with: ClassVar[str]
 
     @abstractmethod
-    def write(self, program: torch.export.ExportedProgram, description: Mapping[str, str], path: Path) -> None:
-        """Write `program`, which takes images (B, C, H, W) for any B, with `description` among the file's metadata."""
+    def write(
+        self,
+        program: torch.export.ExportedProgram,
+        description: Mapping[str, str],
+        path: Path,
+        layout: Layout | None = None,
+        opset: int | None = None,
+    ) -> None:
+        """Write `program`, which takes images (B, C, H, W), with `description` among the file's metadata.
+
+        Args:
+            program: What torch.export made.
+            description: Facts by name.
+            path: The file.
+            layout: Which dimensions of the images are free, and the outputs' names; the batch and logits by default.
+            opset: The ONNX operator set; None for the exporter's own. Other formats take None alone.
+        """
 
     def require(self) -> None:
         """ExportError where an optional package is missing; it says what to install."""

@@ -2,30 +2,84 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from .file_format import FileFormat
+from ..errors import ExportError
+from .file_format import FileFormat, Layout
+
+OLDEST_PROGRAM_OPSET = 18
+"""torch's exporter of programs writes no older one, and what it writes cannot be converted down."""
 
 
 class OnnxFormat(FileFormat):
-    """One ``.onnx`` file: input ``images`` (batch, C, H, W), output ``logits``, facts in ``metadata_props``."""
+    """One ``.onnx`` file: input ``images`` (batch, C, H, W), outputs as `Layout` says, facts in ``metadata_props``."""
 
     packages = ("onnx", "onnxscript", "onnxruntime")
     reader = "read_onnx.py"
     reads_with = "onnxruntime"
 
-    def write(self, program: torch.export.ExportedProgram, description: Mapping[str, str], path: Path) -> None:
+    def write(
+        self,
+        program: torch.export.ExportedProgram,
+        description: Mapping[str, str],
+        path: Path,
+        layout: Layout | None = None,
+        opset: int | None = None,
+    ) -> None:
+        layout = layout or Layout()
         exported = torch.onnx.export(
             program,
             input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: "batch"},),  # the dimension's name in the file
+            output_names=list(layout.outputs),
+            dynamic_shapes=(dict(layout.free),),  # the dimensions' names in the file
+            opset_version=opset,
             dynamo=True,
             verbose=False,
         )
         assert exported is not None
         exported.model.metadata_props.update(description)
         exported.save(path, external_data=False)
+        check_opset(path, opset)
+
+    def write_older(
+        self,
+        model: nn.Module,
+        images: torch.Tensor,
+        description: Mapping[str, str],
+        path: Path,
+        layout: Layout,
+        opset: int,
+    ) -> None:
+        """Write `model` for runtimes that know no `OLDEST_PROGRAM_OPSET`, by torch's exporter of traced models."""
+        import onnx
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it calls itself deprecated, and says which constants it does not fold
+            torch.onnx.export(
+                model,
+                (images,),
+                str(path),
+                input_names=["images"],
+                output_names=list(layout.outputs),
+                dynamic_axes={"images": dict(layout.free), **{name: {0: layout.free[0]} for name in layout.outputs}},
+                opset_version=opset,
+                dynamo=False,
+            )
+        written = onnx.load(str(path))
+        onnx.helper.set_model_props(written, dict(description))
+        onnx.save(written, str(path))
+        check_opset(path, opset)
+
+
+def check_opset(path: Path, opset: int | None) -> None:
+    """ExportError where the file at `path` is not of the operator set that was asked for."""
+    import onnx
+
+    domains = {each.domain: each.version for each in onnx.load(str(path), load_external_data=False).opset_import}
+    if opset is not None and domains[""] != opset:
+        raise ExportError(f"asked for opset {opset}, torch's exporter gives {domains['']}; give --opset {domains['']}")

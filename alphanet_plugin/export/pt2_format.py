@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from .file_format import FileFormat
+from ..errors import ExportError
+from .file_format import FileFormat, Layout
 
 
 class Pt2Format(FileFormat):
@@ -18,7 +19,16 @@ class Pt2Format(FileFormat):
     reader = "read_pt2.py"
     reads_with = "torch.export.load"
 
-    def write(self, program: torch.export.ExportedProgram, description: Mapping[str, str], path: Path) -> None:
+    def write(
+        self,
+        program: torch.export.ExportedProgram,
+        description: Mapping[str, str],
+        path: Path,
+        layout: Layout | None = None,  # noqa: ARG002
+        opset: int | None = None,
+    ) -> None:
+        if opset is not None:
+            raise ExportError(f"opset {opset} is ONNX's; a pt2 file has none, leave it out")
         with open(path, "wb") as file, warnings.catch_warnings():
             # torch says so of every weight that is channels_last, and keeps it well.
             warnings.filterwarnings("ignore", message="No complete tensor found in the group")

@@ -10,5 +10,9 @@ options = onnxruntime.SessionOptions()
 options.log_severity_level = 3  # errors
 session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 with np.load(images) as batches:
-    outputs = {name: np.asarray(session.run(["logits"], {"images": batches[name]})[0]) for name in batches}
+    outputs = {
+        f"{name}.{number}" if number else name: np.asarray(value)
+        for name in batches
+        for number, value in enumerate(session.run(None, {"images": batches[name]}))
+    }
 np.savez(logits, **outputs)  # pyright: ignore[reportArgumentType]  # numpy's stub mixes up its own option

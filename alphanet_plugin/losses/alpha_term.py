@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
-from alphanet_plugin.errors import brief
+from ..errors import brief
 
 from .checks import number_between
 from .one_pass import HUGE

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -93,6 +94,64 @@ def test_pt2_takes_any_batch_and_says_what_it_is(tmp_path):
     check_description(json.loads(extra["model.json"]))
 
 
+def opset_and_inputs(path):
+    import onnx
+
+    read = onnx.load(path)
+    dims = read.graph.input[0].type.tensor_type.shape.dim
+    return read.opset_import[0].version, [dim.dim_param or dim.dim_value for dim in dims]
+
+
+def test_older_opsets_and_free_sizes(tmp_path):
+    import onnxruntime
+
+    model, path = subnet(), tmp_path / "subnet.onnx"
+    exported = export_model(model, path, opset=17, free_size=True)
+    assert exported.free_size
+    assert exported.difference < 1e-5
+    assert opset_and_inputs(path) == (17, ["batch", 3, "height", "width"])
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    check_description(session.get_modelmeta().custom_metadata_map)
+    for height, width in ((75, 80), (96, 33)):
+        x = torch.randn(2, 3, height, width)
+        with torch.no_grad():
+            expected = model.eval()(x).numpy()
+        (found,) = session.run(["logits"], {"images": x.numpy()})
+        assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+
+
+def test_an_opset_that_cannot_be_had_is_an_error(tmp_path):
+    with pytest.raises(ExportError, match="torch cannot export Tiny to onnx at opset 5: "):
+        export_model(Tiny(), tmp_path / "tiny.onnx", opset=5)
+    with pytest.raises(ExportError, match="opset 17 is ONNX's; a pt2 file has none, leave it out"):
+        export_model(Tiny(), tmp_path / "tiny.pt2", "pt2", opset=17)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sizes_that_are_not_free_are_an_error(tmp_path):
+    class Taller(Tiny):
+        def forward(self, x):
+            return x.mean((2, 3)) + 1 if x.shape[2] > 8 else x.mean((2, 3))
+
+    with pytest.raises(ExportError, match="its logits by onnxruntime differ from torch's by"):
+        export_model(Taller(), tmp_path / "taller.onnx", opset=17, free_size=True, fused=False)
+    with pytest.raises(ExportError, match="Tiny for 1 images of 8 x 6 pixels, which it does not take: "):
+        export_model(Tiny(), tmp_path / "tiny.onnx", free_size=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "options"), [("onnx", {"opset": 17}), ("pt2", {})])
+def test_a_backbone_gives_all_its_features(tmp_path, name, options):
+    backbone = timm.create_model("alphanet_a0", features_only=True, zero_init_last=False)
+    backbone.pretrained_cfg = {**backbone.pretrained_cfg, "input_size": (3, 48, 48)}
+    exported = export_model(backbone, tmp_path / f"backbone.{name}", name, free_size=True, **options)
+    assert exported.outputs == tuple(f"features_{level}" for level in range(5))
+    assert exported.difference < 1e-5
+    assert json.loads(exported.description["feature_reductions"]) == [2, 4, 8, 16, 32]
+    assert json.loads(exported.description["feature_channels"]) == [16, 24, 32, 112, 216]
+    assert "num_classes" not in exported.description
+
+
 def test_class_names_of_another_head_are_left_out():
     model = subnet()
     assert json.loads(describe(model)["class_names"]) == CLASSES
@@ -121,9 +180,9 @@ def test_a_file_that_computes_something_else_is_not_put_in_place(tmp_path, monke
     said = r"tiny\.onnx is not written: its logits by onnxruntime differ from torch's by \d\.\de"
 
     class Wrong(OnnxFormat):
-        def write(self, program, description, path):
+        def write(self, program, description, path, *options):
             program.state_dict["conv.bias"].data.add_(0.5)
-            super().write(program, description, path)
+            super().write(program, description, path, *options)
 
     monkeypatch.setitem(FORMATS, "onnx", Wrong())
     path = tmp_path / "tiny.onnx"
@@ -144,7 +203,7 @@ def test_logits_that_are_no_numbers_are_not_accepted(tmp_path):
 
 def test_a_file_that_cannot_be_read_is_not_put_in_place(tmp_path, monkeypatch):
     class Broken(OnnxFormat):
-        def write(self, program, description, path):  # noqa: ARG002
+        def write(self, program, description, path, *options):  # noqa: ARG002
             path.write_bytes(b"no model")
 
     monkeypatch.setitem(FORMATS, "onnx", Broken())
