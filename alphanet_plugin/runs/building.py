@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from ..config import (
     from_dict,
     to_dict,
 )
-from ..data import Splits, build_splits, train_loader
+from ..data import Splits, train_loader
 from ..errors import ConfigError
 from ..losses import (
     AdaptiveAlphaDivergence,
@@ -55,6 +54,7 @@ from ..training import (
     read_state,
 )
 from .run_folder import RunFolder
+from .run_images import check_ranks_agree, data_identity, keep_images, open_images, with_images, without_images
 
 _KD_LOSSES: dict[type, Callable[..., KDLoss]] = {
     AdaptiveAlphaConfig: AdaptiveAlphaDivergence,
@@ -71,11 +71,14 @@ def build_space(config: RunConfig) -> SearchSpace:
     return get_space(config.space.name, **({} if resolutions is None else {"resolutions": resolutions}))
 
 
-@lru_cache(maxsize=8)
 def build_data(config: RunConfig, image_size: int | None = None) -> Splits:
-    """The images, at the configured side or another; the same object when asked again."""
-    options = {key: value for key, value in asdict(config.data).items() if key != "workers"}
-    return build_splits(options.pop("name"), **{**options, "image_size": image_size or config.data.image_size})
+    """The images, at the configured side or another; those that the run in the output folder began with, if any did.
+
+    Raises:
+        ConfigError: There is no such data set.
+        DataError: A run in the output folder began with other images.
+    """
+    return open_images(config.data, RunFolder(Path(config.output)), image_size)
 
 
 def build_model(config: RunConfig, num_classes: int) -> Supernet:
@@ -182,6 +185,7 @@ def build_trainer(
     training = config.training
     folder = RunFolder(Path(config.output))
     check_same_run(config, folder)
+    check_ranks_agree(accelerator, splits)
     world = accelerator.num_processes
     steps_per_epoch = max(1, len(splits.train) // (training.batch_size * world))
     total_steps = training.epochs * steps_per_epoch
@@ -204,6 +208,8 @@ def build_trainer(
             num_workers=config.data.workers,
         )
 
+    if accelerator.is_main_process:
+        keep_images(splits, folder)
     return Trainer(
         accelerator=accelerator,
         update=SupernetUpdate(
@@ -223,7 +229,10 @@ def build_trainer(
         batches=batches,
         total_steps=total_steps,
         checkpoints=Checkpoints(
-            accelerator, folder.checkpoints, keep=training.keep_checkpoints, identity=run_identity(config)
+            accelerator,
+            folder.checkpoints,
+            keep=training.keep_checkpoints,
+            identity=with_images(run_identity(config), splits),
         ),
         save_every=training.save_every,
         log=JsonLinesLog(folder.log),
@@ -238,8 +247,7 @@ def run_identity(config: RunConfig) -> dict[str, Any]:
         del values[key]
     for key in ("save_every", "keep_checkpoints", "tracker"):
         del values["training"][key]
-    for key in ("root", "workers"):
-        del values["data"][key]
+    values["data"] = data_identity(values["data"])
     return values
 
 
@@ -264,7 +272,7 @@ def check_same_identity(
 ) -> None:
     """ConfigError if the folder holds a run of another identity, of which `complete` makes one of today's keys."""
     latest = latest_checkpoint(folder.checkpoints)
-    changed = differences(complete(read_state(latest)["identity"]), identity) if latest else []
+    changed = differences(complete(without_images(read_state(latest)["identity"])), identity) if latest else []
     if changed:
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "

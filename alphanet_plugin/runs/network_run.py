@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,13 @@ from timm.optim import create_optimizer_v2, list_optimizers
 from torch import nn
 
 from ..atomic import atomic_file
-from ..config import DataConfig, NetworkRunConfig, NetworkTrainingConfig, to_dict
+from ..config import NetworkRunConfig, NetworkTrainingConfig, differences, to_dict
 from ..data import (
     ErasedImages,
     LabelledImages,
     SeededDataset,
     SeededMixing,
     Splits,
-    build_splits,
     draw_loader,
     eval_loader,
     train_loader,
@@ -46,6 +44,7 @@ from ..weights import NetworkPublication, publish_network
 from .building import check_same_identity, kd_loss_of, open_accelerator
 from .networks import check_networks, create_network, create_teacher
 from .run_folder import RunFolder
+from .run_images import check_ranks_agree, data_identity, keep_images, open_images, with_images
 from .trained_run import write_run_config
 
 OnStep = Callable[[dict[str, Any]], None]
@@ -103,14 +102,8 @@ def build_network_accelerator(config: NetworkRunConfig) -> Accelerator:
 
 
 def build_network_data(config: NetworkRunConfig) -> Splits:
-    """The images; the same object when asked again."""
-    return _splits(config.data)
-
-
-@lru_cache(maxsize=8)
-def _splits(data: DataConfig) -> Splits:
-    options = {key: value for key, value in asdict(data).items() if key != "workers"}
-    return build_splits(options.pop("name"), **options)
+    """The images; those that the run in the output folder began with, if any did."""
+    return open_images(config.data, RunFolder(Path(config.output)))
 
 
 def build_network_trainer(
@@ -138,6 +131,7 @@ def build_network_trainer(
     """
     training = config.training
     folder = RunFolder(Path(config.output))
+    check_ranks_agree(accelerator, splits)
     world = accelerator.num_processes
     steps_per_epoch = max(1, len(splits.train) // (training.batch_size * world))
     total_steps = training.epochs * steps_per_epoch
@@ -156,6 +150,8 @@ def build_network_trainer(
     prepared, optimizer = accelerator.prepare(model, optimizer)
     set_seed(config.seed, device_specific=True)
 
+    if accelerator.is_main_process:
+        keep_images(splits, folder)
     return Trainer(
         accelerator=accelerator,
         update=NetworkUpdate(
@@ -175,7 +171,12 @@ def build_network_trainer(
         ),
         batches=_Batches(config, accelerator, images, total_steps, teacher, identity, splits, on_filled),
         total_steps=total_steps,
-        checkpoints=Checkpoints(accelerator, folder.checkpoints, keep=training.keep_checkpoints, identity=identity),
+        checkpoints=Checkpoints(
+            accelerator,
+            folder.checkpoints,
+            keep=training.keep_checkpoints,
+            identity=with_images(identity, splits),
+        ),
         save_every=training.save_every,
         log=JsonLinesLog(folder.log),
         on_step=on_step,
@@ -212,8 +213,7 @@ def network_identity(config: NetworkRunConfig) -> dict[str, Any]:
     del values["output"]
     for key in ("save_every", "keep_checkpoints", "tracker"):
         del values["training"][key]
-    for key in ("root", "workers"):
-        del values["data"][key]
+    values["data"] = data_identity(values["data"])
     if values["teacher"] is not None:
         del values["teacher"]["cache"]
     return values
@@ -223,7 +223,7 @@ def _finished(config: NetworkRunConfig, folder: RunFolder) -> dict[str, float] |
     """The figures of a run that was finished with this very configuration."""
     try:
         record = json.loads(folder.metrics.read_text(encoding="utf-8"))
-        same = record["identity"] == json.loads(json.dumps(network_identity(config)))
+        same = not differences(record["identity"], json.loads(json.dumps(network_identity(config))))
         return dict(record["metrics"]) if same and folder.model.is_dir() else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -329,6 +329,7 @@ class _Batches:
             "erasing": config.training.erasing,
             "views": self.views,
             "images": count,
+            "split": splits.record and splits.record.digest,
             "pixels": _fingerprint(self.images, config.seed, views),
         }
         folder = config.teacher.cache if config.teacher else None
