@@ -75,13 +75,14 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
 
 
 def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
-    from ..data import check_classes, eval_loader, open_evaluation
+    from ..data import check_classes, eval_loader, evaluation_source, prepared
     from ..evaluation import evaluate
 
     if not arguments.data:
         raise ValueError("--data is needed to evaluate a model: a folder, digits, or a timm data set's name")
+    source = evaluation_source(arguments.data, arguments.root)  # before weights are fetched
+    class_names = source.class_names
     model, preparation = _model_and_preparation(arguments)
-    images, class_names = open_evaluation(arguments.data, arguments.root, preparation=preparation)
     if len(class_names) != model.num_classes:
         raise ValueError(
             f"{arguments.subject} knows {model.num_classes} classes and {arguments.data} has "
@@ -92,6 +93,7 @@ def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
         check_classes(arguments.subject, names, arguments.data, class_names, others="give --other-classes to compare "
                       "answers and labels by their places all the same")  # fmt: skip
     print(f"images: {preparation}")
+    images = prepared(source, preparation)
     batches = eval_loader(images, batch_size=arguments.batch_size, num_workers=arguments.workers)
     name = f"{arguments.subject} ({arguments.protocol} protocol, images of {preparation.input_size[-1]} pixels)"
     return name, evaluate(model.to(arguments.device), batches)

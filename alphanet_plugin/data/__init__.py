@@ -6,7 +6,7 @@ from .calibration import CalibrationImages, open_calibration
 from .digit_augment import SmallAffine
 from .digits import test_digit
 from .erasing import ErasedImages
-from .evaluation import check_classes, open_evaluation
+from .evaluation import check_classes, evaluation_source, open_evaluation, prepared
 from .leading import LeadingImages, count_images
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
 from .mixing import SeededMixing
@@ -39,10 +39,12 @@ __all__ = [
     "count_images",
     "draw_loader",
     "eval_loader",
+    "evaluation_source",
     "open_calibration",
     "open_evaluation",
     "open_image",
     "preparation_of",
+    "prepared",
     "repeatable_batches",
     "test_digit",
     "train_loader",

@@ -31,13 +31,22 @@ def open_evaluation(
     Raises:
         ConfigError: There are no such images.
     """
-    source = _source(data, root)
+    source = evaluation_source(data, root)
     preparation = preparation or Preparation(input_size=(3, image_size, image_size))
-    images = ImageSubset(source, np.arange(len(source.labels)), preparation.transform())
-    return images, source.class_names
+    return prepared(source, preparation), source.class_names
 
 
-def _source(data: str, root: str | None) -> ImageSource:
+def prepared(source: ImageSource, preparation: Preparation) -> LabelledImages:
+    """All images of a source as a model wants them."""
+    return ImageSubset(source, np.arange(len(source.labels)), preparation.transform())
+
+
+def evaluation_source(data: str, root: str | None = None) -> ImageSource:
+    """The images of `open_evaluation` as they are.
+
+    Raises:
+        ConfigError: There are no such images.
+    """
     folder = Path(data).expanduser()
     if root is None and folder.is_dir():
         inside = [folder / name for name in ("val", "validation") if (folder / name).is_dir()]
