@@ -36,7 +36,7 @@ class BlockSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """A whole network: a strided 3x3 stem, stages of blocks, and a head like that of Howard et al. (2019).
+    """A whole network: a 3x3 stem, stages of blocks, and a head like that of Howard et al. (2019).
 
     Attributes:
         resolution: Side of the square input the arch was chosen for, in pixels.
@@ -44,6 +44,7 @@ class NetworkSpec:
         stages: Blocks of each stage.
         expand_channels: Channels of the head's 1x1 convolution before pooling; 0 for none.
         head_channels: Channels of the head's 1x1 convolution after pooling; 0 for none.
+        stem_stride: Of the stem's convolution.
         stem_act: Activation after the stem.
         head_act: Activation after each convolution of the head.
         norm_eps: What BatchNorm adds to the variance.
@@ -54,6 +55,7 @@ class NetworkSpec:
     stages: tuple[tuple[BlockSpec, ...], ...]
     expand_channels: int
     head_channels: int
+    stem_stride: int = 2
     stem_act: Activation = "silu"
     head_act: Activation = "silu"
     norm_eps: float = 1e-5
