@@ -15,28 +15,13 @@ from ..config import (
     NetworkConfig,
     NetworkRunConfig,
     differences,
+    identity,
     read_config,
-    to_dict,
     to_yaml,
 )
 from ..data import preparation_of
 from ..errors import ConfigError
 from .networks import create_network
-
-_FREE = {  # may change between two calls on one folder: no trial's result depends on it
-    "": ("output",),
-    "data": ("root", "workers", "on_change"),
-    "training": ("lr", "weight_decay", "save_every", "keep_checkpoints"),
-    "search": (
-        "trials",
-        "concurrency",
-        "tuner",
-        "startup_trials",
-        "stop_early",
-        "stop_after",
-        "trial_gpus",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -86,7 +71,7 @@ class ImageForm:
         mean: Subtracted of images in [0, 1].
         std: Divides them then.
         interpolation: timm's name.
-        crop_mode: timm's name.
+        crop_mode: timm's name; None for the centre.
     """
 
     image_size: int
@@ -94,7 +79,7 @@ class ImageForm:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str
-    crop_mode: str = "center"
+    crop_mode: str | None = None
 
 
 def image_form(config: FinetuneConfig) -> ImageForm:
@@ -115,7 +100,8 @@ def image_form(config: FinetuneConfig) -> ImageForm:
             f"data.image_size: {config.model.name} takes images of {side} pixels, not {asked}; leave it out, or try "
             f"model.options={{img_size: {asked}}}"
         )
-    return ImageForm(side, float(own.crop_pct), own.mean, own.std, own.interpolation, own.crop_mode)
+    crop_mode = None if own.crop_mode == "center" else own.crop_mode
+    return ImageForm(side, float(own.crop_pct), own.mean, own.std, own.interpolation, crop_mode)
 
 
 def network_run_of(
@@ -151,20 +137,12 @@ def check_same_transfer(config: FinetuneConfig) -> None:
     folder = FinetuneFolder(Path(config.output))
     if not folder.config.is_file():
         return
-    before = _identity(read_config(FinetuneConfig, folder.config))
-    if changed := differences(before, _identity(config)):
+    before = identity(read_config(FinetuneConfig, folder.config))
+    if changed := differences(before, identity(config)):
         raise ConfigError(
             f"{folder.path} holds a transfer with other values of {', '.join(changed)}; choose another output, put the "
             "values back, or delete that folder to start anew"
         )
-
-
-def _identity(config: FinetuneConfig) -> dict[str, Any]:
-    values = to_dict(config)
-    for section, keys in _FREE.items():
-        for key in keys:
-            del (values[section] if section else values)[key]
-    return values
 
 
 def _data_of(data: FinetuneDataConfig, form: ImageForm, hold_out: bool) -> DataConfig:

@@ -71,12 +71,6 @@ def without_images(identity: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in identity.items() if key != _KEY}
 
 
-def data_identity(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a data section's values those that weights depend on."""
-    free = {"root", "workers", "on_change", *(["crop_mode"] if data["crop_mode"] in (None, "center") else [])}
-    return {key: value for key, value in data.items() if key not in free}
-
-
 def _kept(folder: RunFolder, identity: Mapping[str, Any]) -> SplitRecord | None:
     digest = identity.get(_KEY)
     if digest is None and not folder.images.is_file():
