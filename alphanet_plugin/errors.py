@@ -16,6 +16,10 @@ class ConfigError(AlphaNetError, ValueError):
     """A configuration file or an override is not valid."""
 
 
+class DataError(ConfigError):
+    """Images, or a folder of them, cannot be used as asked."""
+
+
 class CheckpointError(AlphaNetError, RuntimeError):
     """A checkpoint or weight file is missing, damaged, or belongs to something else."""
 

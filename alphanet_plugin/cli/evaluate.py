@@ -4,6 +4,8 @@ alphanet evaluate runs/digits --arch a4               a subnet of a run, on its 
 alphanet evaluate runs/digits --arch a4 --split test  ... on its test images, as it would be deployed
 alphanet evaluate alphanet_a4.digits --data digits    a published model, on a data set's test images
 alphanet evaluate alphanet_a4 --data DIR              ... on DIR/val/CLASS/*.jpg, at its own resolution
+alphanet evaluate runs/distill/digits/model --data digits
+  ... that lies in a folder, as this package writes them
 alphanet evaluate alphanet_a4 --data DIR --protocol paper
   resize 256, centre crop 224, resized to the arch's resolution inside the network, as the AlphaNet paper reports
 alphanet evaluate resnet18 --data DIR                 any timm model"""
@@ -11,17 +13,24 @@ alphanet evaluate resnet18 --data DIR                 any timm model"""
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..store import CONFIG_FILE
 from .options import add_overrides, read_run_arch
 
 if TYPE_CHECKING:
+    from ..data import Preparation
     from ..evaluation import Metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("subject", metavar="RUN|MODEL", help="folder of a trained run, or a name for timm.create_model")
+    parser.add_argument(
+        "subject",
+        metavar="RUN|MODEL",
+        help="folder of a trained run or of a published model, or a name for timm.create_model",
+    )
     parser.add_argument(
         "--arch",
         help="of a run: a preset, front1 of its search, largest, smallest, a YAML file, the printed form",
@@ -32,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--protocol", choices=("timm", "paper"), default="timm", help="of a model: how images come in (default: timm)"
     )
+    parser.add_argument(
+        "--other-classes", action="store_true",
+        help="of a model: compare its answers with the labels by their places, though the classes are called otherwise",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=0, help="of a model: processes that read images")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--device", default="cpu", help="such as cuda")
@@ -39,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if Path(arguments.subject).is_dir():
+    path = Path(arguments.subject)
+    if path.is_dir() and not (path / CONFIG_FILE).is_file():
         name, metrics = _evaluate_subnet(arguments)
     else:
         name, metrics = _evaluate_model(arguments)
@@ -65,38 +79,47 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
 
 
 def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
-    from ..data import eval_loader, open_evaluation
+    from ..data import check_classes, eval_loader, evaluation_source, prepared
     from ..evaluation import evaluate
 
     if not arguments.data:
         raise ValueError("--data is needed to evaluate a model: a folder, digits, or a timm data set's name")
-    model, image_size, crop_pct = _model_and_input(arguments)
-    images, class_names = open_evaluation(arguments.data, arguments.root, image_size=image_size, crop_pct=crop_pct)
+    source = evaluation_source(arguments.data, arguments.root)  # before weights are fetched
+    class_names = source.class_names
+    model, preparation = _model_and_preparation(arguments)
     if len(class_names) != model.num_classes:
         raise ValueError(
             f"{arguments.subject} knows {model.num_classes} classes and {arguments.data} has "
             f"{len(class_names)}; evaluate it on the data set that it was trained for"
         )
+    if not arguments.other_classes:
+        names = model.pretrained_cfg.get("label_names")
+        check_classes(arguments.subject, names, arguments.data, class_names, others="give --other-classes to compare "
+                      "answers and labels by their places all the same")  # fmt: skip
+    print(f"images: {preparation}")
+    images = prepared(source, preparation)
     batches = eval_loader(images, batch_size=arguments.batch_size, num_workers=arguments.workers)
-    name = f"{arguments.subject} ({arguments.protocol} protocol, images of {image_size} pixels)"
+    name = f"{arguments.subject} ({arguments.protocol} protocol, images of {preparation.input_size[-1]} pixels)"
     return name, evaluate(model.to(arguments.device), batches)
 
 
-def _model_and_input(arguments: argparse.Namespace) -> tuple[Any, int, float]:
-    """The model, the side of its images in pixels, and their crop_pct."""
+def _model_and_preparation(arguments: argparse.Namespace) -> tuple[Any, Preparation]:
+    """The model, and how its images are prepared."""
     import timm
-    from timm.data import resolve_model_data_config
 
+    from ..data import preparation_of
+
+    subject = f"local-dir:{arguments.subject}" if Path(arguments.subject).is_dir() else arguments.subject
     try:
-        model: Any = timm.create_model(arguments.subject, pretrained=True)
+        model: Any = timm.create_model(subject, pretrained=True)
     except RuntimeError as error:
         raise ValueError(f"{arguments.subject} is neither a folder nor a model with weights: {error}") from error
+    preparation = preparation_of(model)
     if arguments.protocol == "timm":
-        cfg = resolve_model_data_config(model)
-        return model, cfg["input_size"][-1], cfg["crop_pct"]
+        return model, preparation
     if not hasattr(model, "resize_input"):
         raise ValueError(f"--protocol paper is for this package's models, which resize inside; not {arguments.subject}")
     if arguments.data == "digits":
         raise ValueError("--protocol paper crops photographs at 224 pixels; digits are measured with --protocol timm")
     model.resize_input = True
-    return model, 224, 0.875
+    return model, replace(preparation, input_size=(3, 224, 224), crop_pct=0.875, crop_mode="center")

@@ -39,6 +39,8 @@ class FinetuneDataConfig:
         mean: Subtracted of each channel of images in [0, 1]; by default the network's own.
         std: Divides each channel then; by default the network's own.
         interpolation: timm's name of how images are resized; by default the network's own.
+        crop_mode: timm's name of how evaluation crops; by default the network's own (digits: none).
+        on_change: As `DataConfig.on_change`.
     """
 
     name: str = "digits"
@@ -51,6 +53,8 @@ class FinetuneDataConfig:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     interpolation: str | None = None
+    crop_mode: str | None = None
+    on_change: Literal["refuse", "accept"] = free("refuse")
 
     def __post_init__(self) -> None:
         require(

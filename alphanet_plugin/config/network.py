@@ -50,6 +50,7 @@ class TeacherConfig:
             teacher sees each once and its logits are kept. None for a new view in every epoch, with the teacher run in
             every step. Without augmentation there is one view whatever this says. With kd ``none`` the student still
             sees these views.
+        image_size: Side of the images that it is given, resized from the student's; by default its own.
         cache: Folder to keep logits in; by default ``teacher_logits`` in the run's folder. Runs may share one: what
             is kept there is found by the teacher's weights, the images and the views. 4 bytes a class and view.
     """
@@ -59,6 +60,7 @@ class TeacherConfig:
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     weight: float = 0.9
     views: int | None = None
+    image_size: int | None = None
     cache: str | None = free(None)
 
     def __post_init__(self) -> None:
@@ -67,6 +69,10 @@ class TeacherConfig:
             bool(self.pretrained), "pretrained: a teacher needs trained weights: true, a tag of timm's, or their path"
         )
         require(0 <= self.weight <= 1, f"weight must be from 0 to 1, not {self.weight}")
+        require(
+            self.image_size is None or self.image_size >= 8,
+            f"image_size must be at least 8 pixels, not {self.image_size}",
+        )
         require(self.views is None or self.views >= 1, f"views must be at least 1, not {self.views}")
 
 

@@ -47,7 +47,10 @@ class DataConfig:
         mean: Subtracted of each channel of images in [0, 1]; by default ImageNet's (digits: their own).
         std: Divides each channel then; by default ImageNet's (digits: their own).
         interpolation: timm's name of how images are resized; by default ``bicubic``.
-        workers: Loader processes of each rank.
+        crop_mode: timm's name of how evaluation crops: ``center`` by default, ``squash`` or ``border``; not for digits.
+        on_change: What to do where training images are not those that the run began with: ``refuse``, or ``accept`` to
+            go on with those that are left and without new ones.
+        workers: Loader processes of each rank, at most as many as there are cores.
     """
 
     name: str = "digits"
@@ -60,6 +63,8 @@ class DataConfig:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     interpolation: str | None = None
+    crop_mode: str | None = None
+    on_change: Literal["refuse", "accept"] = free("refuse")
     workers: int = free(0)
 
     def __post_init__(self) -> None:

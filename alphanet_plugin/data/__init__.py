@@ -6,13 +6,16 @@ from .calibration import CalibrationImages, open_calibration
 from .digit_augment import SmallAffine
 from .digits import test_digit
 from .erasing import ErasedImages
-from .evaluation import open_evaluation
+from .evaluation import check_classes, evaluation_source, open_evaluation, prepared
 from .leading import LeadingImages, count_images
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
 from .mixing import SeededMixing
+from .open_image import open_image
+from .preparation import Preparation, preparation_of
 from .repeatable import cached_gb, repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset
+from .split_record import SplitRecord
 from .splits import LabelledImages, Splits
 
 __all__ = [
@@ -22,19 +25,26 @@ __all__ = [
     "ErasedImages",
     "LabelledImages",
     "LeadingImages",
+    "Preparation",
     "RunSampler",
     "SeededDataset",
     "SeededMixing",
     "SmallAffine",
+    "SplitRecord",
     "Splits",
     "build_splits",
     "cached_batches",
     "cached_gb",
+    "check_classes",
     "count_images",
     "draw_loader",
     "eval_loader",
+    "evaluation_source",
     "open_calibration",
     "open_evaluation",
+    "open_image",
+    "preparation_of",
+    "prepared",
     "repeatable_batches",
     "test_digit",
     "train_loader",

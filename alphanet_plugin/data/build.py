@@ -6,9 +6,10 @@ from pathlib import Path
 from ..errors import ConfigError
 from .digits import DIGITS, build_digits
 from .normalisation import IMAGENET, normalised
+from .split_record import SplitRecord
 from .splits import Splits
 from .timm_splits import build_timm
-from .transforms import CROP_PCT
+from .transforms import CROP_MODES, CROP_PCT
 
 
 def build_splits(
@@ -26,6 +27,10 @@ def build_splits(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     interpolation: str | None = None,
+    crop_mode: str | None = None,
+    on_change: str = "refuse",
+    record: SplitRecord | None = None,
+    first_rule: bool = False,
 ) -> Splits:
     """Train, search, test and calibration parts of a data set.
 
@@ -49,17 +54,30 @@ def build_splits(
             ImageNet's, and the digits' own for digits.
         std: what divides them then; the same.
         interpolation: timm's name of how images are resized; by default "bicubic", and so for digits whatever it says.
+        crop_mode: timm's name of how evaluation crops: "center" by default, "squash" or "border"; not for digits.
+        on_change: "refuse" images that are not those of `record`, or "accept" those that are left of them.
+        record: What a run wrote down of the training images when it began; `search_fraction`, `search_count` and `seed`
+            then choose nothing.
+        first_rule: Whether a folder's images are held out as for runs that kept no record; see `build_timm`.
+
+    Raises:
+        ConfigError: A value is not allowed, or the data set is not there.
+        DataError: Its images are not those of `record`, or a folder is not laid out as it should be.
     """
     if image_size < 1:
         raise ConfigError(f"image_size must be a positive number of pixels, not {image_size}")
     if crop_pct is not None and not 0.0 < crop_pct <= 1.0:
         raise ConfigError(f"crop_pct must lie in (0, 1], not {crop_pct}")
+    if crop_mode not in (None, *CROP_MODES):
+        raise ConfigError(f"crop_mode must be one of {', '.join(CROP_MODES)}, not {crop_mode!r}")
     normalisation = normalised(DIGITS if name == "digits" else IMAGENET, mean, std, interpolation)
     if name == "digits":
         if isinstance(augment, str):
             raise ConfigError(f"digits take augment true or false, not {augment!r}")
         if crop_pct not in (None, 1.0):
             raise ConfigError(f"digits are not cropped; leave crop_pct out instead of {crop_pct}")
+        if crop_mode not in (None, "center"):
+            raise ConfigError(f"digits are not cropped; leave crop_mode out instead of {crop_mode}")
         return build_digits(
             image_size,
             search_fraction=search_fraction,
@@ -68,12 +86,10 @@ def build_splits(
             augment=augment,
             calibration_augment=calibration_augment,
             normalisation=normalisation,
+            record=record,
+            accept=on_change == "accept",
         )
-    if name != "folder" and "/" not in name:
-        raise ConfigError(
-            f"data set {name!r} is not known; use 'digits', 'folder', or a timm name with a prefix such as "
-            "'torch/cifar10' or 'torch/flowers102'"
-        )
+    check_name(name)
     return build_timm(
         name,
         root,
@@ -84,6 +100,19 @@ def build_splits(
         augment=augment,
         calibration_augment=calibration_augment,
         crop_pct=CROP_PCT if crop_pct is None else crop_pct,
+        crop_mode=crop_mode or "center",
         test_split=test_split,
         normalisation=normalisation,
+        record=record,
+        accept=on_change == "accept",
+        first_rule=first_rule,
     )
+
+
+def check_name(name: str) -> None:
+    """ConfigError if no data set can have that name."""
+    if name not in ("digits", "folder") and "/" not in name:
+        raise ConfigError(
+            f"data set {name!r} is not known; use 'digits', 'folder', or a timm name with a prefix such as "
+            "'torch/cifar10' or 'torch/flowers102'"
+        )

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import ConfigError
+from .folder import FolderSource
 from .image_subset import ImageSubset
 from .repeatable import repeatable_batches
-from .timm_source import TimmSource
 from .transforms import train_transform
 
 
@@ -73,7 +73,8 @@ def _folder(
     if num_batches < 1 or batch_size < 2:
         raise ConfigError(f"calibration takes 1 batch of 2 images or more, not {num_batches} of {batch_size}")
     root = path / "train" if (path / "train").is_dir() else path
-    source = TimmSource("", str(root), root.name, search_split=False)
+    source = FolderSource(root)
+    source.say_skipped()
     images = ImageSubset(source, np.arange(len(source.labels)), train_transform(image_size, augment=True))
     if len(images) < 2:
         raise ConfigError(f"calibration images: {str(root)!r} has {len(images)}; at least 2 are needed")

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from ..errors import ConfigError
 from .digit_augment import SmallAffine
 from .normalisation import Normalisation
+from .split_record import SplitRecord, divide
 from .splits import Splits
 from .stratified import Indices, held_out_count, stratified_holdout
 
@@ -20,6 +21,22 @@ DIGITS_STD = (0.376, 0.376, 0.376)
 DIGITS = Normalisation(DIGITS_MEAN, DIGITS_STD)
 TEST_COUNT = 360  # a fifth
 SEARCH_FRACTION = 0.25  # of what the test leaves: 60/20/20
+
+
+class DigitSource:
+    """Digits at `positions` of the collection, as they are."""
+
+    def __init__(self, positions: Indices) -> None:
+        self.positions = positions
+        self.labels = digit_labels()[positions]
+        self.names = [str(position) for position in positions]
+        self.class_names = tuple(str(digit) for digit in range(10))
+
+    def image(self, position: int) -> Image.Image:
+        return digit_image(int(self.positions[position]))
+
+    def stamp(self, position: int) -> str:
+        return str(self.labels[position])
 
 
 class DigitImages(Dataset[tuple[Tensor, int]]):
@@ -62,15 +79,17 @@ def build_digits(
     augment: bool = True,
     calibration_augment: bool = True,
     normalisation: Normalisation = DIGITS,
+    record: SplitRecord | None = None,
+    accept: bool = False,
 ) -> Splits:
     """Train, search and test parts of the digits: 60/20/20 unless told otherwise.
 
     The test part is the same for every seed; the seed chooses what the search holds out of the rest.
     """
     rest, test = _test_holdout()
-    labels = digit_labels()[rest]
+    source = DigitSource(rest)
     count = held_out_count(len(rest), fraction=search_fraction, count=search_count, default=SEARCH_FRACTION)
-    kept, held = stratified_holdout(labels, count, seed)
+    kept, held, record = divide(source, "digits", count=count, seed=seed, record=record, accept=accept)
     train = DigitImages(rest[kept], image_size, SmallAffine() if augment else None, normalisation)
     plain = augment and not calibration_augment
     return Splits(
@@ -79,12 +98,19 @@ def build_digits(
         search=DigitImages(rest[held], image_size, None, normalisation),
         test=DigitImages(test, image_size, None, normalisation),
         calibration=DigitImages(rest[kept], image_size, None, normalisation) if plain else train,
-        class_names=tuple(str(digit) for digit in range(10)),
+        class_names=source.class_names,
         image_size=image_size,
         mean=normalisation.mean,
         std=normalisation.std,
         crop_pct=1.0,
+        source=source,
+        record=record,
     )
+
+
+def test_digits() -> DigitSource:
+    """The images of the test part, as they are."""
+    return DigitSource(_test_holdout()[1])
 
 
 def test_digit(index: int, size: int | None = None) -> tuple[Image.Image, int]:  # noqa: PT028
@@ -103,7 +129,7 @@ def test_digit(index: int, size: int | None = None) -> tuple[Image.Image, int]: 
     return image, int(digit_labels()[position])
 
 
-test_digit.__test__ = False  # pytest would take the name for a test's
+test_digit.__test__ = test_digits.__test__ = False  # pytest would take the names for tests'
 
 
 def digit_image(position: int) -> Image.Image:

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .build import build_splits
+from ..errors import ConfigError, DataError
+from .build import check_name
+from .digits import test_digits
 from .folder import open_class_folders
-from .image_subset import ImageSubset
+from .image_subset import ImageSource, ImageSubset
+from .preparation import Preparation
 from .splits import LabelledImages
-from .transforms import CROP_PCT, eval_transform
+from .timm_splits import open_test
 
 
 def open_evaluation(
-    data: str, root: str | None = None, *, image_size: int, crop_pct: float = CROP_PCT
+    data: str, root: str | None = None, *, preparation: Preparation | None = None, image_size: int = 224
 ) -> tuple[LabelledImages, tuple[str, ...]]:
     """Labelled images for a model that is only measured, and the names of their classes.
 
@@ -22,17 +25,70 @@ def open_evaluation(
         data: A folder with class folders in ``val/`` or ``validation/``, or with class folders of its own; or the name
             of a data set as `build_splits` takes it, whose test part is meant.
         root: Where a data set of that name lies.
-        image_size: Side of the images in pixels.
-        crop_pct: Evaluation crop over resized side; digits are not cropped.
+        preparation: The model's; by default ImageNet's.
+        image_size: Side in pixels where there is no `preparation`.
+
+    Raises:
+        ConfigError: There are no such images.
+    """
+    source = evaluation_source(data, root)
+    preparation = preparation or Preparation(input_size=(3, image_size, image_size))
+    return prepared(source, preparation), source.class_names
+
+
+def prepared(source: ImageSource, preparation: Preparation) -> LabelledImages:
+    """All images of a source as a model wants them."""
+    return ImageSubset(source, np.arange(len(source.labels)), preparation.transform())
+
+
+def evaluation_source(data: str, root: str | None = None) -> ImageSource:
+    """The images of `open_evaluation` as they are.
 
     Raises:
         ConfigError: There are no such images.
     """
     folder = Path(data).expanduser()
-    if root is not None or not folder.is_dir():
-        splits = build_splits(data, root, image_size=image_size, crop_pct=None if data == "digits" else crop_pct)
-        return splits.test, splits.class_names
-    inside = [folder / name for name in ("val", "validation") if (folder / name).is_dir()]
-    source = open_class_folders((inside or [folder])[0])
-    images = ImageSubset(source, np.arange(len(source.labels)), eval_transform(image_size, crop_pct))
-    return images, source.class_names
+    if root is None and folder.is_dir():
+        inside = [folder / name for name in ("val", "validation") if (folder / name).is_dir()]
+        return open_class_folders((inside or [folder])[0])
+    if data == "digits":
+        return test_digits()
+    if root is None and data != "folder" and (folder.is_absolute() or data.startswith((".", "~")) or folder.exists()):
+        raise DataError(f"there is no folder {data}; give one with class folders, or the name of a data set")
+    if root is None and "/" in data and data.partition("/")[0] not in ("torch", "hfds", "hfids", "tfds", "wds"):
+        raise ConfigError(
+            f"{data!r} is neither a folder here nor a data set's name; give a folder with class folders, or a name "
+            "such as digits or torch/cifar10"
+        )
+    check_name(data)
+    return open_test(data, root)
+
+
+def check_classes(model: str, names: object, data: str, class_names: tuple[str, ...], *, others: str) -> None:
+    """Refuse to compare a model's answers with the labels of other classes.
+
+    Args:
+        model: What the model is called.
+        names: Its class names in the order of its logits; anything else than a sequence where they are not known.
+        data: What the data is called.
+        class_names: Of the data, in the order of its labels.
+        others: What to do to compare all the same.
+
+    Raises:
+        DataError: The names are others, or stand in another order.
+    """
+    if not isinstance(names, (list, tuple)) or tuple(map(str, names)) == class_names:
+        return
+    own = tuple(map(str, names))
+    if sorted(own) == sorted(class_names):
+        place = next(place for place, name in enumerate(own) if name != class_names[place])
+        what = f"the same classes in another order: place {place} is {own[place]!r} and {class_names[place]!r}"
+    else:
+        here, there = (_first(set(one) - set(other)) for one, other in ((own, class_names), (class_names, own)))
+        what = f"other classes: {here or 'none'} and {there or 'none'}"
+    raise DataError(f"{model} and {data} have {what}; {others}")
+
+
+def _first(names: set[str], limit: int = 3) -> str:
+    shown = ", ".join(map(repr, sorted(names)[:limit]))
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -1,12 +1,16 @@
 """Loaders for training and for evaluation sets that do not fit in memory."""
 
+import os
+import pickle
+import traceback
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from ..errors import DataError
 from .run_sampler import RunSampler
 from .seeded import SeededDataset
 from .splits import LabelledImages
@@ -93,9 +97,13 @@ def batch_loader(
     num_workers: int = 0,
     pin_memory: bool | None = None,
 ) -> "DataLoader[Batch]":
-    """A `Batch` for each list of items in `batches`. Memory is pinned by default where CUDA is at hand."""
-    loader: Any = DataLoader(  # torch's types know no collate_fn that changes the items' type
-        dataset,
+    """A `Batch` for each list of items in `batches`. Memory is pinned by default where CUDA is at hand.
+
+    There are no more workers than cores, as torch advises; their number changes no batch.
+    """
+    num_workers = min(num_workers, _cores())
+    loader: Any = _Loader(  # torch's types know no collate_fn that changes the items' type
+        _Guarded(dataset),
         batch_sampler=batches,  # pyright: ignore[reportArgumentType]  # any sized iterable serves
         collate_fn=collate_channels_last,
         num_workers=num_workers,
@@ -106,8 +114,68 @@ def batch_loader(
     return loader
 
 
-def collate_channels_last(items: Sequence[tuple[Any, ...]]) -> tuple[Tensor, ...]:
-    """Items -> `Batch`, and a tensor for each further member of an item."""
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Failed:
+    """An error on its way from a loader's process to the one that asked."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class _Guarded(Dataset[Any]):
+    """A data set whose errors are items: torch would send their traceback as the message."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, item: int) -> Any:
+        try:
+            return self.dataset[item]
+        except Exception as error:
+            return _Failed(error if get_worker_info() is None else _portable(error))
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that another process can take, with the traceback as a note."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    if add_note := getattr(error, "add_note", None):  # Python 3.11
+        add_note(traceback.format_exc())
+    return error
+
+
+class _Loader(DataLoader[Any]):
+    """torch's, that raises what an item raised, with and without workers alike."""
+
+    def __iter__(self) -> Any:
+        try:
+            for batch in super().__iter__():
+                if isinstance(batch, _Failed):
+                    raise batch.error
+                yield batch
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise DataError(
+                f"a process that reads images ended ({' '.join(str(error).split())[:200]}); if memory ran out, lower "
+                "data.workers or the batch size"
+            ) from error
+
+
+def collate_channels_last(items: Sequence[Any]) -> Any:
+    """Items -> `Batch`, and a tensor for each further member of an item; of items that failed the first."""
+    for item in items:
+        if isinstance(item, _Failed):
+            return item
     images, labels, *others = zip(*items, strict=True)
     stacked = torch.stack(images).contiguous(memory_format=torch.channels_last)
     return stacked, torch.tensor(labels, dtype=torch.int64), *(torch.stack(other) for other in others)

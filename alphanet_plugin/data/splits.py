@@ -5,6 +5,9 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from .image_subset import ImageSource
+from .split_record import SplitRecord
+
 
 class LabelledImages(Protocol):
     """A map-style data set: item -> (float32 image (3, S, S), normalised; label in 0..K-1)."""
@@ -40,6 +43,12 @@ class Splits:
     crop_pct: float
     """Side of the evaluation crop over the side that the image's shorter edge is resized to."""
     interpolation: str = "bicubic"
+    crop_mode: str = "center"
+    """How timm crops for evaluation."""
+    source: ImageSource | None = None
+    """The training images, `search` among them, without a transform."""
+    record: SplitRecord | None = None
+    """Which of them train and which are held out, by name."""
 
     @property
     def num_classes(self) -> int:
@@ -52,6 +61,7 @@ class Splits:
             "input_size": (3, self.image_size, self.image_size),
             "interpolation": self.interpolation,
             "crop_pct": self.crop_pct,
+            **({} if self.crop_mode == "center" else {"crop_mode": self.crop_mode}),
             "mean": self.mean,
             "std": self.std,
         }

@@ -8,22 +8,23 @@ from timm.data.dataset_factory import create_dataset
 from torch.utils.data import IterableDataset
 
 from ..errors import ConfigError
+from .open_image import as_rgb, open_image, unreadable
 
 
 class TimmSource:
-    """One split of a timm data set (`""` for a folder of class folders, `torch/cifar10`, `hfds/...`).
+    """One split of a timm data set (`torch/cifar10`, `hfds/...`); folders of images are `FolderSource`'s.
 
     A timm `ImageDataset` answers a damaged file with the next image, which may belong to another part of the split,
     so its reader is asked directly and damage is an error that names the file.
     """
 
-    def __init__(self, name: str, root: str, split: str, *, search_split: bool = True) -> None:
+    def __init__(self, name: str, root: str, split: str) -> None:
         self.name = name
         try:
-            self._dataset: Any = create_dataset(name, root, split=split, search_split=search_split)
+            self._dataset: Any = create_dataset(name, root, split=split)
         except (AssertionError, FileNotFoundError, ImportError, RuntimeError, ValueError) as error:
             raise ConfigError(
-                f"timm cannot open data set {name or 'folder'!r}, split {split!r}, in {root!r}: {error}; "
+                f"timm cannot open data set {name!r}, split {split!r}, in {root!r}: {error}; "
                 "check the name and the root, and fetch the data there first"
             ) from error
         if isinstance(self._dataset, IterableDataset):
@@ -35,16 +36,20 @@ class TimmSource:
         self.labels = np.asarray(self._read_labels(), dtype=np.int64)
         self.class_names = self._read_class_names()
 
+        self.names = [str(position) for position in range(len(self.labels))]
+
     def image(self, position: int) -> Image.Image:
+        name = self._filename(position)
+        if self._reader is not None:
+            with self._reader[position][0] as file:
+                return open_image(file, name)
         try:
-            if self._reader is None:
-                return self._dataset[position][0].convert("RGB")
-            with self._reader[position][0] as file, Image.open(file) as image:
-                return image.convert("RGB")
-        except OSError as error:
-            raise ConfigError(
-                f"image {self._filename(position)} cannot be read ({error}); repair or remove the file"
-            ) from error
+            return as_rgb(self._dataset[position][0])
+        except Exception as error:
+            raise unreadable(name, error) from error
+
+    def stamp(self, position: int) -> str:
+        return str(self.labels[position])
 
     def _read_labels(self) -> list[int]:
         for owner, attribute in ((self._reader, "samples"), (self._dataset, "targets")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -12,6 +13,7 @@ import torchvision
 from PIL import Image
 
 from ..errors import ConfigError
+from .open_image import open_image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ class TorchvisionSource:
         self.name = name
         self._files: list[str] = [file for one in opened for file in _files(one, wanted)]
         self.labels = np.asarray([label for one in opened for label in _labels(one, wanted)], dtype=np.int64)
+        self.names = [Path(os.path.relpath(file, root)).as_posix() for file in self._files]
         known = getattr(opened[0], "classes", None) or range(int(self.labels.max(initial=-1)) + 1)
         self.class_names = tuple(str(one) for one in known)
         if not len(self.labels) or self.labels.min() < 0 or self.labels.max() >= len(self.class_names):
@@ -112,12 +115,10 @@ class TorchvisionSource:
             )
 
     def image(self, position: int) -> Image.Image:
-        file = self._files[position]
-        try:
-            with Image.open(file) as image:
-                return image.convert("RGB")
-        except OSError as error:
-            raise ConfigError(f"image {file} cannot be read ({error}); repair it, or fetch the data anew") from error
+        return open_image(self._files[position])
+
+    def stamp(self, position: int) -> str:
+        return str(self.labels[position])
 
 
 def _files(opened: Any, wanted: TorchvisionSet) -> list[str]:

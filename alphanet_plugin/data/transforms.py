@@ -16,6 +16,7 @@ Transform = Callable[[Image.Image], Tensor]
 """RGB image -> float32 (3, S, S), normalised."""
 
 CROP_PCT = 0.875  # resize 256, crop 224
+CROP_MODES = ("center", "squash", "border")  # timm's
 CROP_ALONE = "crop"
 AUTO_AUGMENT = "v0"  # AutoAugment's ImageNet policy, the AlphaNet paper's
 
@@ -37,9 +38,11 @@ def train_transform(image_size: int, augment: bool | str, normalisation: Normali
         ) from error
 
 
-def eval_transform(image_size: int, crop_pct: float, normalisation: Normalisation = IMAGENET) -> Transform:
-    """Resize the shorter edge to image_size / crop_pct, crop the centre."""
-    return _timm_transform(image_size, normalisation, crop_pct=crop_pct)
+def eval_transform(
+    image_size: int, crop_pct: float, normalisation: Normalisation = IMAGENET, crop_mode: str = "center"
+) -> Transform:
+    """Resize the shorter edge to image_size / crop_pct, crop the centre; or as another of timm's crop modes does."""
+    return _timm_transform(image_size, normalisation, crop_pct=crop_pct, crop_mode=crop_mode)
 
 
 def _timm_transform(image_size: int, normalisation: Normalisation, **options: Any) -> Transform:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from functools import lru_cache
+from dataclasses import asdict
 from os import PathLike
+from pathlib import Path
 
 import torch
 
@@ -14,7 +14,6 @@ from ..config import (
     AdaptiveAlphaConfig,
     AlphaConfig,
     AttentiveConfig,
-    DataConfig,
     KDConfig,
     KLConfig,
     NetworkRunConfig,
@@ -24,7 +23,7 @@ from ..config import (
     SymmetricKLConfig,
     UniformConfig,
 )
-from ..data import Splits, build_splits
+from ..data import Splits
 from ..errors import ConfigError
 from ..losses import (
     AdaptiveAlphaDivergence,
@@ -38,6 +37,8 @@ from ..samplers import AttentiveSampler, Sampler, SandwichSampler, UniformSample
 from ..shipped import shipped_config
 from ..spaces import SearchSpace, get_space
 from ..supernet import Supernet, build_supernet
+from .run_folder import RunFolder
+from .run_images import open_images
 
 _KD_LOSSES: dict[type, Callable[..., KDLoss]] = {
     AdaptiveAlphaConfig: AdaptiveAlphaDivergence,
@@ -68,14 +69,13 @@ def build_space(config: RunConfig) -> SearchSpace:
 
 
 def build_data(config: RunConfig | NetworkRunConfig, image_size: int | None = None) -> Splits:
-    """The images, at the configured side or another; the same object when asked again."""
-    return _splits(config.data if image_size is None else replace(config.data, image_size=image_size))
+    """The images, at the configured side or another; those that the run in the output folder began with, if any did.
 
-
-@lru_cache(maxsize=8)
-def _splits(data: DataConfig) -> Splits:
-    options = {key: value for key, value in asdict(data).items() if key != "workers"}
-    return build_splits(options.pop("name"), **options)
+    Raises:
+        ConfigError: There is no such data set.
+        DataError: A run in the output folder began with other images.
+    """
+    return open_images(config.data, RunFolder(Path(config.output)), image_size)
 
 
 def build_model(config: RunConfig, num_classes: int) -> Supernet:

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from timm.data import resolve_model_data_config
-
 from ..atomic import atomic_file
 from ..config import (
     DataConfig,
@@ -21,6 +19,7 @@ from ..config import (
     read_config,
     to_yaml,
 )
+from ..data import preparation_of
 from ..errors import ConfigError
 from .networks import create_network
 
@@ -77,6 +76,7 @@ class ImageForm:
         mean: Subtracted of images in [0, 1].
         std: Divides them then.
         interpolation: timm's name.
+        crop_mode: timm's name; None for the centre.
     """
 
     image_size: int
@@ -84,6 +84,7 @@ class ImageForm:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str
+    crop_mode: str | None = None
 
 
 def image_form(config: FinetuneConfig) -> ImageForm:
@@ -95,8 +96,8 @@ def image_form(config: FinetuneConfig) -> ImageForm:
         HubError: Its weights cannot be fetched.
     """
     model: Any = create_network(config.model, num_classes=2)  # the classifier is a new one anyway
-    own = resolve_model_data_config(model)
-    side = int(own["input_size"][-1])
+    own = preparation_of(model, testing=False)
+    side = own.input_size[-1]
     asked = config.data.image_size
     fixed = cast(Mapping[str, Any], model.pretrained_cfg).get("fixed_input_size")
     if fixed and asked not in (None, side) and "img_size" not in config.model.options:
@@ -104,7 +105,8 @@ def image_form(config: FinetuneConfig) -> ImageForm:
             f"data.image_size: {config.model.name} takes images of {side} pixels, not {asked}; leave it out, or try "
             f"model.options={{img_size: {asked}}}"
         )
-    return ImageForm(side, float(own["crop_pct"]), tuple(own["mean"]), tuple(own["std"]), str(own["interpolation"]))
+    crop_mode = None if own.crop_mode == "center" else own.crop_mode
+    return ImageForm(side, float(own.crop_pct), own.mean, own.std, own.interpolation, crop_mode)
 
 
 def network_run_of(
@@ -152,7 +154,7 @@ def _data_of(data: FinetuneDataConfig, form: ImageForm, hold_out: bool) -> DataC
     asked = {key: value for key, value in asdict(data).items() if value is not None and key != "hold_out"}
     own = asdict(form)
     if data.name == "digits":
-        del own["crop_pct"]  # they are not cropped
+        del own["crop_pct"], own["crop_mode"]  # they are not cropped
     held: dict[str, Any] = {"search_fraction": data.hold_out} if hold_out else {"search_count": 0}
     return DataConfig(**{**own, **asked, **held})
 

@@ -10,6 +10,7 @@ from ..errors import ConfigError
 from ..training import latest_checkpoint, read_state
 from .building import build_space
 from .run_folder import RunFolder
+from .run_images import without_images
 
 
 def supernet_identity(config: RunConfig, *, defaults: bool = False) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def check_same_identity(
     Keys that are `free` may differ.
     """
     latest = latest_checkpoint(folder.checkpoints)
-    kept = complete(read_state(latest)["identity"] or {}) if latest else identity
+    kept = complete(without_images(read_state(latest)["identity"] or {})) if latest else identity
     changed = [key for key in differences(kept, identity) if key not in free]
     if changed:
         raise ConfigError(

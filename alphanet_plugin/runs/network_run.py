@@ -180,6 +180,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             "erasing": config.training.erasing,
             "views": self.views,
             "images": count,
+            "split": self.splits.record and self.splits.record.digest,
             "pixels": _fingerprint(self.images, config.seed, views),
         }
         where = Path(config.teacher.cache).expanduser() if config.teacher.cache else self.folder.teacher_logits

@@ -11,6 +11,7 @@ from ..config import differences
 from ..errors import CheckpointError, ConfigError
 from ..training import JsonLinesLog, latest_checkpoint, read_state
 from .run_folder import RunFolder
+from .run_images import without_images
 
 
 def find_resumption(source: Path, folder: RunFolder) -> Path:
@@ -45,7 +46,7 @@ def record_resumption(
 ) -> None:
     """Write down in the run's history which keys changed, as ``{key: [old, new]}``, and from which step on."""
     state = read_state(checkpoint)
-    before = complete(state["identity"] or {})
+    before = complete(without_images(state["identity"] or {}))
     changed = {key: [_at(before, key), _at(identity, key)] for key in differences(dict(before), dict(identity))}
     JsonLinesLog(folder.resumptions).write({
         "step": state["step"],

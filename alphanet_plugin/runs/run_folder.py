@@ -37,6 +37,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def images(self) -> Path:
+        """Which images train and which are held out."""
+        return self.path / "images.json"
+
+    @property
     def history(self) -> Path:
         return self.path / "search.jsonl"
 

@@ -24,6 +24,7 @@ from .accelerator import init_trackers, open_accelerator
 from .identity import check_same_identity
 from .resumption import find_resumption, record_resumption
 from .run_folder import RunFolder
+from .run_images import check_ranks_agree, keep_images, with_images
 
 _OF_BATCH = ("training.batch_size", "training.accumulate")
 
@@ -135,6 +136,9 @@ class TrainingRun(ABC, Generic[Config]):
         """
         training, accelerator = self.config.training, self.accelerator
         self.check_same()
+        check_ranks_agree(accelerator, self.splits)
+        if accelerator.is_main_process:
+            keep_images(self.splits, self.folder)
         set_seed(self.config.seed)
         model = self.build_model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         prepared, optimizer = accelerator.prepare(model, self.build_optimizer(model))
@@ -156,7 +160,7 @@ class TrainingRun(ABC, Generic[Config]):
                 accelerator,
                 self.folder.checkpoints,
                 keep=training.keep_checkpoints,
-                identity=self.identity(),
+                identity=with_images(self.identity(), self.splits),
                 batch=self.batch,
             ),
             save_every=training.save_every,

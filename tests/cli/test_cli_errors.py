@@ -17,7 +17,10 @@ def test_every_verb_has_help(verb, capsys):
     ("arguments", "message"),
     [
         (["train", "--config", "none.yaml"], "cannot read none.yaml: No such file"),
-        (["train", "--config", "configs/digit.yaml"], "configs/digits.yaml, configs/imagenet.yaml"),
+        (
+            ["train", "--config", "configs/digit.yaml"],
+            "configs/digits.yaml, configs/folder.yaml, configs/imagenet.yaml",
+        ),
         (["train", "--config", "configs/digits.yaml", "--set", "training.epoch=3"], "did you mean 'epochs'"),
         (["train", "--config", "configs/digits.yaml", "--set", "data.name=foldr"], "foldr"),
         (["train", "--config", "configs/imagenet.yaml", "--set", "data.root=nowhere"], "nowhere"),
