@@ -11,7 +11,7 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import current_model
 from nni.nas.strategy import DARTS, ENAS
 
-from ..models import AlphaNet, alphanet_subnet
+from ..models import MobileNetwork, alphanet_subnet
 from ..spaces import AttentiveNASSpace
 from ..spaces.attentive_nas import RESOLUTIONS
 from ..supernet import build_supernet, slice_weights
@@ -78,14 +78,14 @@ class AlphaNetSpace(ModelSpace):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.network(x)
 
-    def freeze(self, sample: dict[str, Any]) -> AlphaNet:
+    def freeze(self, sample: dict[str, Any]) -> MobileNetwork:
         """The static timm model of a sample, with slices of the shared weights where there are any.
 
         The native face has shared weights once a one-shot strategy has mutated it, and fresh ones before.
         """
         network: Any = self.network
         if isinstance(network, ElasticModule):
-            return cast(AlphaNet, network.freeze(sample))
+            return cast(MobileNetwork, network.freeze(sample))
         static = _static_model(sample, self.num_classes, self.space.resolutions)
         return slice_weights(static, network.shared_tensors()) if network.is_shared else static
 
@@ -104,7 +104,7 @@ class AlphaNetSpace(ModelSpace):
 
 def _static_model(
     sample: dict[str, Any], num_classes: int = 1000, resolutions: Sequence[int] = RESOLUTIONS, *_: Any, **__: Any
-) -> AlphaNet:
+) -> MobileNetwork:
     arch = arch_of(AttentiveNASSpace(tuple(resolutions)), sample)
     return alphanet_subnet(arch=arch, num_classes=num_classes, resize_input=True)
 

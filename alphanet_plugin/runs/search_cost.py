@@ -11,7 +11,7 @@ from ..config import RunConfig
 from ..errors import SearchError
 from ..evaluation import LatencyTable, TableConditions, TableError
 from ..search import Cost, Proposals, mflops_cost, params_cost
-from ..spaces import Arch, AttentiveNASSpace, SearchSpace
+from ..spaces import Arch, SearchSpace
 from .run_folder import RunFolder
 
 NUM_FITTED = 10  # whole networks that a latency table's scale and offset are learnt from
@@ -50,17 +50,15 @@ def build_cost(
 
     Raises:
         SearchError: The table was measured on another machine, for something else, or cannot be read; or there is no
-            such device, or the space has no latency tables.
+            such device.
     """
     settings = config.search
     if settings.cost == "mflops":
         return SearchCost(mflops_cost, "MFLOPs (multiply-adds / 1e6)")
     if settings.cost == "params":
         return SearchCost(params_cost(space, num_classes), "parameters (millions)")
-    if not isinstance(space, AttentiveNASSpace):
-        raise SearchError(f"search.cost: latency tables are of the space attentive_nas, not {space.name}; take mflops")
     here = TableConditions.here(settings.latency_device, settings.latency_batch, num_classes)
-    table = LatencyTable(folder.latency_table(settings.latency_device, settings.latency_batch), here)
+    table = LatencyTable(folder.latency_table(settings.latency_device, settings.latency_batch), here, space)
     if not table.measured_here:
         difference = f"latency table {table.path} was measured with {table.conditions}; here is {table.here}"
         if measuring:

@@ -33,10 +33,20 @@ class BlockSpec:
     projects: bool = True
     act: Activation = "silu"
 
+    @property
+    def has_shortcut(self) -> bool:
+        """Whether anything is added to the block's output."""
+        return self.projects or self.keeps_shape
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether the block's input can be added to its output as it is."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
-    """A whole network: a strided 3x3 stem, stages of blocks, and a head like that of Howard et al. (2019).
+    """A whole network: a 3x3 stem, stages of blocks, and a head like that of Howard et al. (2019).
 
     Attributes:
         resolution: Side of the square input the arch was chosen for, in pixels.
@@ -44,6 +54,7 @@ class NetworkSpec:
         stages: Blocks of each stage.
         expand_channels: Channels of the head's 1x1 convolution before pooling; 0 for none.
         head_channels: Channels of the head's 1x1 convolution after pooling; 0 for none.
+        stem_stride: Of the stem's convolution.
         stem_act: Activation after the stem.
         head_act: Activation after each convolution of the head.
         norm_eps: What BatchNorm adds to the variance.
@@ -54,6 +65,7 @@ class NetworkSpec:
     stages: tuple[tuple[BlockSpec, ...], ...]
     expand_channels: int
     head_channels: int
+    stem_stride: int = 2
     stem_act: Activation = "silu"
     head_act: Activation = "silu"
     norm_eps: float = 1e-5

@@ -11,18 +11,13 @@ from torch import nn
 
 from .. import store
 from ..evaluation import count_operations, measure_latency
-from ..models import protocols
+from ..models import family_of_entry, protocols
 from ..shipped import shipped
 
 if TYPE_CHECKING:
     from .publish import Publication
 
 _METRICS = {"top1": ("accuracy", "Top-1 accuracy (%)"), "top5": ("top_5_accuracy", "Top-5 accuracy (%)")}
-_ORIGINS = {
-    "alphanet": "one network of the AttentiveNAS search space",
-    "attentive_nas": "one network of the AttentiveNAS search space",
-    "us_mobilenet": "one width of a universally slimmable MobileNet",
-}
 _LATENCY_SECONDS = 0.5
 _KINDS = {"batch_norm": "BatchNorm", "adaptive_avg_pool2d": "global pooling"}  # fvcore's names, in words
 
@@ -32,6 +27,7 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
 
     The picture is shown if it lies beside `path`.
     """
+    family = family_of_entry(publication.architecture)
     card = ModelCard.from_template(
         _metadata(publication),
         template_path=str(shipped("model_cards/template.md")),
@@ -50,18 +46,13 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
         latency=measure_latency(model, publication.data_config["input_size"], min_seconds=_LATENCY_SECONDS),
         source=dict(publication.source),
         recipe=yaml.safe_dump(dict(publication.recipe), sort_keys=False).strip() if publication.recipe else "",
-        origin=_ORIGINS[family(publication.architecture)],
-        family=shipped(f"model_cards/{family(publication.architecture)}.md").read_text(encoding="utf-8").strip(),
+        origin=family.origin,
+        family=shipped(f"model_cards/{family.card}.md").read_text(encoding="utf-8").strip(),
         license_name=publication.license,
         non_commercial="-nc" in publication.license.lower(),
         **_counts(model, publication),
     )
     path.write_text(card.content, encoding="utf-8")
-
-
-def family(architecture: str) -> str:
-    """The family whose card a model has: ``alphanet``, ``attentive_nas`` or ``us_mobilenet``."""
-    return next((name for name in ("attentive_nas", "us_mobilenet") if architecture.startswith(f"{name}_")), "alphanet")
 
 
 def _metadata(publication: Publication) -> ModelCardData:
@@ -81,7 +72,12 @@ def _metadata(publication: Publication) -> ModelCardData:
         license=publication.license.lower(),  # as the hub spells the SPDX names
         library_name="timm",
         pipeline_tag="image-classification",
-        tags=["image-classification", "timm", family(publication.architecture), "neural-architecture-search"],
+        tags=[
+            "image-classification",
+            "timm",
+            family_of_entry(publication.architecture).card,
+            "neural-architecture-search",
+        ],
         model_name=publication.name if results else None,
         eval_results=results or None,
     )

@@ -10,7 +10,7 @@ from alphanet_plugin import get_space
 from alphanet_plugin.errors import SearchError
 from alphanet_plugin.evaluation import LatencyTable, TableConditions, TableError, latency_table
 from alphanet_plugin.evaluation.network_parts import network_parts, whole_network
-from alphanet_plugin.models import AlphaNet
+from alphanet_plugin.models import MobileNetwork
 
 SPACE = get_space("attentive_nas", resolutions=(16, 20, 24, 28))
 ARCHS = [SPACE.from_values(row) for row in SPACE.sample_batch(12, np.random.default_rng(0))]
@@ -42,7 +42,7 @@ def clock(monkeypatch):
 
 @pytest.mark.parametrize("arch", [SPACE.smallest(), SPACE.largest(), *ARCHS[:3]], ids=lambda arch: arch.resolution)
 def test_the_parts_are_those_of_the_static_network(arch):
-    network = AlphaNet(arch, 10).eval()
+    network = MobileNetwork(arch, 10).eval()
     parts = network_parts(arch, 10)
     assert len(parts) == 2 + sum(arch.depth)
     blocks = [block for stage in network.blocks for block in stage.children()]
