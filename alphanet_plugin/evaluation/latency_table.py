@@ -142,9 +142,7 @@ class LatencyTable:
 
     def measure(self, archs: Iterable[Arch]) -> None:
         """Measure those parts of `archs` that are missing, by turns; see `interleaved_ms`."""
-        parts = {
-            part.name: part for arch in archs for part in network_parts(self.space, arch, self.conditions.num_classes)
-        }
+        parts = {part.name: part for arch in archs for part in self._parts_of(arch)}
         missing = [part for name, part in parts.items() if name not in self._parts]
         if missing:
             times = self._measure(missing, PART_SECONDS)
@@ -182,7 +180,10 @@ class LatencyTable:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _sum_ms(self, arch: Arch) -> float:
-        return sum(self._parts[part.name] for part in network_parts(self.space, arch, self.conditions.num_classes))
+        return sum(self._parts[part.name] for part in self._parts_of(arch))
+
+    def _parts_of(self, arch: Arch) -> list[NetworkPart]:
+        return network_parts(self.space, arch, self.conditions.num_classes)
 
     def _measure(self, parts: Sequence[NetworkPart], seconds: float) -> list[float]:
         if not self.measured_here:

@@ -104,12 +104,8 @@ class MobileNetwork(nn.Module):
     @property
     def _model_args(self) -> dict[str, Any]:
         """What timm writes into a saved model's config to build it again, in plain values."""
-        own = {
-            "resize_input": self.resize_input,
-            **space_args(self.space, self.resolution),
-            "arch": self.arch.to_dict(),
-        }
-        return {**self._factory_args, **own}
+        own = {**space_args(self.space, self.resolution), "arch": self.arch.to_dict()}
+        return {**self._factory_args, "resize_input": self.resize_input, **own}
 
     @_model_args.setter
     def _model_args(self, args: dict[str, Any]) -> None:
@@ -129,7 +125,7 @@ class MobileNetwork(nn.Module):
         return list(stage.children())
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32)), 32 being all strides."""
+        """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32)) at stride 32."""
         x = self.bn1(self.conv_stem(self.resize(x)))
         if self.grad_checkpointing and not torch.jit.is_scripting():
             for stage in self.blocks:

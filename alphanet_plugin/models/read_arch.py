@@ -67,7 +67,7 @@ def space_around(space: SearchSpace, arch: Arch) -> SearchSpace:
 
 
 def space_args(space: SearchSpace, resolution: int) -> dict[str, Any]:
-    """What a model's config says of its space, in plain values: its table, at one resolution; nothing of the default's."""
+    """What a model's config says of its space, in plain values: nothing of the default's, else its table."""
     config = {**space.to_config(), "resolutions": [resolution]}
     return {} if config.get("name") == DEFAULT_SPACE else {"space": config}
 

@@ -34,8 +34,9 @@ def _create(
     if width is not None and arch is not None:
         raise ValueError(f"{architecture} takes width or arch, not both")
     return create_entry(
-        sys.modules[__name__], architecture, {architecture: _WIDEST}, arch, pretrained,
-        network=NETWORKS[architecture], space=get_space(architecture), given_space=kwargs.pop("space", None), fields={} if width is None else {"width": width}, **kwargs,
+        sys.modules[__name__], architecture, {architecture: _WIDEST}, arch, pretrained, network=NETWORKS[architecture],
+        space=get_space(architecture), given_space=kwargs.pop("space", None),
+        fields={} if width is None else {"width": width}, **kwargs,
     )  # fmt: skip
 
 

@@ -31,10 +31,8 @@ def sort_channels(net: MobileSupernet, stage: int = 0, optimizer: torch.optim.Op
     """
     widths = block_values(net.space, ("expand_ratio",), lambda block: block.mid_channels)
     ratios = max((len(of_block) for of_stage in widths for of_block in of_stage), default=0)
-    if not 0 <= stage < max(ratios, 2):
-        raise ValueError(
-            f"stage is from 0 to {max(ratios, 2) - 1}, as many as expand ratios below the largest, not {stage}"
-        )
+    if not 0 <= stage < ratios:
+        raise ValueError(f"stage is how many of the smaller expand ratios are trained, 0 to {ratios - 1}, not {stage}")
     state = optimizer.state if optimizer is not None else {}
     for blocks, of_stage in zip(cast(Iterable[Iterable[MBConvBlock]], net.blocks), widths, strict=True):
         for block, of_block in zip(blocks, of_stage, strict=True):

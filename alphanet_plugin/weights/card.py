@@ -11,7 +11,7 @@ from torch import nn
 
 from .. import store
 from ..evaluation import count_operations, measure_latency
-from ..models import family_of_entry, protocols
+from ..models import Family, family_of_entry, protocols
 from ..shipped import shipped
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
     """
     family = family_of_entry(publication.architecture)
     card = ModelCard.from_template(
-        _metadata(publication),
+        _metadata(publication, family),
         template_path=str(shipped("model_cards/template.md")),
         name=publication.name,
         arch=str(publication.arch),
@@ -55,7 +55,7 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
     path.write_text(card.content, encoding="utf-8")
 
 
-def _metadata(publication: Publication) -> ModelCardData:
+def _metadata(publication: Publication, family: Family) -> ModelCardData:
     results = [
         EvalResult(
             task_type="image-classification",
@@ -72,12 +72,7 @@ def _metadata(publication: Publication) -> ModelCardData:
         license=publication.license.lower(),  # as the hub spells the SPDX names
         library_name="timm",
         pipeline_tag="image-classification",
-        tags=[
-            "image-classification",
-            "timm",
-            family_of_entry(publication.architecture).card,
-            "neural-architecture-search",
-        ],
+        tags=["image-classification", "timm", family.card, "neural-architecture-search"],
         model_name=publication.name if results else None,
         eval_results=results or None,
     )
