@@ -17,13 +17,13 @@ from nni.runtime.tuner_command_channel import CommandType, TunerCommandChannel
 from nni.tuner import Tuner
 
 if TYPE_CHECKING:
-    from alphanet_plugin.nni_bridge.tuner import EvolutionTuner as LoadedTuner
+    from alphanet_plugin.nni_bridge.hpo.tuner import EvolutionTuner as LoadedTuner
 
 logger = logging.getLogger("nni.alphanet_tuner")
 
 
 class EvolutionTuner(Tuner):
-    """`alphanet_plugin.nni_bridge.tuner.EvolutionTuner`, which has the arguments, loaded after connecting."""
+    """`alphanet_plugin.nni_bridge.hpo.tuner.EvolutionTuner`, which has the arguments, loaded after connecting."""
 
     def __init__(self, **arguments: Any):
         super().__init__()
@@ -40,7 +40,7 @@ class EvolutionTuner(Tuner):
         """Load the tuner; the space is the run's."""
         with _errors_end_the_experiment():
             if self._loaded is None:
-                from alphanet_plugin.nni_bridge.tuner import EvolutionTuner as LoadedTuner
+                from alphanet_plugin.nni_bridge.hpo.tuner import EvolutionTuner as LoadedTuner
 
                 self._loaded = LoadedTuner(**self._arguments)
             self._loaded.update_search_space(search_space)

@@ -27,7 +27,7 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..config import FinetuneConfig
-    from ..nni_bridge.trial_ledger import Trial
+    from ..nni_bridge.hpo.trial_ledger import Trial
     from ..runs import ImageForm
 
 _ANY = "folder"  # whose configuration serves data sets that have none of their own
@@ -117,8 +117,8 @@ def _given(config: FinetuneConfig) -> tuple[float, float]:
 
 
 def _searched(config: FinetuneConfig) -> tuple[float, float]:
-    from ..nni_bridge.rate_search import best_trial, ended_trials, search_rates
-    from ..nni_bridge.trial_ledger import METRIC
+    from ..nni_bridge.hpo.rate_search import best_trial, ended_trials, search_rates
+    from ..nni_bridge.hpo.trial_ledger import METRIC
 
     logging.getLogger("nni").propagate = False  # it has a log of its own, in the experiment's folder
     with progress_bar("search") as advance:
@@ -157,7 +157,7 @@ def _train(config: FinetuneConfig, form: ImageForm, lr: float, weight_decay: flo
 
 
 def _results(config: FinetuneConfig, lr: float, weight_decay: float, metrics: dict[str, float]) -> dict[str, Any]:
-    from ..nni_bridge.rate_search import best_trial, ended_trials
+    from ..nni_bridge.hpo.rate_search import best_trial, ended_trials
 
     searched, trials = config.training.lr is None, ended_trials(config)
     return {

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     start_cpu_ranks()
     logging.getLogger("nni").propagate = False  # it prints by itself
-    from ..nni_bridge.experiment_file import resume, run_file
+    from ..nni_bridge.nas.experiment_file import resume, run_file
     from .options import shipped_config
 
     if arguments.nni_verb == "run":
@@ -47,11 +47,11 @@ def _print_top(experiment: Any, count: int) -> None:
 
 
 def _describe(experiment: Any, sample: dict[str, Any]) -> str:
-    from ..nni_bridge import AlphaNetSpace
-    from ..nni_bridge.samples import arch_of
+    from ..nni_bridge import ElasticSpace
+    from ..nni_bridge.nas.samples import arch_of
 
     space = experiment.model_space
-    if isinstance(space, AlphaNetSpace):
+    if isinstance(space, ElasticSpace):
         arch = arch_of(space.space, sample)
         return f"{space.space.mflops(arch, space.num_classes):8.2f} MFLOPs  {arch}"
     return " ".join(f"{label}={value}" for label, value in sample.items())

@@ -23,8 +23,8 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
     """
     from accelerate import PartialState
 
-    from ..nni_bridge.hpo_trial import next_overrides, report_end, trial_folder
-    from ..nni_bridge.orphan import die_with_parent
+    from ..nni_bridge.hpo.hpo_trial import next_overrides, report_end, trial_folder
+    from ..nni_bridge.hpo.orphan import die_with_parent
     from ..runs import open_run
 
     die_with_parent()
@@ -39,7 +39,7 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
 
 def _watch(trainer: Trainer, config: RunConfig) -> Callable[[Record], None]:
     from .. import runs
-    from ..nni_bridge.hpo_trial import EpochReporter
+    from ..nni_bridge.hpo.hpo_trial import EpochReporter
     from ..training import SupernetUpdate
 
     assert isinstance(trainer.update, SupernetUpdate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,7 +69,7 @@ def whole_network(space: SearchSpace, arch: Arch, num_classes: int) -> NetworkPa
 
 def _stem(network: Any) -> nn.Module:
     """Images (B, 3, H, W) -> what the first block gets."""
-    return nn.Sequential(network.conv_stem, network.bn1)
+    return nn.Sequential(OrderedDict(conv_stem=network.conv_stem, bn1=network.bn1))
 
 
 def _build_block(static: Callable[[], Any], stage: int, number: int, device: torch.device) -> nn.Module:

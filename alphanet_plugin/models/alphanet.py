@@ -7,7 +7,7 @@ from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
 
-from ..spaces import AttentiveNASSpace
+from ..spaces import get_space
 from .entry import create_entry, entry_cfg
 from .network import MobileNetwork
 from .published import register_published
@@ -15,13 +15,13 @@ from .read_arch import GivenArch
 
 __all__: list[str] = []
 
-_SPACE = AttentiveNASSpace()
+_SPACE = get_space("attentive_nas")
 ARCHS = {
     **{f"alphanet_{name}": arch for name, arch in _SPACE.presets.items()},
     "alphanet_min": _SPACE.smallest(),
     "alphanet_max": _SPACE.largest(),
 }
-_PAPER = {
+_PAPER: dict[str, Any] = {
     "paper_ids": "arXiv:2102.07954",
     "paper_name": "AlphaNet: Improved Training of Supernets with Alpha-Divergence",
 }

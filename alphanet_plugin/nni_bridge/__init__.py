@@ -1,5 +1,6 @@
 """Spaces, strategies, evaluators, experiments, tuner and distillers for NNI 3.0.
 
+Three floors: `nas` (model spaces and NAS experiments), `hpo` (tuner and trials), `distill` (layerwise distillers).
 Importing this room imports nothing of NNI, which takes seconds: each name is fetched from its module when first asked
 for.
 """
@@ -10,37 +11,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .distillers import AlphaAdaptive1dLayerwiseDistiller, AlphaLayerwiseDistiller
-    from .enas_loader import repair_enas
-    from .evaluator import AccelerateEvaluator
-    from .experiment import run_experiment
-    from .one_shot_supernet import OneShotSupernet
-    from .space import AlphaNetSpace
-    from .strategy import AlphaNet, KLDistill, SupernetStrategy
-    from .tuner import EvolutionTuner
+    from .distill.distillers import AlphaAdaptive1dLayerwiseDistiller, AlphaLayerwiseDistiller
+    from .hpo.tuner import EvolutionTuner
+    from .nas.enas_loader import repair_enas
+    from .nas.evaluator import AccelerateEvaluator
+    from .nas.experiment import run_experiment
+    from .nas.one_shot_supernet import OneShotSupernet
+    from .nas.space import ElasticSpace
+    from .nas.strategy import AlphaNetStrategy, KLStrategy, SupernetStrategy
 
 _MODULE_OF = {
-    "AccelerateEvaluator": "evaluator",
-    "AlphaAdaptive1dLayerwiseDistiller": "distillers",
-    "AlphaLayerwiseDistiller": "distillers",
-    "AlphaNet": "strategy",
-    "AlphaNetSpace": "space",
-    "EvolutionTuner": "tuner",
-    "KLDistill": "strategy",
-    "OneShotSupernet": "one_shot_supernet",
-    "SupernetStrategy": "strategy",
-    "repair_enas": "enas_loader",
-    "run_experiment": "experiment",
+    "AccelerateEvaluator": "nas.evaluator",
+    "AlphaAdaptive1dLayerwiseDistiller": "distill.distillers",
+    "AlphaLayerwiseDistiller": "distill.distillers",
+    "AlphaNetStrategy": "nas.strategy",
+    "ElasticSpace": "nas.space",
+    "EvolutionTuner": "hpo.tuner",
+    "KLStrategy": "nas.strategy",
+    "OneShotSupernet": "nas.one_shot_supernet",
+    "SupernetStrategy": "nas.strategy",
+    "repair_enas": "nas.enas_loader",
+    "run_experiment": "nas.experiment",
 }
+_FORMER_NAMES = {"AlphaNet": "AlphaNetStrategy", "AlphaNetSpace": "ElasticSpace", "KLDistill": "KLStrategy"}
 
 __all__ = [
     "AccelerateEvaluator",
     "AlphaAdaptive1dLayerwiseDistiller",
     "AlphaLayerwiseDistiller",
-    "AlphaNet",
-    "AlphaNetSpace",
+    "AlphaNetStrategy",
+    "ElasticSpace",
     "EvolutionTuner",
-    "KLDistill",
+    "KLStrategy",
     "OneShotSupernet",
     "SupernetStrategy",
     "repair_enas",
@@ -49,6 +51,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    name = _FORMER_NAMES.get(name, name)
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(_MODULE_OF)}")
     return getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)

@@ -84,7 +84,7 @@ def _named_like(network: nn.Module, part: nn.Module, number: int):
     source = blocks[number - 1] if 0 < number <= len(blocks) else network
     values = source.state_dict()
     for name in part.state_dict():
-        yield name, values[name.removeprefix("network.")]
+        yield name, values[name]
 
 
 def test_equal_parts_have_one_name_and_differing_ones_two():

@@ -22,9 +22,9 @@ from alphanet_plugin.config import (
 )
 from alphanet_plugin.data import build_splits
 from alphanet_plugin.errors import NonFiniteLossError
-from alphanet_plugin.nni_bridge.finetune_trial import run_trial
-from alphanet_plugin.nni_bridge.rate_search import best_trial
-from alphanet_plugin.nni_bridge.trial_ledger import TrialLedger
+from alphanet_plugin.nni_bridge.hpo.finetune_trial import run_trial
+from alphanet_plugin.nni_bridge.hpo.rate_search import best_trial
+from alphanet_plugin.nni_bridge.hpo.trial_ledger import TrialLedger
 from alphanet_plugin.runs import image_form, network_run_of, write_finetune_config
 from alphanet_plugin.training import Trainer
 
@@ -93,7 +93,7 @@ def test_what_nni_is_asked_for(done):
     (settings,) = search.asked
     assert settings.search_space["lr"] == {"_type": "loguniform", "_value": [0.0001, 0.1]}
     assert (settings.trials, settings.tuner, settings.assessor) == (2, "TPE", None)
-    assert "alphanet_plugin.nni_bridge.finetune_trial" in settings.command
+    assert "alphanet_plugin.nni_bridge.hpo.finetune_trial" in settings.command
     assert [report["trial"] for report in search.reported] == [0, 1]  # one epoch each
 
 
@@ -274,6 +274,6 @@ def test_the_search_runs_in_one_process(network, tmp_path, monkeypatch, capsys):
 
 
 def test_without_nni_the_way_out_is_said(network, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "alphanet_plugin.nni_bridge.hpo_experiment", None)
+    monkeypatch.setitem(sys.modules, "alphanet_plugin.nni_bridge.hpo.hpo_experiment", None)
     assert main([*on_digits(network, tmp_path / "out"), "--trials", "1"]) == 2
     assert "give the rates by --lr and --weight-decay" in capsys.readouterr().err

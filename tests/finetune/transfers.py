@@ -7,8 +7,8 @@ import timm
 from PIL import Image
 from timm.models._hub import save_for_hf
 
-from alphanet_plugin.nni_bridge import hpo_experiment, ledger_tuner
-from alphanet_plugin.nni_bridge.finetune_trial import run_trial
+from alphanet_plugin.nni_bridge.hpo import hpo_experiment, ledger_tuner
+from alphanet_plugin.nni_bridge.hpo.finetune_trial import run_trial
 
 # as a network of its own would be pretrained: with 7 classes, at 24 pixels, normalised in its own way
 OWN = {

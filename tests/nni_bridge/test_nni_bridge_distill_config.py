@@ -8,7 +8,7 @@ from nni.compression.utils import TransformersEvaluator
 from torch import nn
 
 from alphanet_plugin.nni_bridge import AlphaLayerwiseDistiller
-from alphanet_plugin.nni_bridge.distill_config import as_nni_has_it, checked_config_list
+from alphanet_plugin.nni_bridge.distill.distill_config import as_nni_has_it, checked_config_list
 
 HEAD = {"op_names": ["classifier"], "link": "fc"}
 

@@ -11,8 +11,8 @@ import yaml
 
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.errors import ConfigError
-from alphanet_plugin.nni_bridge import AccelerateEvaluator, AlphaNet, AlphaNetSpace
-from alphanet_plugin.nni_bridge.experiment_file import (
+from alphanet_plugin.nni_bridge import AccelerateEvaluator, AlphaNetStrategy, ElasticSpace
+from alphanet_plugin.nni_bridge.nas.experiment_file import (
     EVALUATORS,
     SPACES,
     STRATEGIES,
@@ -53,9 +53,9 @@ def test_the_shipped_file_builds():
     config = build_config(sections["experiment"])
     assert (config.experiment_name, config.max_trial_number) == ("AlphaNet on digits", 1)
     space, evaluator, strategy = build_parts(sections)
-    assert type(space) is AlphaNetSpace
+    assert type(space) is ElasticSpace
     assert isinstance(evaluator, AccelerateEvaluator)
-    assert type(strategy) is AlphaNet
+    assert type(strategy) is AlphaNetStrategy
     assert strategy.kd_section() == {
         "name": "adaptive_alpha", "alpha_min": -1.0, "alpha_max": 1.0, "clip": 5.0, "form": "reference",
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """The room's names are there at once, NNI only when one is used."""
 
+import importlib
 import subprocess
 import sys
 
@@ -24,3 +25,25 @@ def test_names_are_sorted_listed_and_found():
 def test_other_names_are_not():
     with pytest.raises(AttributeError, match="has no attribute 'Distiller'"):
         room.Distiller  # noqa: B018
+
+
+@pytest.mark.parametrize(("former", "name"), room._FORMER_NAMES.items())
+def test_former_names_are_the_same_classes(former, name):
+    assert getattr(room, former) is getattr(room, name)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["search_trial:main", "tuner:EvolutionTuner", "evolution_arguments:EvolutionArgumentsValidator"],
+)
+def test_paths_that_older_files_name_answer(path):
+    """In trial commands, programs and what `nnictl algo register` wrote into NNI's own list."""
+    module, _, name = path.partition(":")
+    former = importlib.import_module(f"alphanet_plugin.nni_bridge.{module}")
+    assert getattr(former, name) is getattr(importlib.import_module(f"alphanet_plugin.nni_bridge.hpo.{module}"), name)
+
+
+def test_trials_start_under_their_former_name():
+    command = [sys.executable, "-m", "alphanet_plugin.nni_bridge.search_trial", "--help"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "RUN" in done.stdout

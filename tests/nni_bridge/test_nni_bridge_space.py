@@ -10,8 +10,8 @@ from nni.nas.space import SimplifiedModelSpace
 from nni.nas.strategy import DARTS, RandomOneShot
 
 from alphanet_plugin.models import MobileNetwork
-from alphanet_plugin.nni_bridge import AlphaNetSpace
-from alphanet_plugin.nni_bridge.samples import arch_of, open_genes, sample_of
+from alphanet_plugin.nni_bridge import ElasticSpace
+from alphanet_plugin.nni_bridge.nas.samples import arch_of, open_genes, sample_of
 from alphanet_plugin.spaces import AttentiveNASSpace
 
 RESOLUTIONS = (16, 24)
@@ -21,12 +21,12 @@ ARCHS = [SPACE.smallest(), SPACE.presets["a4"], SPACE.sample(np.random.default_r
 
 @pytest.fixture(scope="module")
 def fast():
-    return AlphaNetSpace(10, RESOLUTIONS, seed=0)
+    return ElasticSpace(10, RESOLUTIONS, seed=0)
 
 
 @pytest.fixture(scope="module")
 def native():
-    return AlphaNetSpace(10, RESOLUTIONS, face="native")
+    return ElasticSpace(10, RESOLUTIONS, face="native")
 
 
 @pytest.fixture(params=["fast", "native"])
@@ -69,7 +69,7 @@ def test_contains(space):
 
 
 def test_default_space_is_the_published_one():
-    assert set(AlphaNetSpace(face="native").simplify()["resolution"].values) == {192, 224, 256, 288}
+    assert set(ElasticSpace(face="native").simplify()["resolution"].values) == {192, 224, 256, 288}
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=["smallest", "a4", "random", "largest"])
@@ -105,7 +105,7 @@ def test_activating_an_arch_is_resampling_with_it(fast):
 
 
 def test_what_a_memo_leaves_open_is_drawn_by_the_seed():
-    first, second, other = (AlphaNetSpace(10, RESOLUTIONS, seed=seed).network for seed in (1, 1, 2))
+    first, second, other = (ElasticSpace(10, RESOLUTIONS, seed=seed).network for seed in (1, 1, 2))
     memo = {"resolution": 24, "mb3.width": 40}
     drawn = [[module.resample(dict(memo)) for _ in range(3)] for module in (first, second, other)]
     assert drawn[0] == drawn[1] != drawn[2]
@@ -118,13 +118,13 @@ def test_the_seed_fixes_the_weights_and_nothing_else(face):
     torch.manual_seed(5)
     expected = torch.randn(3)
     torch.manual_seed(5)
-    first, second = (AlphaNetSpace(10, RESOLUTIONS, face=face, seed=1).state_dict() for _ in range(2))
+    first, second = (ElasticSpace(10, RESOLUTIONS, face=face, seed=1).state_dict() for _ in range(2))
     assert torch.equal(torch.randn(3), expected)
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
 def test_native_supernet_freezes_into_slices_of_its_weights():
-    space = AlphaNetSpace(10, RESOLUTIONS, face="native")
+    space = ElasticSpace(10, RESOLUTIONS, face="native")
     assert not space.network.is_shared
     RandomOneShot().mutate_model(space)
     assert space.network.is_shared
@@ -138,7 +138,7 @@ def test_native_supernet_freezes_into_slices_of_its_weights():
 
 
 def test_native_and_fast_compute_the_same(fast):
-    space = AlphaNetSpace(10, RESOLUTIONS, face="native")
+    space = ElasticSpace(10, RESOLUTIONS, face="native")
     RandomOneShot().mutate_model(space)
     shared = fast.network.supernet.state_dict()
     with torch.no_grad():
@@ -158,7 +158,7 @@ def test_native_and_fast_compute_the_same(fast):
 )
 def test_wrong_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
-        AlphaNetSpace(10, **arguments)
+        ElasticSpace(10, **arguments)
 
 
 def test_differentiable_strategies_are_sent_to_the_native_face(fast):

@@ -23,9 +23,9 @@ from alphanet_plugin.errors import ConfigError, SearchError
 from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.nni_bridge import (
     AccelerateEvaluator,
-    AlphaNet,
-    AlphaNetSpace,
-    KLDistill,
+    AlphaNetStrategy,
+    ElasticSpace,
+    KLStrategy,
     OneShotSupernet,
     run_experiment,
 )
@@ -49,15 +49,15 @@ def evaluator(output, **changed):
 
 
 def space():
-    return AlphaNetSpace(10, (16,), seed=0)
+    return ElasticSpace(10, (16,), seed=0)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """An AlphaNet experiment that has ended, and what it reported."""
+    """An AlphaNetStrategy experiment that has ended, and what it reported."""
     folder = tmp_path_factory.mktemp("trained")
     os.environ["HOME"], before = str(folder), os.environ["HOME"]
-    strategy = AlphaNet(num_random=1, num_candidates=2)
+    strategy = AlphaNetStrategy(num_random=1, num_candidates=2)
     reported = []
     with pytest.MonkeyPatch.context() as patch:
         final, intermediate = nni.report_final_result, nni.report_intermediate_result
@@ -153,7 +153,7 @@ def test_spaces_of_nnis_hub_as_supernets(kind):
     assert sizes[0] < sizes[2]
 
 
-@pytest.mark.parametrize("strategy", [AlphaNet, pytest.param(KLDistill, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("strategy", [AlphaNetStrategy, pytest.param(KLStrategy, marks=pytest.mark.slow)])
 def test_strategies_train_a_space_of_nnis_hub(strategy, tmp_path):
     model_space = ShuffleNetSpace(num_labels=10)
     training = {**SECTIONS["training"], "batch_size": 512}
@@ -167,11 +167,11 @@ def test_strategies_train_a_space_of_nnis_hub(strategy, tmp_path):
 
 
 def test_other_evaluators_and_engines_are_refused(tmp_path):
-    with pytest.raises(TypeError, match="AlphaNet needs an AccelerateEvaluator"):
-        run_experiment(space(), FunctionalEvaluator(len), AlphaNet())
+    with pytest.raises(TypeError, match="AlphaNetStrategy needs an AccelerateEvaluator"):
+        run_experiment(space(), FunctionalEvaluator(len), AlphaNetStrategy())
     config = NasExperimentConfig("sequential", "simplified")
-    with pytest.raises(TypeError, match="AlphaNet trains one shared network in this process"):
-        run_experiment(space(), evaluator(tmp_path), AlphaNet(), config=config)
+    with pytest.raises(TypeError, match="AlphaNetStrategy trains one shared network in this process"):
+        run_experiment(space(), evaluator(tmp_path), AlphaNetStrategy(), config=config)
 
 
 def test_resuming_elsewhere_is_refused(trained):
@@ -182,12 +182,12 @@ def test_resuming_elsewhere_is_refused(trained):
 SCRIPT = """
 import sys, warnings
 warnings.simplefilter("ignore")
-from alphanet_plugin.nni_bridge import AccelerateEvaluator, AlphaNet, AlphaNetSpace, run_experiment
+from alphanet_plugin.nni_bridge import AccelerateEvaluator, AlphaNetStrategy, ElasticSpace, run_experiment
 sections = {sections!r}
 evaluator = AccelerateEvaluator("run", **sections)
-strategy = AlphaNet(num_random=1, num_candidates=1)
+strategy = AlphaNetStrategy(num_random=1, num_candidates=1)
 experiment = run_experiment(
-    AlphaNetSpace(10, (16,), seed=0), evaluator, strategy, experiment_id="killed", resume="resume" in sys.argv
+    ElasticSpace(10, (16,), seed=0), evaluator, strategy, experiment_id="killed", resume="resume" in sys.argv
 )
 if experiment is not None:
     experiment.stop()

@@ -10,7 +10,7 @@ import yaml
 from nni.experiment.config import ExperimentConfig
 
 from alphanet_plugin.cli.main import build_parser
-from alphanet_plugin.nni_bridge.evolution_arguments import EvolutionArgumentsValidator
+from alphanet_plugin.nni_bridge.hpo.evolution_arguments import EvolutionArgumentsValidator
 from alphanet_plugin.shipped import shipped
 
 FOLDER = shipped("configs/nni")
@@ -95,8 +95,8 @@ def test_registers_by_name(tmp_path):
     ("module", "absent"),
     [
         ("alphanet_tuner", ["torch", "timm", "alphanet_plugin"]),  # NNI gives a tuner ten seconds
-        ("alphanet_plugin.nni_bridge.search_trial", ["lightning", "pytorch_lightning", "nni.nas", "matplotlib"]),
-        ("alphanet_plugin.nni_bridge.tuner", ["lightning", "pytorch_lightning", "nni.nas"]),
+        ("alphanet_plugin.nni_bridge.hpo.search_trial", ["lightning", "pytorch_lightning", "nni.nas", "matplotlib"]),
+        ("alphanet_plugin.nni_bridge.hpo.tuner", ["lightning", "pytorch_lightning", "nni.nas"]),
         ("alphanet_plugin.nni_bridge", ["nni"]),
     ],
 )

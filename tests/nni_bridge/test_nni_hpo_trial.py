@@ -11,8 +11,8 @@ import pytest
 
 from alphanet_plugin.config import RunConfig, read_config
 from alphanet_plugin.errors import ConfigError
-from alphanet_plugin.nni_bridge import hpo_trial
-from alphanet_plugin.nni_bridge.hpo_trial import EpochReporter, judged, overrides_of
+from alphanet_plugin.nni_bridge.hpo import hpo_trial
+from alphanet_plugin.nni_bridge.hpo.hpo_trial import EpochReporter, judged, overrides_of
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import get_space
 

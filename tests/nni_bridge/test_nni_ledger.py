@@ -8,11 +8,11 @@ import pytest
 
 from alphanet_plugin.config import FinetuneConfig, FinetuneDataConfig, FinetuneModelConfig, RateSearchConfig
 from alphanet_plugin.errors import SearchError
-from alphanet_plugin.nni_bridge.hpo_experiment import _only_one
-from alphanet_plugin.nni_bridge.ledger_tuner import LedgerTuner
-from alphanet_plugin.nni_bridge.leftover_manager import may_be_left, note_manager, stop_leftover
-from alphanet_plugin.nni_bridge.rate_search import search_rates
-from alphanet_plugin.nni_bridge.trial_ledger import TrialLedger
+from alphanet_plugin.nni_bridge.hpo.hpo_experiment import _only_one
+from alphanet_plugin.nni_bridge.hpo.ledger_tuner import LedgerTuner
+from alphanet_plugin.nni_bridge.hpo.leftover_manager import may_be_left, note_manager, stop_leftover
+from alphanet_plugin.nni_bridge.hpo.rate_search import search_rates
+from alphanet_plugin.nni_bridge.hpo.trial_ledger import TrialLedger
 from alphanet_plugin.runs import FinetuneFolder
 
 SPACE = {"lr": {"_type": "loguniform", "_value": [1e-4, 1e-1]}}

@@ -5,7 +5,7 @@ import time
 
 CHILD = """
 import sys, time
-from alphanet_plugin.nni_bridge.orphan import die_with_parent
+from alphanet_plugin.nni_bridge.hpo.orphan import die_with_parent
 die_with_parent()
 print("ready", flush=True)
 time.sleep(100)

@@ -9,10 +9,11 @@ import pytest
 
 from alphanet_plugin.config import SearchConfig
 from alphanet_plugin.errors import AlphaNetError
-from alphanet_plugin.nni_bridge import EvolutionTuner, tuner
-from alphanet_plugin.nni_bridge.evolution_arguments import EvolutionArgumentsValidator
-from alphanet_plugin.nni_bridge.manager import TrialJob
-from alphanet_plugin.nni_bridge.trial_result import pack_result
+from alphanet_plugin.nni_bridge import EvolutionTuner
+from alphanet_plugin.nni_bridge.hpo import tuner
+from alphanet_plugin.nni_bridge.hpo.evolution_arguments import EvolutionArgumentsValidator
+from alphanet_plugin.nni_bridge.hpo.manager import TrialJob
+from alphanet_plugin.nni_bridge.hpo.trial_result import pack_result
 from alphanet_plugin.runs import RunFolder, SearchPlan
 from alphanet_plugin.search import EvolutionRounds, EvolutionSearch, SearchHistory, read_history
 from alphanet_plugin.spaces import get_space

@@ -19,7 +19,7 @@ from nni.experiment import Experiment, ExperimentConfig
 from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 
-from ..errors import SearchError
+from ...errors import SearchError
 from .ledger_tuner import LedgerTuner
 from .leftover_manager import forget_manager, note_manager, stop_leftover
 from .manager_start import start_manager

@@ -15,9 +15,9 @@ from nni.nas.strategy import RandomOneShot
 from numpy.typing import NDArray
 from torch import nn
 
-from ..spaces import Arch, SearchSpace
-from ..spaces.gene import Gene
-from ..supernet import Supernet
+from ...spaces import Arch, SearchSpace
+from ...spaces.gene import Gene
+from ...supernet import Supernet
 
 
 class LabelSpace(SearchSpace):

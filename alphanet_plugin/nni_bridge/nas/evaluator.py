@@ -13,10 +13,10 @@ import nni
 from nni.nas.evaluator import Evaluator
 from torch import nn
 
-from ..config import RunConfig, from_dict
-from ..data import Splits
-from ..evaluation import Metrics, evaluate, recalibrate_bn
-from ..runs import build_accelerator, build_data, build_trainer, search_batches
+from ...config import RunConfig, from_dict
+from ...data import Splits
+from ...evaluation import Metrics, evaluate, recalibrate_bn
+from ...runs import build_accelerator, build_data, build_trainer, search_batches
 from .single_network import SingleNetwork, SingleSampler
 
 

@@ -8,9 +8,9 @@ from typing import NoReturn
 import torch
 from torch import nn
 
-from ..samplers import Sampler
-from ..spaces import Arch
-from ..supernet import Supernet
+from ...samplers import Sampler
+from ...spaces import Arch
+from ...supernet import Supernet
 
 
 class SingleNetwork(Supernet):

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..config import FinetuneConfig, RateSearchConfig
-from ..errors import SearchError
-from ..runs import FinetuneFolder
+from ...config import FinetuneConfig, RateSearchConfig
+from ...errors import SearchError
+from ...runs import FinetuneFolder
 from .leftover_manager import may_be_left
 from .trial_ledger import METRIC, Trial, TrialLedger
 
@@ -39,7 +39,7 @@ def search_rates(config: FinetuneConfig, on_trials: Callable[[int, int], None] |
             f"the search needs NNI, which cannot be imported ({error}); pip install nni, "
             "or give the rates by --lr and --weight-decay"
         ) from error
-    command = [sys.executable, "-m", "alphanet_plugin.nni_bridge.finetune_trial", str(folder.path.resolve())]
+    command = [sys.executable, "-m", "alphanet_plugin.nni_bridge.hpo.finetune_trial", str(folder.path.resolve())]
     search = config.search
     settings = HpoSettings(
         name=f"{config.model.name} on {config.data.name}",

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..spaces import Arch
+from ...spaces import Arch
 
 _NOT_METRICS = ("default", "mflops")
 
@@ -36,7 +36,7 @@ def unpack_result(value: Any, fingerprint: Mapping[str, Any]) -> tuple[Arch, dic
     while isinstance(value, str):  # NNI hands imported results over as JSON in JSON
         value = json.loads(value)
     if not isinstance(value, Mapping) or "arch" not in value:
-        raise ValueError("it is not what alphanet_plugin.nni_bridge.search_trial reports")
+        raise ValueError("it is not what alphanet_plugin.nni_bridge.hpo.search_trial reports")
     if value.get("search") != digest(fingerprint):
         raise ValueError(
             "the trial measured another checkpoint or with other settings than this search; "

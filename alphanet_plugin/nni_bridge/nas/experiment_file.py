@@ -16,22 +16,22 @@ from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
-from ..config import read_mapping
-from ..errors import ConfigError
+from ...config import read_mapping
+from ...errors import ConfigError
 from .experiment import run_experiment
 
 _FILE = "alphanet.yaml"
 _SECTIONS = ("experiment", "space", "evaluator", "strategy")
 SPACES = {
-    "alphanet": "alphanet_plugin.nni_bridge:AlphaNetSpace",
+    "alphanet": "alphanet_plugin.nni_bridge:ElasticSpace",
     "mobilenet_v3": "nni.nas.hub.pytorch:MobileNetV3Space",
     "proxylessnas": "nni.nas.hub.pytorch:ProxylessNAS",
     "shufflenet": "nni.nas.hub.pytorch:ShuffleNetSpace",
 }
 EVALUATORS = {"accelerate": "alphanet_plugin.nni_bridge:AccelerateEvaluator"}
 STRATEGIES = {
-    "alphanet": "alphanet_plugin.nni_bridge:AlphaNet",
-    "kl": "alphanet_plugin.nni_bridge:KLDistill",
+    "alphanet": "alphanet_plugin.nni_bridge:AlphaNetStrategy",
+    "kl": "alphanet_plugin.nni_bridge:KLStrategy",
     "random": "nni.nas.strategy:Random",
     "grid_search": "nni.nas.strategy:GridSearch",
     "regularized_evolution": "nni.nas.strategy:RegularizedEvolution",

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from ..atomic import atomic_file
+from ...atomic import atomic_file
 
 _NOTE = "experiment.json"  # in the search's folder, for as long as its experiment may be about
 

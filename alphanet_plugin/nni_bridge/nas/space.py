@@ -11,10 +11,10 @@ from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import current_model
 from nni.nas.strategy import DARTS, ENAS
 
-from ..models import MobileNetwork, alphanet_subnet
-from ..spaces import AttentiveNASSpace
-from ..spaces.attentive_nas import RESOLUTIONS
-from ..supernet import build_supernet, slice_weights
+from ...models import MobileNetwork, alphanet_subnet
+from ...spaces import AttentiveNASSpace
+from ...spaces.attentive_nas import RESOLUTIONS
+from ...supernet import build_supernet, slice_weights
 from . import profiling
 from .elastic_module import ElasticModule
 from .enas_loader import repair_enas
@@ -23,7 +23,7 @@ from .native_network import NativeNetwork
 from .samples import arch_of
 
 
-class AlphaNetSpace(ModelSpace):
+class ElasticSpace(ModelSpace):
     """The AttentiveNAS/AlphaNet space; labels are the names of its genes, resolution included.
 
     Both faces compute with the same weights under the same names, resize their input to the arch's resolution inside,

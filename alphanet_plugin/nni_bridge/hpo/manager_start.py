@@ -14,7 +14,7 @@ from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tools.nnictl.config_utils import Experiments
 from nni.tuner import Tuner
 
-from ..errors import SearchError
+from ...errors import SearchError
 
 _ANSWER_SECONDS = 120.0
 _POLL_SECONDS = 0.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 
-from ..spaces import Arch
+from ...spaces import Arch
 
 
 class HandedOut:

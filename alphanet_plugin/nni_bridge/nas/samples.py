@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..spaces import AnyGene, Arch, SearchSpace
-from ..spaces.arch import Number
+from ...spaces import AnyGene, Arch, SearchSpace
+from ...spaces.arch import Number
 
 
 def open_genes(space: SearchSpace) -> list[AnyGene]:

@@ -19,10 +19,10 @@ from nni.nas.profiler.pytorch.utils import ShapeTensor
 from torch import nn
 from torch.nn import functional as F
 
-from ..models import Shortcut
-from ..spaces import AttentiveNASSpace
-from ..spaces.attentive_nas import HEAD_EXPAND_RATIO, STAGES, Stage
-from ..spaces.network import make_divisible
+from ...models import Shortcut
+from ...spaces import AttentiveNASSpace
+from ...spaces.attentive_nas import HEAD_EXPAND_RATIO, STAGES, Stage
+from ...spaces.network import make_divisible
 from .samples import open_genes
 
 Value = Any  # a number, or NNI's choice or expression of it

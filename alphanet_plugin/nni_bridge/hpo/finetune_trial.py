@@ -1,4 +1,4 @@
-"""``python -m alphanet_plugin.nni_bridge.finetune_trial FOLDER``: one trial of a transfer's search.
+"""``python -m alphanet_plugin.nni_bridge.hpo.finetune_trial FOLDER``: one trial of a transfer's search.
 
 It takes a learning rate, a weight decay and its number from NNI, trains the network in ``FOLDER/trials/NUMBER`` on the
 training images but those held out, or on from its checkpoint there, and reports its top-1 accuracy (%) on those after
@@ -19,11 +19,11 @@ from typing import Any
 import nni
 import torch
 
-from ..config import FinetuneConfig, NetworkRunConfig, read_config
-from ..data import Splits, eval_loader
-from ..errors import CheckpointError, NonFiniteLossError
-from ..evaluation import evaluate
-from ..runs import (
+from ...config import FinetuneConfig, NetworkRunConfig, read_config
+from ...data import Splits, eval_loader
+from ...errors import CheckpointError, NonFiniteLossError
+from ...evaluation import evaluate
+from ...runs import (
     FinetuneFolder,
     RunFolder,
     build_network_accelerator,
@@ -33,7 +33,7 @@ from ..runs import (
     network_run_of,
     write_run_config,
 )
-from ..training import JsonLinesLog, Trainer, latest_checkpoint, read_state
+from ...training import JsonLinesLog, Trainer, latest_checkpoint, read_state
 from .ledger_tuner import TRIAL
 from .orphan import die_with_parent
 from .trial_ledger import METRIC, Trial, TrialLedger

@@ -12,21 +12,21 @@ from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace
 
-from ..config import RunConfig
-from ..errors import SearchError
-from ..spaces import Arch
-from ..supernet import Supernet
+from ...config import RunConfig
+from ...errors import SearchError
+from ...spaces import Arch
+from ...supernet import Supernet
 from .evaluator import AccelerateEvaluator
 from .one_shot_supernet import LabelSpace, OneShotSupernet
 from .samples import sample_of
-from .space import AlphaNetSpace
+from .space import ElasticSpace
 from .supernet_training import SupernetTraining
 
 
 class SupernetStrategy(OneShotStrategy):
     """Train a supernet by the sandwich rule with in-place distillation, then rank some of its subnets.
 
-    Works on `AlphaNetSpace` (the fast face) and on any one-shot model space of NNI, with an `AccelerateEvaluator`, in
+    Works on `ElasticSpace` (the fast face) and on any one-shot model space of NNI, with an `AccelerateEvaluator`, in
     the sequential engine and raw format, which NNI chooses by itself for one-shot strategies. The experiment's
     intermediate results are the smallest subnet's top-1 accuracy in percent after each epoch, its final one is the
     mean over the ranked subnets; all on the search images. Killed and resumed, it goes on from the evaluator's last
@@ -106,7 +106,7 @@ class SupernetStrategy(OneShotStrategy):
             )
 
 
-class AlphaNet(SupernetStrategy):
+class AlphaNetStrategy(SupernetStrategy):
     """Sandwich training with adaptive alpha-divergence (AlphaNet, ICML 2021, algorithm 1).
 
     Args:
@@ -138,7 +138,7 @@ class AlphaNet(SupernetStrategy):
         }
 
 
-class KLDistill(SupernetStrategy):
+class KLStrategy(SupernetStrategy):
     """Sandwich training with KL divergence, the baseline that AlphaNet replaces (BigNAS, ECCV 2020).
 
     Args:
@@ -155,11 +155,11 @@ class KLDistill(SupernetStrategy):
 
 
 def as_supernet(model_space: Any) -> Supernet:
-    """The supernet of a model space: our own of `AlphaNetSpace`, any other mutated by NNI's path sampling."""
-    if not isinstance(model_space, AlphaNetSpace):
+    """The supernet of a model space: our own of `ElasticSpace`, any other mutated by NNI's path sampling."""
+    if not isinstance(model_space, ElasticSpace):
         return OneShotSupernet(model_space)
     if model_space.face != "fast":
-        raise ValueError("the native face is for DARTS and its kin; build AlphaNetSpace with face='fast'")
+        raise ValueError("the native face is for DARTS and its kin; build ElasticSpace with face='fast'")
     return cast(Supernet, model_space.network.supernet)
 
 

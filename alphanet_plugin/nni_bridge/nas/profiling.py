@@ -10,7 +10,7 @@ from nni.mutable import MutableExpression
 from nni.nas.profiler.pytorch.flops import FlopsResult, register_flops_formula
 from nni.nas.profiler.pytorch.utils import MutableShape, profiler_leaf_module, register_shape_inference_formula
 
-from ..spaces import SearchSpace
+from ...spaces import SearchSpace
 from .elastic_module import ElasticModule
 from .native_network import NativeNetwork
 from .samples import arch_of, open_genes

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic import atomic_file
-from ..errors import SearchError
+from ...atomic import atomic_file
+from ...errors import SearchError
 
 _PARAMETERS = "parameters.json"
 _RESULT = "result.json"

@@ -9,12 +9,12 @@ from typing import Any
 import nni
 from nni.nas.evaluator import Evaluator
 
-from ..config import RunConfig, SandwichConfig
-from ..evaluation import Metrics, SubnetEvaluator
-from ..runs import build_accelerator, build_data, build_trainer, search_batches, write_run_config
-from ..samplers import SandwichSampler
-from ..spaces import Arch
-from ..supernet import Supernet
+from ...config import RunConfig, SandwichConfig
+from ...evaluation import Metrics, SubnetEvaluator
+from ...runs import build_accelerator, build_data, build_trainer, search_batches, write_run_config
+from ...samplers import SandwichSampler
+from ...spaces import Arch
+from ...supernet import Supernet
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import nni
 
-from ..errors import ConfigError
-from ..evaluation import Evaluator
-from ..runs import TrainedRun, build_evaluator
-from ..spaces import Arch, SearchSpace
+from ...errors import ConfigError
+from ...evaluation import Evaluator
+from ...runs import TrainedRun, build_evaluator
+from ...spaces import Arch, SearchSpace
 
 _NAME = "_name"  # how NNI marks the name of a nested choice
 

@@ -12,8 +12,8 @@ from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from nni.nas.profiler.pytorch.utils import ShapeTensor
 from torch import nn
 
-from ..spaces import SearchSpace
-from ..supernet import Supernet
+from ...spaces import SearchSpace
+from ...supernet import Supernet
 from .samples import arch_of, open_genes
 
 

@@ -1,0 +1,1 @@
+"""NNI's layerwise distillers with this package's KD losses."""

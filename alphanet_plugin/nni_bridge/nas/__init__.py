@@ -1,0 +1,1 @@
+"""Model spaces, strategies, evaluators and experiments of NNI's NAS."""
