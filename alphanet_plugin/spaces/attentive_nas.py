@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .arch import Arch
 from .costs import Cost, MacPart, block_cost, conv_cost, halved, linear_cost, total
-from .gene import Gene
+from .gene import Gene, check_resolutions
 from .network import BlockSpec, NetworkSpec, make_divisible
 from .space import SearchSpace
 
@@ -140,15 +140,6 @@ class AttentiveNASSpace(SearchSpace):
 
 
 _FIELDS = ("width", "depth", "kernel_size", "expand_ratio")
-
-
-def check_resolutions(resolutions: Sequence[int]) -> tuple[int, ...]:
-    """Candidates for a resolution, as a tuple; ValueError where they cannot be."""
-    sides = tuple(resolutions)
-    whole = all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in sides)
-    if not sides or not whole or list(sides) != sorted(set(sides)):
-        raise ValueError(f"resolutions are ascending whole numbers of pixels like (32, 40, 48, 56), not {resolutions}")
-    return tuple(int(side) for side in sides)
 
 
 def _numbers(text: str) -> list[int]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import BlockSpec
+from .network import BlockSpec, NetworkSpec
 
 
 class Cost(NamedTuple):
@@ -39,6 +39,11 @@ class MacPart(NamedTuple):
     macs: NDArray[np.int64]
 
 
+def strided(side: int, stride: int) -> int:
+    """Output side of a "same"-padded convolution, or of the padded 2x2 pooling."""
+    return -(-side // stride)
+
+
 def halved(side: int) -> int:
     """Output side of a "same"-padded convolution, or of the padded 2x2 pooling, at stride 2."""
     return (side + 1) // 2
@@ -58,7 +63,7 @@ def linear_cost(in_features: int, out_features: int) -> Cost:
 
 def block_cost(block: BlockSpec, side: int) -> Cost:
     """One block whose input is `side` x `side` pixels."""
-    out_side = halved(side) if block.stride == 2 else side
+    out_side = strided(side, block.stride)
     mid = block.mid_channels
     depthwise = mid * block.kernel_size**2
     parts = [
@@ -72,6 +77,30 @@ def block_cost(block: BlockSpec, side: int) -> Cost:
     if block.projects:
         shortcut = conv_cost(block.in_channels, block.out_channels, 1, out_side, norm=False)
         parts.append(Cost(0, 0, shortcut.params) if block.in_channels == block.out_channels else shortcut)
+    return total(parts)
+
+
+def head_cost(in_channels: int, expand_channels: int, head_channels: int, side: int, num_classes: int) -> Cost:
+    """The head over features of `side` x `side` pixels, and the classifier; `num_classes` 0: none."""
+    parts, features = [Cost(0, 0)], in_channels
+    if expand_channels:
+        parts.append(conv_cost(features, expand_channels, 1, side, norm=True))
+        features = expand_channels
+    if head_channels:
+        parts.append(conv_cost(features, head_channels, 1, 1, norm=False))
+        features = head_channels
+    return total(parts + ([linear_cost(features, num_classes)] if num_classes else []))
+
+
+def network_cost(spec: NetworkSpec, num_classes: int) -> Cost:
+    """A whole network with a classifier."""
+    side = strided(spec.resolution, spec.stem_stride)
+    parts = [conv_cost(3, spec.stem_channels, 3, side, norm=True)]
+    for block in (block for stage in spec.stages for block in stage):
+        parts.append(block_cost(block, side))
+        side = strided(side, block.stride)
+    features = spec.stages[-1][-1].out_channels
+    parts.append(head_cost(features, spec.expand_channels, spec.head_channels, side, num_classes))
     return total(parts)
 
 

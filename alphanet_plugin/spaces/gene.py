@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,3 +106,12 @@ class ContinuousGene:
 
 
 AnyGene = Gene | ContinuousGene
+
+
+def check_resolutions(resolutions: Sequence[int]) -> tuple[int, ...]:
+    """Candidates for a resolution, as a tuple; ValueError where they cannot be."""
+    sides = tuple(resolutions)
+    whole = all(isinstance(side, (int, np.integer)) and not isinstance(side, bool) and side > 0 for side in sides)
+    if not sides or not whole or list(sides) != sorted(set(sides)):
+        raise ValueError(f"resolutions are ascending whole numbers of pixels like (32, 40, 48, 56), not {resolutions}")
+    return tuple(int(side) for side in sides)

@@ -1,20 +1,24 @@
 """Search spaces by name."""
 
 import difflib
+from functools import cache
 from typing import Any
 
+import yaml
+
+from ..shipped import shipped
 from .attentive_nas import AttentiveNASSpace
+from .mobile import MobileSpace
 from .space import SearchSpace
+from .table import Table, read_table
 from .us_mobilenet import UsMobileNetV1Space, UsMobileNetV2Space
 
-_SPACES: dict[str, type[SearchSpace]] = {
-    space.name: space for space in (AttentiveNASSpace, UsMobileNetV1Space, UsMobileNetV2Space)
-}
+_SLIMMABLE: dict[str, type[SearchSpace]] = {space.name: space for space in (UsMobileNetV1Space, UsMobileNetV2Space)}
 
 
 def list_spaces() -> list[str]:
     """Names that `get_space` knows."""
-    return sorted(_SPACES)
+    return sorted([*_SLIMMABLE, *_shipped_tables()])
 
 
 def get_space(name: str, **parameters: Any) -> SearchSpace:
@@ -27,11 +31,24 @@ def get_space(name: str, **parameters: Any) -> SearchSpace:
     Raises:
         ValueError: No such space, or a parameter it does not take.
     """
-    if name not in _SPACES:
-        near = difflib.get_close_matches(str(name), _SPACES, n=1)
+    if name not in list_spaces():
+        near = difflib.get_close_matches(str(name), list_spaces(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(list_spaces())}"
         raise ValueError(f"no search space {name!r}; {hint}")
     try:
-        return _SPACES[name](**parameters)
+        if name == "attentive_nas":  # until models and supernets are built from any table
+            return AttentiveNASSpace(**parameters)
+        if name in _SLIMMABLE:
+            return _SLIMMABLE[name](**parameters)
+        return MobileSpace(_shipped_tables()[name], shipped=True, **parameters)
     except TypeError as error:
         raise ValueError(f"search space {name!r}: {error}") from None
+
+
+@cache
+def _shipped_tables() -> dict[str, Table]:
+    """The tables that come with this package, by name."""
+    return {
+        path.stem: read_table(yaml.safe_load(path.read_text(encoding="utf-8")), path.stem)
+        for path in sorted(shipped("configs/spaces").glob("*.yaml"))
+    }

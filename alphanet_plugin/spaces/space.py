@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arch import Arch, Number
-from .costs import Cost, MacPart
+from .costs import Cost, MacPart, network_cost
 from .gene import AnyGene, ContinuousGene
 from .network import NetworkSpec
+from .place import Place
 
 
 class SearchSpace(ABC):
@@ -22,6 +23,14 @@ class SearchSpace(ABC):
 
     Archs come in two forms: `Arch` objects, and *values*: numbers in the order of `genes`, one row an arch, which is
     what the vectorised methods take and give. They are integers, but floats where a gene is continuous.
+
+    Archs that differ only in blocks which their depths leave out are one network. Every Arch that a space makes or
+    checks therefore holds the least candidate of the whole space for such a block, so that equal networks are equal
+    archs: printed, hashed and evaluated as one.
+
+    Attributes:
+        name: What the space is called.
+        genes: What is decided, each independently of the others, in the order of values.
     """
 
     name: str
@@ -32,10 +41,6 @@ class SearchSpace(ABC):
     @abstractmethod
     def network(self, arch: Arch) -> NetworkSpec:
         """The blueprint of an arch's network."""
-
-    @abstractmethod
-    def cost(self, arch: Arch, num_classes: int = 1000) -> Cost:
-        """Multiply-adds and parameters of an arch with a classifier of `num_classes`."""
 
     @abstractmethod
     def cost_batch(self, values: NDArray[Any], num_classes: int = 1000) -> NDArray[np.int64]:
@@ -64,6 +69,11 @@ class SearchSpace(ABC):
             f"define {type(self).__name__}.mac_parts, or draw by sample_batch and keep what costs as much as wanted"
         )
 
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """The entries of an arch in their order, which are the genes unless some follow others."""
+        return tuple(Place(gene, column) for column, gene in enumerate(self.genes))
+
     # -- archs ----------------------------------------------------------------------------------------------------
 
     def arch(self, **fields: Number | Sequence[Number]) -> Arch:
@@ -84,15 +94,19 @@ class SearchSpace(ABC):
         if not isinstance(arch, Arch):
             arch = Arch(arch)
         self._check_fields(arch)
-        return self._assemble([gene.check(_read(arch, gene)) for gene in self.genes])
+        entries = self._without_idle([place.gene.check(_read(arch, place.gene)) for place in self.places])
+        for place, entry in zip(self.places, entries, strict=True):
+            if not _is_idle(place, entries):
+                self._check_choice(place, entry, entries)
+        return self._assemble(entries)
 
     def largest(self) -> Arch:
         """Every gene at its greatest candidate."""
-        return self._assemble([gene.greatest for gene in self.genes])
+        return self.from_values([gene.greatest for gene in self.genes])
 
     def smallest(self) -> Arch:
         """Every gene at its least candidate."""
-        return self._assemble([gene.least for gene in self.genes])
+        return self.from_values([gene.least for gene in self.genes])
 
     def sample(self, rng: np.random.Generator) -> Arch:
         """An arch drawn uniformly, each gene independently."""
@@ -105,11 +119,23 @@ class SearchSpace(ABC):
         for column, gene in enumerate(self.genes):
             if isinstance(gene, ContinuousGene):
                 values[:, column] = rng.uniform(gene.low, gene.high, size=count)
+        return self.canonical(values)
+
+    def canonical(self, values: NDArray[Any]) -> NDArray[Any]:
+        """`values` (n, genes) with the least candidate in every block that its stage's depth leaves out."""
+        values = values.copy()
+        for column, (depth, block) in self._of_blocks.items():
+            values[depth.entries(values) <= block, column] = self.genes[column].least
         return values
 
     def values(self, arch: Arch) -> tuple[Number, ...]:
         """The arch's values in the order of `genes`."""
-        return tuple(_read(arch, gene) for gene in self.genes)
+        entries = [_read(arch, place.gene) for place in self.places]
+        values: list[Number] = [gene.least for gene in self.genes]
+        for place, entry in zip(self.places, entries, strict=True):
+            if place.follows is None and not _is_idle(place, entries):
+                values[place.column] = entry
+        return tuple(values)
 
     def values_batch(self, archs: Iterable[Arch]) -> NDArray[Any]:
         """Values (n, genes) of archs."""
@@ -120,7 +146,8 @@ class SearchSpace(ABC):
         values = [value.item() if isinstance(value, np.generic) else value for value in values]
         if len(values) != len(self.genes):
             raise ValueError(f"space {self.name} has {len(self.genes)} genes, got {len(values)} values")
-        return self._assemble([gene.check(value) for gene, value in zip(self.genes, values, strict=True)])
+        row = [gene.check(value) for gene, value in zip(self.genes, values, strict=True)]
+        return self._assemble(self._without_idle([place.of(row[place.column]) for place in self.places]))
 
     def from_values_batch(self, values: NDArray[Any]) -> list[Arch]:
         """The checked archs that have these values (n, genes)."""
@@ -128,10 +155,22 @@ class SearchSpace(ABC):
 
     @property
     def num_archs(self) -> int:
-        """How many archs the space holds; values of a continuous gene that make the same network count once."""
-        return int(np.prod([len(gene.choices) for gene in self.genes], dtype=object))
+        """How many different networks the space holds.
+
+        Values of a continuous gene that make the same network count once, and so do archs that differ only in blocks
+        which are left out.
+        """
+        count = 1
+        for column, gene in enumerate(self.genes):
+            if column not in self._of_blocks:
+                count *= sum(self._ways(column, value) for value in gene.choices)
+        return count
 
     # -- costs ----------------------------------------------------------------------------------------------------
+
+    def cost(self, arch: Arch, num_classes: int = 1000) -> Cost:
+        """Multiply-adds and parameters of an arch with a classifier of `num_classes`."""
+        return network_cost(self.network(arch), num_classes)
 
     def mflops(self, arch: Arch, num_classes: int = 1000) -> float:
         """Multiply-adds / 1e6 at the arch's resolution."""
@@ -185,8 +224,8 @@ class SearchSpace(ABC):
     @cached_property
     def _field_lengths(self) -> dict[str, int | None]:
         lengths: dict[str, int | None] = {}
-        for gene in self.genes:
-            lengths[gene.field] = None if gene.index is None else gene.index + 1
+        for place in self.places:
+            lengths[place.gene.field] = None if place.gene.index is None else place.gene.index + 1
         return lengths
 
     def _as_values(self, archs: NDArray[Any] | Iterable[Arch]) -> NDArray[Any]:
@@ -199,13 +238,51 @@ class SearchSpace(ABC):
             )
         return values
 
-    def _assemble(self, values: Sequence[Number]) -> Arch:
+    @cached_property
+    def _of_blocks(self) -> dict[int, tuple[Place, int]]:
+        """The columns of genes of blocks that a depth may leave out: the place of that depth, the block's number."""
+        return {
+            place.column: (self.places[place.activity.depth], place.activity.block)
+            for place in self.places
+            if place.activity is not None and place.follows is None
+        }
+
+    def _ways(self, column: int, value: Number) -> int:
+        """How many choices of the blocks that depend on a depth there are where the gene of `column` is `value`."""
+        ways = 1
+        for of_block, (depth, block) in self._of_blocks.items():
+            if depth.column == column and block < depth.of(value):
+                ways *= len(self.genes[of_block].choices)
+        return ways
+
+    def _without_idle(self, entries: list[Any]) -> list[Any]:
+        """`entries` with the least candidate of the whole space in every block that is left out."""
+        return [
+            place.gene.least if _is_idle(place, entries) else entry
+            for place, entry in zip(self.places, entries, strict=True)
+        ]
+
+    def _check_choice(self, place: Place, entry: Number, entries: list[Any]) -> None:
+        """ValueError where an entry of the whole space is none of this space's."""
+        gene = self.genes[place.column]
+        if place.follows is None:
+            gene.check(entry)
+            return
+        leader = next(e for p, e in zip(self.places, entries, strict=True) if p.gene.name == gene.name)
+        wanted = place.follows[gene.check(leader)]  # type: ignore[index]
+        if entry != wanted:
+            raise ValueError(
+                f"gene {place.gene.name}: {entry} is not what follows from {gene.name}; where that is {leader}, it is "
+                f"{wanted}"
+            )
+
+    def _assemble(self, entries: Sequence[Number]) -> Arch:
         fields: dict[str, Any] = {}
-        for gene, value in zip(self.genes, values, strict=True):
-            if gene.index is None:
-                fields[gene.field] = value
+        for place, entry in zip(self.places, entries, strict=True):
+            if place.gene.index is None:
+                fields[place.gene.field] = entry
             else:
-                fields.setdefault(gene.field, []).append(value)
+                fields.setdefault(place.gene.field, []).append(entry)
         return Arch(fields)
 
     def _check_fields(self, arch: Arch) -> None:
@@ -215,14 +292,21 @@ class SearchSpace(ABC):
                 hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(self._field_lengths)}"
                 raise ValueError(f"space {self.name} has no field {field!r}{hint}")
         for field, length in self._field_lengths.items():
-            names = [gene.name for gene in self.genes if gene.field == field]
+            names = [place.gene.name for place in self.places if place.gene.field == field]
             if field not in arch:
                 raise ValueError(f"field {field} is missing; it holds {', '.join(names)}")
             value = arch[field]
             given = len(value) if isinstance(value, tuple) else None
+            if given is None and length == 1:  # one entry is printed as a number
+                continue
             if given != length:
                 want = "one number" if length is None else f"{length} numbers ({', '.join(names)})"
                 raise ValueError(f"field {field} takes {want}, got {value}")
+
+
+def _is_idle(place: Place, entries: Sequence[Any]) -> bool:
+    """Whether a place belongs to a block that its stage's depth leaves out."""
+    return place.activity is not None and entries[place.activity.depth] <= place.activity.block
 
 
 def _read(arch: Arch, gene: AnyGene) -> Number:

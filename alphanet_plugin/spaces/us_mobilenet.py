@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arch import Arch
-from .attentive_nas import check_resolutions
-from .costs import Cost, MacPart, block_cost, conv_cost, halved, linear_cost, total
-from .gene import AnyGene, ContinuousGene, Gene
+from .costs import MacPart
+from .gene import AnyGene, ContinuousGene, Gene, check_resolutions
 from .network import BlockSpec, NetworkSpec, make_divisible
 from .same_network import roundest, run_edges
 from .space import SearchSpace
@@ -111,19 +110,6 @@ class UsMobileNetSpace(SearchSpace):
     def head_features(cls, width: float) -> int:
         """Channels of the 1x1 convolution before pooling: they grow above width 1 and do not shrink below it."""
         return max(cls.head_channels, make_divisible(cls.head_channels * width)) if cls.head_channels else 0
-
-    def cost(self, arch: Arch, num_classes: int = 1000) -> Cost:
-        spec = self.network(arch)
-        side = halved(spec.resolution)
-        parts = [conv_cost(3, spec.stem_channels, 3, side, norm=True)]
-        for block in (block for stage in spec.stages for block in stage):
-            parts.append(block_cost(block, side))
-            side = halved(side) if block.stride == 2 else side
-        features = spec.stages[-1][-1].out_channels
-        if spec.expand_channels:
-            parts.append(conv_cost(features, spec.expand_channels, 1, side, norm=True))
-            features = spec.expand_channels
-        return total(parts + ([linear_cost(features, num_classes)] if num_classes else []))
 
     def cost_batch(self, values: NDArray[Any], num_classes: int = 1000) -> NDArray[np.int64]:
         resolution, width = (gene.indices(column) for gene, column in zip(self.genes, values.T, strict=True))
