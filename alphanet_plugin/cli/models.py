@@ -15,22 +15,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from .. import hub, store
-    from ..models import entry_archs
-    from ..spaces import get_space
-
-    space = get_space("attentive_nas")
     if not arguments.published:
-        for name, arch in entry_archs().items():
-            print(f"{name:<18} {space.mflops(arch):8.1f} MFLOPs at {arch['resolution']} pixels")
-        print("alphanet_subnet    any arch: timm.create_model('alphanet_subnet', arch=...)")
-        for name in ("us_mobilenet_v1", "us_mobilenet_v2"):
-            print(f"{name:<18} any width: timm.create_model('{name}', width=0.5)")
+        _print_models()
     entries = store.list_published()
     print(f"published in {store.home()}:" + ("" if entries else " nothing yet; `alphanet quickstart` fills it"))
     _print_entries(entries)
     if copies := hub.list_copies():
         print(f"copies from {hub.organisation()} on the hub:")
         _print_entries(copies)
+
+
+def _print_models() -> None:
+    from ..models import FAMILIES
+    from ..spaces import get_space
+
+    for family in FAMILIES:
+        for name, arch in family.archs.items():
+            mflops = get_space(family.space).mflops(arch)
+            print(f"{name:<22} {mflops:8.1f} MFLOPs at {arch['resolution']} pixels")
+    for name in dict.fromkeys(family.any_arch for family in FAMILIES):
+        arguments = "space=..., arch=..." if name == "mobile_subnet" else "arch=..."
+        print(f"{name:<22} any arch: timm.create_model('{name}', {arguments})")
 
 
 def _print_entries(entries: list[Published]) -> None:

@@ -13,14 +13,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..models import BnRule
+from ..models import BnRule, family_of
+from ..spaces import SearchSpace
 from .modes import modes_kept
 from .placement import Placement
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], rule: BnRule = "cumulative") -> Model:
+def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], rule: BnRule | None = None) -> Model:
     """Set every BatchNorm's running statistics to their average over `batches`.
 
     The running mean becomes the mean of the batches' means, the running variance the mean of their variances. BatchNorm
@@ -33,10 +34,12 @@ def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], r
             and floating-point type.
         rule: "cumulative", the released AlphaNet program's and torch's own: each batch counts the same, and variances
             are unbiased. "weighted", once-for-all's: a batch counts as much as it has images, and variances are biased.
+            None: that of the family of the model's space, and "cumulative" for a model without one.
 
     Returns:
         The model.
     """
+    rule = rule or _rule_of(model)
     if rule not in ("cumulative", "weighted"):
         raise ValueError(f"rule must be 'cumulative' or 'weighted', not {rule!r}")
     norms = _tracking_norms(model)
@@ -53,6 +56,11 @@ def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], r
             raise ValueError("recalibrate_bn needs at least one batch of images, got none")
         _check_finite(norms)
     return model
+
+
+def _rule_of(model: nn.Module) -> BnRule:
+    space = getattr(model, "space", None)
+    return family_of(space).bn_rule if isinstance(space, SearchSpace) else "cumulative"
 
 
 def _tracking_norms(model: nn.Module) -> dict[str, _BatchNorm]:

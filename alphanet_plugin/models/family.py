@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from torch import nn
 
 from ..spaces import Arch, SearchSpace
-from . import alphanet, attentive_nas, us_mobilenet
+from . import alphanet, attentive_nas, mobile_subnet, once_for_all, us_mobilenet
 from .network import MobileNetwork
 from .us_mobilenet_network import UsMobileNetV1, UsMobileNetV2
 
@@ -21,14 +21,14 @@ class Released(NamedTuple):
     """Checkpoints that others released for a family.
 
     Attributes:
-        names: How they call their layers: ``attentive_nas`` or ``once_for_all``.
         license: Of the weights, by its SPDX name.
         tag: Of the models made of them.
+        interpolation: By which images were resized for the published figures.
     """
 
-    names: Literal["attentive_nas", "once_for_all"]
     license: str
     tag: str
+    interpolation: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Family:
 
     Attributes:
         name: What its entries' names begin with.
-        space: Name of its space; empty for every other space of the network's kind.
+        space: Name of its space; empty for every space that has no family of its own.
         network: Class of the static network.
         module: Holds its timm entries, their `default_cfgs` and, for those of one arch, `ARCHS`.
         any_arch: The entry that takes any arch.
@@ -64,8 +64,8 @@ class Family:
         return {name: arch for name, arch in own.items() if name.startswith(f"{self.name}_")}
 
 
-_ATTENTIVE_NAS = Released("attentive_nas", "cc-by-nc-4.0", "fb_in1k")
-# The first of several families with one space is whose entries its runs are published under.
+_ATTENTIVE_NAS = Released("cc-by-nc-4.0", "fb_in1k", "bicubic")
+# The first of several families with one space is the one whose entries its runs are published under.
 FAMILIES = (
     Family(
         name="alphanet", space="attentive_nas", network=MobileNetwork, module=alphanet, any_arch="alphanet_subnet",
@@ -76,6 +76,16 @@ FAMILIES = (
         any_arch="alphanet_subnet", card="attentive_nas", origin="one network of the AttentiveNAS search space",
         released=_ATTENTIVE_NAS,
     ),
+    *(
+        Family(
+            name=space, space=space, network=MobileNetwork, module=once_for_all, any_arch=f"{entries}_subnet",
+            card="once_for_all", origin="one network of a once-for-all search space", bn_rule="weighted",
+            released=Released("mit", "ofa_in1k", "bilinear"),
+        )
+        for space, entries in (
+            ("ofa_mbv3", "ofa_mbv3"), ("ofa_proxyless", "ofa_proxyless"), ("ofa_mbv3_cifar", "ofa_mbv3"),
+        )
+    ),
     Family(
         name="us_mobilenet_v1", space="us_mobilenet_v1", network=UsMobileNetV1, module=us_mobilenet,
         any_arch="us_mobilenet_v1", card="us_mobilenet", origin="one width of a universally slimmable MobileNet",
@@ -83,6 +93,10 @@ FAMILIES = (
     Family(
         name="us_mobilenet_v2", space="us_mobilenet_v2", network=UsMobileNetV2, module=us_mobilenet,
         any_arch="us_mobilenet_v2", card="us_mobilenet", origin="one width of a universally slimmable MobileNet",
+    ),
+    Family(
+        name="mobile", space="", network=MobileNetwork, module=mobile_subnet, any_arch="mobile_subnet",
+        card="mobile", origin="one network of a search space of mobile blocks",
     ),
 )  # fmt: skip
 
@@ -95,10 +109,9 @@ def family_of(space: SearchSpace) -> Family:
     """
     if isinstance(space, SearchSpace):
         for family in FAMILIES:
-            if family.space == space.name:
+            if family.space in (space.name, ""):
                 return family
-    known = ", ".join(dict.fromkeys(family.space for family in FAMILIES))
-    raise ValueError(f"no models for {space!r}; take a space from get_space, of {known}")
+    raise ValueError(f"no models for {space!r}; take a space from get_space")
 
 
 def family_of_entry(architecture: str) -> Family:

@@ -1,6 +1,6 @@
 """Weights that come and go: released checkpoints, publishing, model cards, the hub."""
 
-from .import_released import FAMILIES, ReleasedSupernet, publish_released, read_released, store_released
+from .import_released import ReleasedSupernet, publish_released, read_released, store_released
 from .publish import Publication, publish
 from .publish_network import NetworkPublication, publish_network
 from .push import check_upload, push_to_hub
@@ -8,7 +8,6 @@ from .released import read_supernet_checkpoint
 from .supernet_files import load_supernet, save_supernet
 
 __all__ = [
-    "FAMILIES",
     "NetworkPublication",
     "Publication",
     "ReleasedSupernet",
