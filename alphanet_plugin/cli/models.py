@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from .. import hub, store
+
     if not arguments.published:
         _print_models()
     entries = store.list_published()

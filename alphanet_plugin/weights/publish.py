@@ -114,6 +114,12 @@ def _write_weights(model: nn.Module, publication: Publication, path: Path) -> No
     save_file(tensors, path, metadata=metadata)
 
 
+def _space_of(model: nn.Module) -> dict[str, Any]:
+    """What the model's config says of its space, where it needs to."""
+    model_args = getattr(model, "_model_args", {})
+    return {"space": model_args["space"]} if "space" in model_args else {}
+
+
 def _write_config(model: nn.Module, publication: Publication, path: Path, weights: Mapping[str, Any]) -> None:
     model_config = {
         "architecture": publication.architecture,
@@ -132,6 +138,6 @@ def _write_config(model: nn.Module, publication: Publication, path: Path, weight
         model,
         str(path),
         model_config=model_config,
-        model_args={"arch": publication.arch.to_dict()},
+        model_args={**_space_of(model), "arch": publication.arch.to_dict()},
         data_config=dict(publication.data_config),
     )
