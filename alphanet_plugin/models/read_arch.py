@@ -63,12 +63,12 @@ def space_around(space: SearchSpace, arch: Arch) -> SearchSpace:
                 changed[f"{gene.name}s"] = [value, value]
         elif gene.field == "resolution" and value not in gene.choices:
             changed["resolutions"] = [int(resolution)]
-    return get_space(**{**space.to_config(), **changed}) if changed else space
+    return get_space(**{**_whole(space), **changed}) if changed else space
 
 
 def space_args(space: SearchSpace, resolution: int) -> dict[str, Any]:
     """What a model's config says of its space, in plain values: nothing of the default's, else its table."""
-    config = {**space.to_config(), "resolutions": [resolution]}
+    config = {**_whole(space), "resolutions": [resolution]}
     return {} if config.get("name") == DEFAULT_SPACE else {"space": config}
 
 
@@ -85,3 +85,8 @@ def _read_text(given: str | PathLike[str]) -> Mapping[str, Any]:
     if not isinstance(fields, Mapping):
         raise ValueError(f"{text} must hold the fields of an arch (resolution, width, ...), not {fields!r:.60}")
     return fields
+
+
+def _whole(space: SearchSpace) -> dict[str, Any]:
+    """The arguments of `get_space` for the space that a subspace is of: its archs are archs of the whole."""
+    return {key: value for key, value in space.to_config().items() if key not in ("choices", "follow")}

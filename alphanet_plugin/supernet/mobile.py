@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, cast
 
 import torch
@@ -11,7 +11,7 @@ from timm.layers import create_conv2d
 from torch import nn
 
 from ..models import MBConvBlock, MobileNetwork, Shortcut, build_static
-from ..spaces import Arch, BlockSpec, NetworkSpec, SearchSpace
+from ..spaces import Arch, BlockSpec, SearchSpace
 from .knobs import DropKnobs, Knobs
 from .layers import ElasticConv2d, ElasticSequential, KernelTransformConv2d, make_elastic
 from .supernet import Supernet
@@ -106,7 +106,7 @@ class MobileSupernet(Supernet, MobileNetwork):
             zero_init_last=zero_init_last,
         )
         largest = space.network(self.arch)
-        projecting = block_values(space, ("width", "depth"), lambda block: block.in_channels != block.out_channels)
+        projecting = block_values(space, lambda block: block.in_channels != block.out_channels)
         for number, specs in enumerate(largest.stages):
             stage = ElasticSequential.twin(cast(nn.Sequential, self.blocks[number]))
             for index, (block, spec) in enumerate(zip(cast(Iterable[MBConvBlock], stage), specs, strict=True)):
@@ -127,7 +127,7 @@ class MobileSupernet(Supernet, MobileNetwork):
         self.activate(space.largest())
 
     def _transform_kernels(self) -> None:
-        sizes = block_values(self.space, ("kernel_size",), lambda block: block.kernel_size)
+        sizes = block_values(self.space, lambda block: block.kernel_size)
         for stage, of_stage in zip(cast(Iterable[ElasticSequential], self.blocks), sizes, strict=True):
             for block, of_block in zip(cast(Iterable[MBConvBlock], stage), of_stage, strict=True):
                 if len(of_block) > 1:
@@ -181,28 +181,18 @@ class MobileSupernet(Supernet, MobileNetwork):
         return {**fitting, **{name: own[name] for name in kept}}
 
 
-def block_values(
-    space: SearchSpace, fields: Collection[str], value_of: Callable[[BlockSpec], Any]
-) -> list[list[frozenset[Any]]]:
-    """Of every block of the largest arch, by stage: what `value_of` takes as genes of `fields` change one at a time."""
-    largest = space.network(space.largest()).stages
-    found = [[{value_of(block)} for block in stage] for stage in largest]
-    for spec in _altered(space, fields):
-        for stage, blocks in zip(found, spec.stages, strict=True):
-            for values, block in zip(stage, blocks, strict=False):
-                values.add(value_of(block))
-    return [[frozenset(values) for values in stage] for stage in found]
-
-
-def _altered(space: SearchSpace, fields: Collection[str]) -> Iterator[NetworkSpec]:
+def block_values(space: SearchSpace, value_of: Callable[[BlockSpec], Any]) -> list[list[frozenset[Any]]]:
+    """Of every block of the largest arch, by stage: what `value_of` takes as genes change one at a time."""
     largest = space.largest()
-    for gene in (gene for gene in space.genes if gene.field in fields):
-        for choice in gene.choices:
-            value: Any = choice
-            if isinstance(largest[gene.field], tuple) and gene.index is not None:
-                value = [*largest[gene.field]]  # type: ignore[misc]
-                value[gene.index] = choice
-            yield space.network(Arch({**largest, gene.field: value}))
+    found = [[{value_of(block)} for block in stage] for stage in space.network(largest).stages]
+    values = space.values(largest)
+    for place, gene in enumerate(space.genes):
+        for choice in gene.choices if gene.field != "resolution" else ():
+            altered = space.from_values([*values[:place], choice, *values[place + 1 :]])
+            for stage, blocks in zip(found, space.network(altered).stages, strict=True):
+                for of_block, block in zip(stage, blocks, strict=False):
+                    of_block.add(value_of(block))
+    return [[frozenset(of_block) for of_block in stage] for stage in found]
 
 
 def _knobs_of(spec: BlockSpec) -> tuple[tuple[str, str, str], ...]:

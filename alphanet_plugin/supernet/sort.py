@@ -29,7 +29,7 @@ def sort_channels(net: MobileSupernet, stage: int = 0, optimizer: torch.optim.Op
     Raises:
         ValueError: No block has that many expand ratios.
     """
-    widths = block_values(net.space, ("expand_ratio",), lambda block: block.mid_channels)
+    widths = _middle_widths(net)
     ratios = max((len(of_block) for of_stage in widths for of_block in of_stage), default=0)
     if not 0 <= stage < ratios:
         raise ValueError(f"stage is how many of the smaller expand ratios are trained, 0 to {ratios - 1}, not {stage}")
@@ -39,6 +39,13 @@ def sort_channels(net: MobileSupernet, stage: int = 0, optimizer: torch.optim.Op
             if len(of_block) > 1:
                 middle = sorted(of_block, reverse=True)
                 _sort_block(block, middle[min(stage, len(middle) - 1)], state)
+
+
+def _middle_widths(net: MobileSupernet) -> list[list[set[int]]]:
+    """Of every block by stage: its numbers of middle channels at the expand ratios that it has, its input as widest."""
+    channels = block_values(net.space, lambda block: (block.in_channels, block.mid_channels))
+    return [[{mid for given, mid in of_block if given == max(of_block)[0]} for of_block in of_stage]
+            for of_stage in channels]  # fmt: skip
 
 
 def _sort_block(block: MBConvBlock, first: int, state) -> None:
