@@ -26,8 +26,9 @@ ROWS = [
     {"cli"},
 ]
 ROW_OF = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
-# The package itself only registers and re-exports; `python -m alphanet_plugin` is the command line.
-TOP = {"__init__": {"models", "spaces"}, "__main__": {"cli"}}
+# The package itself only registers and re-exports; `python -m alphanet_plugin` is the command line,
+# `python -m alphanet_plugin.timm` runs other programs.
+TOP = {"__init__": {"models", "spaces"}, "__main__": {"cli"}, "timm": {"errors"}}
 
 
 def room_of(file):

@@ -37,11 +37,21 @@ class Shortcut(nn.Module):
     def pool(self, x: torch.Tensor) -> torch.Tensor:
         """Halve the sides (rounding up) where the block strides."""
         if self.stride == 2:
-            x = F.avg_pool2d(x, 2, stride=2, padding=[x.shape[2] % 2, x.shape[3] % 2])
+            x = F.avg_pool2d(_pad_to_even(x), 2, stride=2)
         return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.conv(self.pool(x))
+
+
+def _pad_to_even(x: torch.Tensor) -> torch.Tensor:
+    """A row of zeros above and a column at the left of features (B, C, H, W), each where that side is odd.
+
+    Apart from the pooling and without a remainder: as `padding=H % 2` of the pooling, compilers would make a graph for
+    every parity, and exporters could not follow a free size.
+    """
+    height, width = x.shape[2], x.shape[3]
+    return F.pad(x, [(width + 1) // 2 * 2 - width, 0, (height + 1) // 2 * 2 - height, 0])
 
 
 class MBConvBlock(nn.Module):
@@ -56,6 +66,8 @@ class MBConvBlock(nn.Module):
         zero_init_last: Start with the projection's BatchNorm weight at 0, so that the block is its shortcut; ignored
             where it has none.
         norm_eps: What BatchNorm adds to the variance.
+        dense: Do not stride where `spec` does: the output has the input's sides.
+        dilation: Of the depthwise kernel.
     """
 
     def __init__(
@@ -65,10 +77,13 @@ class MBConvBlock(nn.Module):
         drop_path: float = 0.0,
         zero_init_last: bool = True,
         norm_eps: float = 1e-5,
+        dense: bool = False,
+        dilation: int = 1,
         device=None,
         dtype=None,
     ):
         super().__init__()
+        stride = 1 if dense else spec.stride
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         conv = partial(create_conv2d, bias=False, **dd)
         norm_act = partial(BatchNormAct2d, act_layer=ACTIVATIONS[spec.act], eps=norm_eps, **dd)
@@ -76,7 +91,7 @@ class MBConvBlock(nn.Module):
 
         self.conv_pw = conv(spec.in_channels, mid, 1) if spec.expands else nn.Identity()
         self.bn1 = norm_act(mid) if spec.expands else nn.Identity()
-        self.conv_dw = conv(mid, mid, spec.kernel_size, stride=spec.stride, depthwise=True)
+        self.conv_dw = conv(mid, mid, spec.kernel_size, stride=stride, dilation=dilation, depthwise=True)
         self.bn2 = norm_act(mid)
         self.se = nn.Identity()
         if spec.se_channels:
@@ -87,7 +102,7 @@ class MBConvBlock(nn.Module):
         self.has_shortcut = spec.has_shortcut
         self.shortcut = nn.Identity()
         if spec.projects:
-            self.shortcut = Shortcut(spec.in_channels, spec.out_channels, spec.stride, **dd)
+            self.shortcut = Shortcut(spec.in_channels, spec.out_channels, stride, **dd)
         if zero_init_last and self.has_shortcut:
             nn.init.zeros_(self.bn3.get_parameter("weight"))
 

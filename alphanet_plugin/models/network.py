@@ -17,6 +17,9 @@ from .read_arch import DEFAULT_SPACE, GivenArch, GivenSpace, read_arch, read_spa
 _DROP_PATH_STAGES = 2
 
 
+_OUTPUT_STRIDES = (8, 16, 32)
+
+
 class PoolingError(ValueError, AssertionError):
     """A pooling that the head cannot take; timm's own models assert here, so it may be caught as that too."""
 
@@ -38,6 +41,8 @@ class MobileNetwork(nn.Module):
             network takes images as they come.
         zero_init_last: Start the BatchNorm weight of the projection at 0 in every block that has a shortcut, so that
             it is its shortcut. None: where the space's shortcuts project, as AlphaNet does and once-for-all does not.
+        output_stride: 32, or 16 or 8 for features that stay finer, as timm's EfficientNets make them: blocks that would
+            stride beyond it do not, and those after them dilate their kernels instead. Weights and names stay.
         space: The arch's space, in any form that `read_space` takes.
 
     Shapes:
@@ -56,6 +61,7 @@ class MobileNetwork(nn.Module):
         drop_path_rate: float = 0.0,
         resize_input: bool = False,
         zero_init_last: bool | None = None,
+        output_stride: int = 32,
         space: GivenSpace = DEFAULT_SPACE,
         device=None,
         dtype=None,
@@ -75,7 +81,7 @@ class MobileNetwork(nn.Module):
 
         self.conv_stem = create_conv2d(in_chans, spec.stem_channels, 3, stride=spec.stem_stride, bias=False, **dd)
         self.bn1 = _norm_act(spec.stem_channels, spec.stem_act, spec, dd)
-        self.blocks = _build_stages(spec, drop_path_rate, zero_init_last, dd)
+        self.blocks = _build_stages(spec, drop_path_rate, zero_init_last, output_stride, dd)
         features = spec.stages[-1][-1].out_channels
         self.conv_expand, self.bn2 = nn.Identity(), nn.Identity()
         if spec.expand_channels:
@@ -96,7 +102,11 @@ class MobileNetwork(nn.Module):
         self.classifier = Linear(features, num_classes, **dd) if num_classes > 0 else nn.Identity()
         levels = feature_levels(spec)
         self.feature_info = [
-            {"num_chs": spec.stages[stage][-1].out_channels, "reduction": reduction, "module": f"blocks.{stage}"}
+            {
+                "num_chs": spec.stages[stage][-1].out_channels,
+                "reduction": min(reduction, output_stride),
+                "module": f"blocks.{stage}",
+            }
             for reduction, stage in levels.items()
         ]
         self.stage_ends = [stage + 1 for stage in levels.values()]  # how many stages lead to each intermediate
@@ -125,7 +135,7 @@ class MobileNetwork(nn.Module):
         return list(stage.children())
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32)) at stride 32."""
+        """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32)) at output stride 32."""
         x = self.bn1(self.conv_stem(self.resize(x)))
         if self.grad_checkpointing and not torch.jit.is_scripting():
             for stage in self.blocks:
@@ -154,7 +164,7 @@ class MobileNetwork(nn.Module):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[torch.Tensor] | tuple[torch.Tensor, list[torch.Tensor]]:
-        """The last output at each stride: 2, 4, 8, 16 and 32, or what the blueprint has.
+        """The last output at each stride: 2, 4, 8, 16 and 32, or what the blueprint has; none above output_stride.
 
         Args:
             x: Images (B, in_chans, H, W).
@@ -252,8 +262,11 @@ def _norm_act(channels: int, act: str, spec: NetworkSpec, dd: dict[str, Any]) ->
 
 
 def _build_stages(
-    spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool | None, dd: dict[str, Any]
+    spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool | None, output_stride: int, dd: dict[str, Any]
 ) -> nn.Sequential:
+    if output_stride not in _OUTPUT_STRIDES:
+        raise ValueError(f"output_stride must be one of {', '.join(map(str, _OUTPUT_STRIDES))}, not {output_stride!r}")
+    stride, dilation = spec.stem_stride, 1
     num_blocks = sum(len(stage) for stage in spec.stages)
     index = 0
     stages = []
@@ -263,7 +276,11 @@ def _build_stages(
             drops = block.keeps_shape and number >= len(spec.stages) - _DROP_PATH_STAGES
             rate = drop_path_rate * index / num_blocks if drops else 0.0
             zeros = block.projects if zero_init_last is None else zero_init_last
-            blocks.append(build_block(block, drop_path=rate, zero_init_last=zeros, norm_eps=spec.norm_eps, **dd))
+            dense = stride * block.stride > output_stride
+            options = {"zero_init_last": zeros, "norm_eps": spec.norm_eps, "dense": dense, "dilation": dilation}
+            blocks.append(build_block(block, drop_path=rate, **options, **dd))
+            stride *= 1 if dense else block.stride
+            dilation *= block.stride if dense else 1
             index += 1
         stages.append(nn.Sequential(*blocks))
     return nn.Sequential(*stages)
