@@ -1,7 +1,7 @@
 """Names and YAML become built objects, and runs are assembled, trained, searched and published."""
 
 from .accelerator import describe_machine, forget_accelerator, is_main_rank
-from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, read_config
+from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
 from .finetune import FinetuneFolder, ImageForm, check_same_transfer, image_form, network_run_of, write_finetune_config
 from .identity import complete_network_identity, complete_supernet_identity, network_identity, supernet_identity
 from .network_run import NetworkRun, run_network
@@ -31,8 +31,8 @@ __all__ = [
     "SupernetRun", "TrainedRun", "Watch", "build_accelerator", "build_cost", "build_data", "build_evaluator",
     "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "check_latency_table",
     "check_same_transfer", "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network",
-    "create_teacher", "describe_machine", "forget_accelerator", "image_form", "is_main_rank", "network_identity",
-    "network_run_of", "open_history", "open_run", "publish_run", "read_config", "read_search_plan", "run_network",
-    "run_supernet", "search_batches", "search_fingerprint", "search_options", "search_results", "supernet_identity",
-    "supernet_of", "to_publish", "write_finetune_config", "write_run_config",
+    "create_teacher", "describe_machine", "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of",
+    "network_identity", "network_run_of", "open_history", "open_run", "publish_run", "read_config", "read_search_plan",
+    "run_network", "run_supernet", "search_batches", "search_fingerprint", "search_options", "search_results",
+    "supernet_identity", "supernet_of", "to_publish", "write_finetune_config", "write_run_config",
 ]  # fmt: skip

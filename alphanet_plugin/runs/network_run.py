@@ -62,8 +62,8 @@ def run_network(
     check_networks(config)
     run = NetworkRun(config, on_filled=on_filled)
     run.train(on_step, watch)
-    measured = [run.finish() if run.accelerator.is_main_process else None]
-    (metrics,) = broadcast_object_list(measured)
+    with run.owned():
+        (metrics,) = broadcast_object_list([run.finish() if run.accelerator.is_main_process else None])
     run.accelerator.end_training()
     assert metrics is not None
     return metrics
@@ -142,6 +142,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             teacher=self.teacher,
             mix=_build_mixing(self.config, self.splits.num_classes, self.accelerator.process_index),
             clip_value=self.config.training.clip_value,
+            micro_batches=self.config.training.accumulate,
         )
 
     def batches(self, start_step: int, **options: Any) -> Iterable[Sequence[torch.Tensor]]:

@@ -19,6 +19,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def owner(self) -> Path:
+        """Which process trains it, while one does."""
+        return self.path / ".owner"
+
+    @property
     def log(self) -> Path:
         return self.path / "log.jsonl"
 

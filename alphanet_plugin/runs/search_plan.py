@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, read_config
 from ..errors import CheckpointError, ConfigError
-from ..search import EvolutionRounds
+from ..search import Evaluated, EvolutionRounds, check_evaluated
 from ..spaces import SearchSpace
 from ..training import latest_checkpoint, read_weights
 from .building import build_space
@@ -28,11 +29,13 @@ class SearchPlan:
         folder: The run's.
         rounds: Which subnets each round evaluates.
         fingerprint: All that decides a subnet's metrics; the history's.
+        check: Told of every subnet that the history holds; see `SearchHistory`.
     """
 
     folder: RunFolder
     rounds: EvolutionRounds
     fingerprint: dict[str, Any]
+    check: Callable[[Evaluated], None]
 
 
 def read_search_plan(
@@ -72,7 +75,12 @@ def read_search_plan(
     if seed is not None:
         options["seed"] = seed
     rounds = EvolutionRounds(space, initial=tuple(space.presets[name] for name in presets), cost=cost, **options)
-    return SearchPlan(folder, rounds, fingerprint(config, checkpoint, space, num_classes))
+    return SearchPlan(
+        folder,
+        rounds,
+        fingerprint(config, checkpoint, space, num_classes),
+        partial(check_evaluated, space=space, num_classes=num_classes),
+    )
 
 
 def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[RunFolder, RunConfig, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, QuickEvaluator, SubnetEvaluator, evaluate
 from ..models import entry_name
-from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, mflops_cost, pareto_front, pick_spread
+from ..search import (
+    Evaluated,
+    EvolutionSearch,
+    SearchHistory,
+    Stage,
+    check_evaluated,
+    mflops_cost,
+    pareto_front,
+    pick_spread,
+)
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
@@ -137,7 +147,8 @@ def search_results(run: TrainedRun) -> list[Evaluated]:
 
 def open_history(run: TrainedRun) -> SearchHistory:
     """The history of this run's searches; one process at a time."""
-    return SearchHistory(run.folder.history, search_fingerprint(run), complete_fingerprint)
+    check = partial(check_evaluated, space=run.space, num_classes=run.splits.num_classes)
+    return SearchHistory(run.folder.history, search_fingerprint(run), complete_fingerprint, check)
 
 
 def search_fingerprint(run: TrainedRun) -> dict[str, Any]:
