@@ -35,6 +35,11 @@ class RunFolder:
     def history(self) -> Path:
         return self.path / "search.jsonl"
 
+    @property
+    def search_choice(self) -> Path:
+        """By what cost and within which bounds the last search went."""
+        return self.path / "search_choice.json"
+
     def latency_table(self, device: str, batch: int) -> Path:
         return self.path / f"latency_{device}_b{batch}.json"
 

@@ -2,19 +2,16 @@
 
 from .import_released import ReleasedSupernet, publish_released, read_released, store_released
 from .publish import Publication, publish
-from .publish_network import NetworkPublication, publish_network
 from .push import check_upload, push_to_hub
 from .released import read_supernet_checkpoint
 from .supernet_files import load_supernet, save_supernet
 
 __all__ = [
-    "NetworkPublication",
     "Publication",
     "ReleasedSupernet",
     "check_upload",
     "load_supernet",
     "publish",
-    "publish_network",
     "publish_released",
     "push_to_hub",
     "read_released",

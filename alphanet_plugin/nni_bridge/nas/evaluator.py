@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +89,7 @@ class AccelerateEvaluator(Evaluator):
         metrics = measure(config, splits, model.to(state.device))
         if state.is_main_process:
             nni.report_intermediate_result(metrics.top1)
-            nni.report_final_result({"default": metrics.top1, **asdict(metrics)})
+            nni.report_final_result({"default": metrics.top1, **metrics.to_dict()})
         return metrics.top1
 
 
