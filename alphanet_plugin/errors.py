@@ -1,8 +1,15 @@
 """The errors that a user sees. The command line prints their message on one line and exits with status 2."""
 
+from __future__ import annotations
+
+import reprlib
+
 
 class AlphaNetError(Exception):
-    """Base of this package's own errors; the message says what is wrong and what to do."""
+    """Base of this package's own errors; the message says on one line what is wrong and what to do."""
+
+    def __init__(self, message: object = ""):
+        super().__init__(" ".join(str(message).split()))
 
 
 class ConfigError(AlphaNetError, ValueError):
@@ -43,3 +50,25 @@ class StudyError(AlphaNetError, RuntimeError):
 
 class InUseError(AlphaNetError, RuntimeError):
     """Another process writes what this one was to write."""
+
+
+class _Brief(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxtuple = 3, 3, 5, 5
+        self.maxstring, self.maxother = 60, 60
+
+
+def brief(value: object) -> str:
+    """`value` as an error message shows it: its repr where that is short, else its beginning and end."""
+    try:
+        text = _Brief().repr(value)
+    except Exception:  # a repr that fails, such as that of a whole number of 5,000 digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 120 else f"{text[:80]}...{text[-30:]}"
+
+
+def one_line(error: BaseException, limit: int = 1000) -> str:
+    """What an error says, on one line of at most `limit` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else f"{text[: limit - 200]} ... {text[-195:]}"

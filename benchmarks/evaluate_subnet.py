@@ -34,6 +34,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
+from alphanet_plugin.cli.process import keep_freed_memory
 from alphanet_plugin.config import RunConfig, from_dict, read_config
 from alphanet_plugin.data import LabelledImages
 from alphanet_plugin.data.seeded import SeededDataset
@@ -41,7 +42,6 @@ from alphanet_plugin.evaluation import Metrics
 from alphanet_plugin.runs import RunFolder, TrainedRun, build_data, build_evaluator, build_model, open_run
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import Arch
-from alphanet_plugin.supernet import keep_freed_memory
 
 Evaluate = Callable[[Arch], Metrics]
 

@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from alphanet_plugin.cli.process import keep_freed_memory
 from alphanet_plugin.cli.progress import progress_bar
 from alphanet_plugin.evaluation import QuickEvaluator, SubnetEvaluator
 from alphanet_plugin.runs import TrainedRun, build_evaluator, open_run, search_fingerprint, search_options
@@ -38,7 +39,6 @@ from alphanet_plugin.search import (
     pareto_front,
 )
 from alphanet_plugin.spaces import Arch
-from alphanet_plugin.supernet import keep_freed_memory
 
 
 def reordered(batches: Iterable[Any], seed: int) -> list[tuple[Tensor, Tensor]]:

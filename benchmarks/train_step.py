@@ -27,9 +27,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from alphanet_plugin.cli.process import keep_freed_memory
 from alphanet_plugin.losses import AdaptiveAlphaDivergence, LabelSmoothingCrossEntropy
 from alphanet_plugin.spaces import Arch, AttentiveNASSpace, BlockSpec, NetworkSpec
-from alphanet_plugin.supernet import build_supernet, keep_freed_memory
+from alphanet_plugin.supernet import build_supernet
 
 # -- the plain way ------------------------------------------------------------------------------------------------
 

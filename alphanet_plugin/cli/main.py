@@ -1,75 +1,149 @@
-"""``alphanet``: its verbs, and how errors are shown."""
+"""``alphanet``: its verbs, and how errors are shown.
+
+A verb's module is imported when the verb is called: importing this one takes neither torch nor timm.
+"""
 
 from __future__ import annotations
 
 import argparse
+import ast
+import contextlib
+import difflib
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
-from ..errors import AlphaNetError
-from . import (
-    distill,
-    evaluate,
-    export,
-    finetune,
-    import_,
-    models,
-    nni,
-    profile,
-    publish,
-    quickstart,
-    search,
-    study,
-    train,
-)
-from .process import prepare_process
+from ..errors import AlphaNetError, one_line
+from .process import check_device, hide_others_notes, prepare_process, version
 
-VERBS = (
-    quickstart, train, distill, search, evaluate, publish, finetune, export, import_, profile, models, study, nni,
-)  # fmt: skip
+VERBS = {
+    "quickstart": "quickstart", "train": "train", "distill": "distill", "search": "search", "evaluate": "evaluate",
+    "predict": "predict", "publish": "publish", "finetune": "finetune", "export": "export", "import": "import_",
+    "profile": "profile", "models": "models", "study": "study", "nni": "nni", "doctor": "doctor",
+    "completion": "completion",
+}  # fmt: skip
+"""The verbs, and the module of each in this folder."""
 
 BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of ``alphanet`` with all its verbs."""
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Ends with one line on an argument that is wrong, as every other error does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"alphanet: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+
+def build_parser(called: str | None = None) -> argparse.ArgumentParser:
+    """The parser of ``alphanet``.
+
+    Args:
+        called: The verb whose options are needed, which imports its module; None for those of all.
+    """
+    parser = _Parser(
         prog="alphanet", description="Train one supernet, search it for every budget, publish its best subnets to timm."
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for verb in VERBS:
-        name = verb.__name__.rpartition(".")[2].rstrip("_")  # import_ is a word of Python's
-        summary, _, details = (verb.__doc__ or "").partition("\n\n")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
+    for verb, module in VERBS.items():
+        summary, _, details = _docstring(module).partition("\n\n")
         child = verbs.add_parser(
-            name,
+            verb,
             help=summary,
             description=summary,
             epilog=details,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        child.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-        verb.add_arguments(child)
-        child.set_defaults(run=verb.run)
+        if called in (None, verb):
+            child.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+            _module(module).add_arguments(child)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a verb; 0 on success, 2 on an error that is the user's to mend, 130 when interrupted."""
-    arguments = build_parser().parse_args(argv)
-    if argv is None and arguments.verb in BUSY:
-        prepare_process()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    """Run a verb.
+
+    Returns:
+        0 on success, 1 on a defect of this program, 2 on an error that is the user's to mend, 130 when interrupted, and
+        141 when what read the output has gone.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    verb = _called_verb(given)
+    debug = "--debug" in given
+    hide_others_notes()
     try:
-        arguments.run(arguments)
+        arguments = build_parser(verb or "").parse_args(given)
+        if argv is None and arguments.verb in BUSY:
+            prepare_process()
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        check_device(getattr(arguments, "device", None))
+        _module(VERBS[arguments.verb]).run(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on from the last checkpoint", file=sys.stderr)
         return 130
-    except (AlphaNetError, ValueError, OSError) as error:
-        if arguments.debug:
+    except BrokenPipeError:
+        return _closed_pipe()
+    except Exception as error:
+        if debug:
             raise
-        print(f"alphanet: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _show(error)
     return 0
+
+
+def _show(error: Exception) -> int:
+    """Print one line; returns the exit status."""
+    if isinstance(error, (AlphaNetError, ValueError, OSError)):
+        print(f"alphanet: error: {one_line(error)}", file=sys.stderr)
+        return 2
+    kind = type(error).__name__
+    print(f"alphanet: internal error: {kind}: {one_line(error)} (--debug shows the traceback)", file=sys.stderr)
+    return 1
+
+
+def _closed_pipe() -> int:
+    """What reads the output has gone, as of ``alphanet models | head -1``: end without a word, as other programs do."""
+    with contextlib.suppress(OSError, ValueError):  # where it is no file, as in tests
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more when it ends
+    return 128 + getattr(signal, "SIGPIPE", 13)
+
+
+def _called_verb(given: Sequence[str]) -> str | None:
+    """The verb on a command line; None where there is none.
+
+    Raises:
+        SystemExit: There is no such verb; the message names the nearest.
+    """
+    verb = next((word for word in given if not word.startswith("-")), None)
+    if verb is None or verb in VERBS:
+        return verb
+    near = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"verbs are {', '.join(VERBS)}"
+    print(f"alphanet: error: there is no verb {verb:.60}; {hint}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _docstring(module: str) -> str:
+    """A verb's docstring, read without importing what the verb needs."""
+    path = Path(__file__).with_name(f"{module}.py")
+    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+
+
+def _module(module: str) -> ModuleType:
+    # What a verb computes with knows this package's models by name.
+    import_module("..models", __package__)
+    return import_module(f".{module}", __package__)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        print(f"alphanet {version()}")
+        parser.exit()

@@ -1,45 +1,89 @@
-"""list the models that timm knows from here, and the published weights"""
+"""list the models that timm knows from here, the published weights, and what could be imported"""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..store import Published
 
+_IMPORTS = {
+    "alphanet": "alphanet import CHECKPOINT.pth.tar --calibrate IMAGE_FOLDER",
+    "attentive_nas": "alphanet import CHECKPOINT.pth.tar --family attentive_nas --calibrate IMAGE_FOLDER",
+}
+"""Released ImageNet supernets, by family, and what makes timm models of them."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--published", action="store_true", help="only what has weights here")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
     from .. import hub, store
 
+    published, copies = store.list_published(), hub.list_copies()
+    if arguments.json:
+        entries = {} if arguments.published else {"entries": _entries()}
+        listed = {"store": str(store.home()), "published": _as_json(published), "copies": _as_json(copies)}
+        print(json.dumps({**entries, **listed}, indent=2))
+        return
     if not arguments.published:
-        _print_models()
-    entries = store.list_published()
-    print(f"published in {store.home()}:" + ("" if entries else " nothing yet; `alphanet quickstart` fills it"))
-    _print_entries(entries)
-    if copies := hub.list_copies():
+        _print_known()
+    print(f"published in {store.home()}:" + ("" if published else " nothing yet; `alphanet quickstart` fills it"))
+    _print_published(published)
+    if copies:
         print(f"copies from {hub.organisation()} on the hub:")
-        _print_entries(copies)
+        _print_published(copies)
+    if not arguments.published:
+        _print_imports(published)
 
 
-def _print_models() -> None:
+def _entries() -> list[dict[str, Any]]:
     from ..models import FAMILIES
     from ..spaces import get_space
 
-    for family in FAMILIES:
-        for name, arch in family.archs.items():
-            mflops = get_space(family.space).mflops(arch)
-            print(f"{name:<22} {mflops:8.1f} MFLOPs at {arch['resolution']} pixels")
+    return [
+        {"name": name, "mflops": get_space(family.space).mflops(arch), "resolution": arch["resolution"]}
+        for family in FAMILIES
+        for name, arch in family.archs.items()
+    ]
+
+
+def _print_known() -> None:
+    from ..models import FAMILIES
+
+    for entry in _entries():
+        print(f"{entry['name']:<22} {entry['mflops']:8.1f} MFLOPs at {entry['resolution']} pixels")
     for name in dict.fromkeys(family.any_arch for family in FAMILIES):
         arguments = "space=..., arch=..." if name == "mobile_subnet" else "arch=..."
         print(f"{name:<22} any arch: timm.create_model('{name}', {arguments})")
 
 
-def _print_entries(entries: list[Published]) -> None:
-    for entry in entries:
-        cfg = entry.config.get("pretrained_cfg", {})
-        print(f"  {entry.name:<36} {entry.config.get('num_classes')} classes, input {cfg.get('input_size')}")
+def _print_published(entries: list[Published]) -> None:
+    for entry in _as_json(entries):
+        print(f"  {entry['name']:<36} {entry['num_classes']} classes, input {entry['input_size']}")
+
+
+def _as_json(entries: list[Published]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": entry.name,
+            "num_classes": entry.config.get("num_classes"),
+            "input_size": entry.config.get("pretrained_cfg", {}).get("input_size"),
+            "folder": str(entry.folder),
+        }
+        for entry in entries
+    ]
+
+
+def _print_imports(published: list[Published]) -> None:
+    """The released supernets whose models are not here yet."""
+    here = {entry.architecture.rpartition("_a")[0] for entry in published if entry.tag == "fb_in1k"}
+    left = {family: command for family, command in _IMPORTS.items() if family not in here}
+    if left:
+        print("could be imported, from a released checkpoint (CC-BY-NC-4.0) that you have:")
+    for family, command in left.items():
+        print(f"  {family + '_a0 ...':<18} {command}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from ..errors import AlphaNetError, brief, one_line
 from ..shipped import shipped_config
 from ..spaces import Arch, SearchSpace
 
@@ -31,6 +30,24 @@ def read_run_config(path: str, overrides: list[str]) -> RunConfig:
     return read_config(RunConfig, shipped_config(path), overrides)
 
 
+def load_model(name: str) -> Any:
+    """A model with weights: a name for `timm.create_model`, or the path of a folder that holds config.json and weights.
+
+    Raises:
+        ValueError: There is no such model, or it has no weights.
+    """
+    import timm
+
+    folder = Path(name).is_dir()
+    try:
+        return timm.create_model(f"local-dir:{name}" if folder else name, pretrained=True)
+    except AlphaNetError:
+        raise
+    except (RuntimeError, LookupError, TypeError, AttributeError) as error:  # timm's, on what it does not know
+        what = "holds no model that timm reads" if folder else "is neither a folder nor a model with weights"
+        raise ValueError(f"{name} {what}: {one_line(error, 400)}") from error
+
+
 def read_run_arch(text: str, trained: TrainedRun) -> Arch:
     """An arch of a run: as `read_arch_option`, or ``front1`` and so on of the Pareto front of its last search.
 
@@ -50,18 +67,17 @@ def read_run_arch(text: str, trained: TrainedRun) -> Arch:
 
 def read_arch_option(text: str, space: SearchSpace) -> Arch:
     """An arch from a preset's name, ``largest``, ``smallest``, a YAML file, or the printed form."""
+    from ..config import read_mapping
+
     if text in space.presets:
         return space.presets[text]
     if text in ("largest", "smallest"):
         return getattr(space, text)()
     if text.endswith((".yaml", ".yml", ".json")):
-        values = yaml.safe_load(Path(text).read_text(encoding="utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError(f"{text} must hold the fields of an arch")
-        return space.validate(values)
+        return space.validate(read_mapping(text))
     if "=" not in text:
         presets = ", ".join(space.presets)
         raise ValueError(
-            f"no arch {text!r}: give a preset ({presets}), largest, smallest, a YAML file, or 'resolution=192 ...'"
+            f"no arch {brief(text)}: give a preset ({presets}), largest, smallest, a YAML file, or 'resolution=192 ...'"
         )
     return space.parse(text)

@@ -1,23 +1,47 @@
-"""How torch's threads wait and what becomes of freed memory, where this program owns the process."""
+"""What this program does to its process: how torch's threads wait, freed memory, others' notes, the device."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import logging
 import os
 import sys
+import warnings
 
 _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}  # as in alphanet_launcher.py
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
+
+# What others print about themselves and nobody who runs a verb can act on: message (a pattern) and the module it is of.
+_OTHERS_WARNINGS = (
+    (r".torch\.jit\.[a-z_]+. is deprecated", r"(torch|fvcore|timm|nni)\b"),
+    (r"`?torch\.(cuda\.)?amp\.\w+(\(args\.\.\.\))?`? is deprecated", r"(torch|nni|accelerate|pytorch_lightning)\b"),
+    (r"pkg_resources is deprecated", r"(nni|pytorch_lightning|lightning_utilities|fvcore|iopath)\b"),
+    (r"Deprecated call to `pkg_resources", r"(pkg_resources|nni|lightning)"),
+    (r".*pynvml package is deprecated", r"torch\b"),
+)
+_OTHERS_LOGS = (("torch.utils.cpp_extension", "No CUDA runtime is found"),)
+
+
+def version() -> str:
+    """This package's."""
+    return sys.modules[__name__.partition(".")[0]].__version__
 
 
 def prepare_process() -> None:
-    """Threads that hardly spin, and freed memory kept; for a program's entry point alone, as it starts it again."""
+    """Threads that hardly spin, and freed memory kept; for a program's entry point alone, as it may start it again."""
     restart_with_patient_threads()
-    from ..supernet import keep_freed_memory
+    keep_freed_memory()
 
+
+def prepare_worker() -> None:
+    """The same for a process that this program starts, which has the environment already."""
+    hide_others_notes()
     keep_freed_memory()
 
 
 def restart_with_patient_threads() -> None:
-    """Start this program again with ``OMP_WAIT_POLICY=PASSIVE``, unless the environment says how threads wait.
+    """See that ``OMP_WAIT_POLICY`` is ``PASSIVE``, unless the environment says how threads wait.
 
     OpenMP's threads spin where they wait for each other. Beside another busy process that is ruinous: on two cores with
     one such process single training steps took 35 to 55 s instead of 1.2 s, and passive ones a steady 2.4 s. But
@@ -25,10 +49,74 @@ def restart_with_patient_threads() -> None:
     thousand turns of waiting (GNU's OpenMP) are between the two: steps of `configs/digits.yaml` on two
     cores took 0.9 s instead of 1.3 s passive, and 1.8 s instead of 1.4 s beside a process that kept one core busy.
 
-    The policy is read when torch is loaded, which importing this package has done by now; hence a second start.
+    The policy is read when torch is loaded; where that has happened, this program is started again.
     """
     if "OMP_WAIT_POLICY" in os.environ or os.environ.get("OMP_NUM_THREADS") == "1":
         return
     os.environ.update(_WAITING)
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    if "torch" in sys.modules:
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def keep_freed_memory() -> bool:
+    """Let the whole process reuse the memory of freed CPU tensors instead of handing it back to the system.
+
+    By default glibc maps every block over 32 MiB anew and unmaps it when freed, and the system clears each page at its
+    first use. For the activations of a training step that takes longer than most of the arithmetic on them. In return
+    the process holds its peak memory until it ends. For programs, before they train; a library leaves it to its caller.
+
+    Returns:
+        Whether it could be done: on Linux with glibc.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # no such library (Windows), no such function (macOS, musl)
+        return False
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
+
+
+def hide_others_notes() -> None:
+    """Leave out what other packages print about themselves; all else is shown."""
+    for message, module in _OTHERS_WARNINGS:
+        warnings.filterwarnings("ignore", message=message, module=module)
+    for logger, start in _OTHERS_LOGS:
+        logging.getLogger(logger).addFilter(_Without(start))
+    with contextlib.suppress(ImportError):
+        from gym_notices import notices  # what Gym prints when it is imported, which NNI's NAS does
+
+        notices.notices.clear()
+
+
+class _Without(logging.Filter):
+    def __init__(self, start: str):
+        super().__init__()
+        self._start = start
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(self._start)
+
+    def __eq__(self, other: object) -> bool:  # so that a logger takes each once
+        return isinstance(other, _Without) and other._start == self._start
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def check_device(device: str | None) -> None:
+    """ValueError unless torch computes on that device here; None for none."""
+    if device in (None, "cpu"):
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = " ".join(str(error).split("\n")[0].split())
+        raise ValueError(f"--device {device} cannot be used here ({reason:.200}); here are {_devices()}") from None
+
+
+def _devices() -> str:
+    import torch
+
+    names = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    return ", ".join([*names, "mps"] if torch.backends.mps.is_available() else names)

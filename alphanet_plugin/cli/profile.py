@@ -8,9 +8,15 @@ alphanet profile 'resolution=224 width=0.42' --space us_mobilenet_v1"""
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from ..spaces import Arch, SearchSpace, get_space
 from .options import read_arch_option
+
+if TYPE_CHECKING:
+    from ..evaluation import Latency
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--latency", action="store_true", help="also measure a forward pass on this machine")
     parser.add_argument("--batch", type=int, default=1, help="images of the measured forward pass (default: 1)")
     parser.add_argument("--device", default="cpu", help="where to measure, such as cuda")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,6 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
     space = _space(arguments)
     arch = read_arch_option(arguments.arch, space)
     classes = arguments.classes
+    if arguments.json:
+        print(json.dumps(_figures(space, arch, arguments)))
+        return
     print(f"arch        {arch}")
     print(f"MFLOPs      {space.mflops(arch, classes):,.3f} (multiply-adds / 1e6)")
     print(f"parameters  {space.params(arch, classes, idle_shortcuts=False):,}")
@@ -36,6 +46,18 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"published   {space.params(arch, classes):,} parameters, counting shortcut kernels that nothing uses")
     if arguments.latency:
         print(f"latency     {_latency(space, arch, arguments)}")
+
+
+def _figures(space: SearchSpace, arch: Arch, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the lines say, as JSON holds it; latency in ms."""
+    classes = arguments.classes
+    figures = {
+        "arch": arch.to_dict(),
+        "mflops": space.mflops(arch, classes),
+        "params": space.params(arch, classes, idle_shortcuts=False),
+        "published_params": space.params(arch, classes),
+    }
+    return {**figures, "latency": asdict(_latency(space, arch, arguments))} if arguments.latency else figures
 
 
 def _space(arguments: argparse.Namespace) -> SearchSpace:
@@ -48,9 +70,9 @@ def _space(arguments: argparse.Namespace) -> SearchSpace:
     return get_space(arguments.space, resolutions=sides)
 
 
-def _latency(space: SearchSpace, arch: Arch, arguments: argparse.Namespace) -> str:
+def _latency(space: SearchSpace, arch: Arch, arguments: argparse.Namespace) -> Latency:
     from ..evaluation import measure_latency
     from ..models import build_static
 
     model = build_static(space, arch, num_classes=arguments.classes).to(arguments.device)
-    return str(measure_latency(model, (3, arch.resolution, arch.resolution), batch=arguments.batch))
+    return measure_latency(model, (3, arch.resolution, arch.resolution), batch=arguments.batch)

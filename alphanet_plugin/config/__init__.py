@@ -32,6 +32,7 @@ from .schema import (
     UniformConfig,
 )
 from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRunConfig
+from .yaml_text import parse_yaml
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
@@ -40,5 +41,6 @@ __all__ = [
     "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig",
     "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig",
     "SymmetricKLConfig", "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences",
-    "free", "from_dict", "identity", "left_open", "read_config", "read_mapping", "to_dict", "to_yaml",
+    "free", "from_dict", "identity", "left_open", "parse_yaml", "read_config", "read_mapping", "to_dict",
+    "to_yaml",
 ]  # fmt: skip

@@ -12,9 +12,12 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import yaml
 
-from ..errors import ConfigError
+from ..errors import ConfigError, brief
+from .yaml_text import parse_yaml
 
 T = TypeVar("T")
+
+_LARGEST = 2**63 - 1  # of a whole number: what numpy, torch and files take
 
 
 def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[str] = ()) -> T:
@@ -39,11 +42,10 @@ def read_mapping(path: str | PathLike[str]) -> dict[str, Any]:
         ConfigError: It cannot be read, or holds something else than keys and values.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a null character in the path
         raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, not {type(values).__name__}")
     return values
@@ -55,7 +57,7 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     hints = get_type_hints(schema)
     for key in values:
         if key not in fields:
-            raise ConfigError(_unknown(f"{where}{key}", str(key), fields))
+            raise ConfigError(_unknown(f"{where}{key!s:.60}", str(key), fields))
     arguments = {key: _convert(value, hints[key], f"{where}{key}") for key, value in values.items()}
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
@@ -96,21 +98,18 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
 def _override(values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
-        raise ConfigError(f"--set takes key=value, such as training.epochs=10, not {override!r}")
+        raise ConfigError(f"--set takes key=value, such as training.epochs=10, not {brief(override)}")
     *parents, last = path.strip().split(".")
     for parent in parents:
         child = values.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise ConfigError(f"--set {override}: {parent} holds no keys")
+            raise ConfigError(f"--set {override:.60}: {parent:.60} holds no keys")
         values = child
-    try:
-        values[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
+    values[last] = parse_yaml(text, f"--set {override:.60}: the value")
 
 
 def _unknown(where: str, key: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
+    near = difflib.get_close_matches(key[:60], known, n=1)
     return f"{where} is no key; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
 
 
@@ -122,15 +121,15 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         if value is False and "no" in get_args(hint):  # YAML 1.1 reads a bare no as false
             value = "no"
         if value not in get_args(hint):
-            raise ConfigError(f"{where} must be one of {', '.join(map(repr, get_args(hint)))}, not {value!r}")
+            raise ConfigError(f"{where} must be one of {', '.join(map(repr, get_args(hint)))}, not {brief(value)}")
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where} takes a list, not {value!r}")
+            raise ConfigError(f"{where} takes a list, not {brief(value)}")
         return tuple(_convert(item, get_args(hint)[0], f"{where}[{place}]") for place, item in enumerate(value))
     if origin in (dict, Mapping) or dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} holds keys and values, not {value!r}")
+            raise ConfigError(f"{where} holds keys and values, not {brief(value)}")
         if origin in (dict, Mapping):  # values of any kind
             return dict(value)
         return from_dict(hint, value, f"{where}.")  # type: ignore[arg-type]
@@ -156,19 +155,23 @@ def _named(value: Any, schemas: tuple[Any, ...], where: str) -> Any:
     """The one of several dataclasses whose ``name`` is the value's; the first where it names none."""
     by_name = {get_args(get_type_hints(schema)["name"])[0]: schema for schema in schemas}
     name = value.get("name", next(iter(by_name))) if isinstance(value, Mapping) else None
-    if name not in by_name:
-        raise ConfigError(f"{where}.name must be one of {', '.join(by_name)}, not {name!r}")
+    if not isinstance(name, str) or name not in by_name:
+        raise ConfigError(f"{where}.name must be one of {', '.join(by_name)}, not {brief(name)}")
     return by_name[name]
 
 
 def _convert_scalar(value: Any, hint: type, where: str) -> Any:
     if hint is float and isinstance(value, str):
         value = _float_from_text(value)
+    if isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
+        raise ConfigError(f"{where} takes a number up to {_LARGEST:.1e}, not {brief(value)}")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is float and value != value:
+        raise ConfigError(f"{where} takes a number, not nan")
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-        raise ConfigError(f"{where} takes {names.get(hint, hint.__name__)}, not {value!r}")
+        raise ConfigError(f"{where} takes {names.get(hint, hint.__name__)}, not {brief(value)}")
     return value
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
+from ..errors import brief
 from ..spaces import list_spaces
 from .identity import FREE, free
 from .loop import LoopConfig, check_shares
@@ -25,7 +26,7 @@ class SpaceConfig:
     resolutions: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        _require(self.name in list_spaces(), f"name must be one of {', '.join(list_spaces())}, not {self.name!r}")
+        _require(self.name in list_spaces(), f"name must be one of {', '.join(list_spaces())}, not {brief(self.name)}")
 
 
 @dataclass(frozen=True, kw_only=True)

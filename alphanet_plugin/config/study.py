@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..errors import brief
 from .require import require as _require
 
 _IN_A_PICTURE = 10  # as many colours as the eye tells apart
@@ -136,7 +137,7 @@ class StudyConfig:
         names = ", ".join(arm.name for arm in self.arms)
         _require(
             self.baseline is None or self.baseline in [arm.name for arm in self.arms],
-            f"baseline must be one of the arms ({names}), not {self.baseline!r}",
+            f"baseline must be one of the arms ({names}), not {brief(self.baseline)}",
         )
         _require(self.random_subnets >= 0, f"random_subnets must be 0 or more, not {self.random_subnets}")
         _require(self.regimes >= 1, f"regimes must be at least 1, not {self.regimes}")
@@ -160,9 +161,9 @@ class StudyConfig:
         count = len(picture.arms or names)
         _require(count <= _IN_A_PICTURE, f"a picture shows at most {_IN_A_PICTURE} arms; name fewer than {count}")
         for arm in picture.arms or ():
-            _require(arm in names, f"pictures: {arm!r} is none of the arms {', '.join(names)}")
+            _require(arm in names, f"pictures: {brief(arm)} is none of the arms {', '.join(names)}")
 
 
 def _check_distinct(field_name: str, values: list[str]) -> None:
     for value in values:
-        _require(values.count(value) == 1, f"{field_name} name {value!r} twice")
+        _require(values.count(value) == 1, f"{field_name} name {brief(value)} twice")

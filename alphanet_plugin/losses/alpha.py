@@ -34,7 +34,7 @@ class AlphaDivergence(OnePassLoss):
 
     Args:
         alpha: any number from -1e6 to 1e6.
-        clip: beta of eq. 5, greater than 1.
+        clip: beta of eq. 5, above 0.
         form: "reference", "paper" or "exact".
         temperature: T, from 1e-6 to 1e6.
     """
@@ -58,7 +58,7 @@ class AdaptiveAlphaDivergence(OnePassLoss):
     Args:
         alpha_min: alpha_- of the paper, at most `alpha_max`; 0.0 is a value like any other.
         alpha_max: alpha_+ of the paper.
-        clip: beta of eq. 5, greater than 1.
+        clip: beta of eq. 5, above 0.
         form: "reference", "paper" or "exact".
         temperature: T, from 1e-6 to 1e6; see `AlphaDivergence`.
     """

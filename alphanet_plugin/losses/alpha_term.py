@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from torch import Tensor
 
+from alphanet_plugin.errors import brief
 from alphanet_plugin.losses.checks import number_between
 from alphanet_plugin.losses.one_pass import HUGE
 
@@ -51,8 +52,21 @@ class AlphaTerm:
         elif self.form == "paper":
             value = _bregman(log_p, log_t, _weighted_g(log_q, log_t, self.power), self.power)
         else:
-            value = _bregman(log_p, clipped, weight, self.power)
+            value = self._exact(log_p, log_q, clipped, weight)
         return value.clamp_(-HUGE, HUGE), weight
+
+    def _exact(self, log_p: Tensor, log_q: Tensor, clipped: Tensor, weight: Tensor) -> Tensor:
+        """The f-divergence of Proposition 3.1.
+
+        With a clip below 1, f is its tangent at t = 1 too, and what is taken off is that tangent, of the clip point l_0
+        instead of 0: g_a(l) - g_a(l_0) = exp(a l_0) g_a(l - l_0).
+        """
+        edge = min(max(0.0, self.lower), self.upper)
+        if edge == 0.0:
+            return _bregman(log_p, clipped, weight, self.power)
+        beyond = clipped - edge
+        weight = _weighted_g(log_q + self.power * edge, beyond, self.power).clamp_(-HUGE, HUGE)
+        return _bregman(log_p + (self.power - 1) * edge, beyond, weight, self.power)
 
     @property
     def _clips(self) -> bool:
@@ -113,13 +127,9 @@ def _clip_points(power: float, clip: float, form: AlphaForm) -> tuple[float, flo
 
 
 def _checked_clip(clip: float) -> float:
-    if isinstance(clip, Real) and not isinstance(clip, bool) and clip > 1:
+    if isinstance(clip, Real) and not isinstance(clip, bool) and clip > 0:
         return float(clip)
-    raise ValueError(
-        "clip must be a number greater than 1, or math.inf for none: it bounds (p/q)^alpha, which is 1 where "
-        "student and teacher agree, so a clip of 1 would put its kink exactly there and leave the gradient "
-        f"ambiguous; got {clip!r}"
-    )
+    raise ValueError(f"clip must be a number above 0, or math.inf for none: it bounds (p/q)^alpha; got {brief(clip)}")
 
 
 def _checked_form(form: AlphaForm) -> AlphaForm:

@@ -5,8 +5,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from ..config import parse_yaml
+from ..errors import brief, one_line
 from ..spaces import Arch, ContinuousGene, SearchSpace, get_space
 
 GivenArch = Arch | Mapping[str, Any] | str | PathLike[str]
@@ -52,13 +52,15 @@ def space_around(space: SearchSpace, arch: Arch) -> SearchSpace:
     """
     resolution = arch.get("resolution")
     if not isinstance(resolution, (int, float)) or resolution < 1 or resolution != int(resolution):
-        raise ValueError(f"an arch needs its resolution, one whole number of pixels, not {resolution!r}")
+        raise ValueError(f"an arch needs its resolution, one whole number of pixels, not {brief(resolution)}")
     changed = {}
     for gene in space.genes:
         value = arch.get(gene.field)
         if isinstance(gene, ContinuousGene):
             if not isinstance(value, (int, float)) or not value > 0:
-                raise ValueError(f"an arch of {space.name} needs its {gene.name}, one number above 0, not {value!r}")
+                raise ValueError(
+                    f"an arch of {space.name} needs its {gene.name}, one number above 0, not {brief(value)}"
+                )
             if not gene.low <= value <= gene.high:
                 changed[f"{gene.name}s"] = [value, value]
         elif gene.field == "resolution" and value not in gene.choices:
@@ -74,16 +76,19 @@ def space_args(space: SearchSpace, resolution: int) -> dict[str, Any]:
 
 def _read_text(given: str | PathLike[str]) -> Mapping[str, Any]:
     if not isinstance(given, (str, PathLike)):
-        raise ValueError(f"arch takes an Arch, a dict of its fields, its printed form, or a YAML path, not {given!r}")
+        raise ValueError(
+            f"arch takes an Arch, a dict of its fields, its printed form, or a YAML path, not {brief(given)}"
+        )
     text = fspath(given)
     if isinstance(given, str) and not text.endswith((".yaml", ".yml", ".json")):
         return Arch.parse(text)
     try:
-        fields = yaml.safe_load(Path(text).expanduser().read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{text} is no YAML file: {' '.join(str(error).split())}") from error
+        content = Path(text).expanduser().read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{text} is no YAML file: {one_line(error)}") from error
+    fields = parse_yaml(content, text)
     if not isinstance(fields, Mapping):
-        raise ValueError(f"{text} must hold the fields of an arch (resolution, width, ...), not {fields!r:.60}")
+        raise ValueError(f"{text} must hold the fields of an arch (resolution, width, ...), not {brief(fields)}")
     return fields
 
 

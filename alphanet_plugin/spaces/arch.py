@@ -7,6 +7,8 @@ from math import isfinite
 from numbers import Integral
 from typing import Any
 
+from ..errors import brief
+
 Number = int | float
 FieldValue = Number | tuple[Number, ...]
 
@@ -24,6 +26,8 @@ class Arch(Mapping[str, FieldValue]):
     _hash: int
 
     def __init__(self, fields: Mapping[str, Any]):
+        if not isinstance(fields, Mapping):
+            raise ValueError(f"an arch takes its fields (resolution=..., width=...), not {brief(fields)}")
         frozen = {name: _freeze(name, value) for name, value in fields.items()}
         object.__setattr__(self, "_fields", frozen)
         object.__setattr__(self, "_hash", hash(frozenset(frozen.items())))
@@ -75,7 +79,9 @@ class Arch(Mapping[str, FieldValue]):
             except ValueError:
                 equals = ""
             if not equals:
-                raise ValueError(f"cannot read {part!r} of an arch; it reads like 'resolution=192 width=16,16,24 ...'")
+                raise ValueError(
+                    f"cannot read {brief(part)} of an arch; it reads like 'resolution=192 width=16,16,24 ...'"
+                )
             fields[name] = numbers if "," in value else numbers[0]
         if not fields:
             raise ValueError("an arch's printed form is empty; it reads like 'resolution=192 width=16,16,24 ...'")
@@ -89,8 +95,10 @@ def _freeze(name: str, value: Any) -> FieldValue:
         if hasattr(value, "__len__"):
             return tuple(_number(number) for number in value)
         return _number(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"field {name} of an arch takes a number or a list of them, not {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"field {name!s:.60} of an arch takes a number or a list of them, not {brief(value)}"
+        ) from None
 
 
 def _number(number: Any) -> Number:

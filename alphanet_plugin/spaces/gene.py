@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import brief
+
 Values = NDArray[np.integer] | NDArray[np.floating]
 
 
@@ -41,7 +43,7 @@ class Gene:
             if choice == value and not isinstance(value, bool):
                 return choice
         candidates = ", ".join(map(str, self.choices))
-        raise ValueError(f"gene {self.name}: {value!r} is not a candidate; choose from {candidates}")
+        raise ValueError(f"gene {self.name}: {brief(value)} is not a candidate; choose from {candidates}")
 
     def indices(self, values: Values) -> NDArray[np.int64]:
         """The place (n,) of each value among the candidates; ValueError as in `check` for a value that is none."""
@@ -94,7 +96,7 @@ class ContinuousGene:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and self.low <= value <= self.high:
             return float(value)
         raise ValueError(
-            f"gene {self.name}: {value!r} is not in its range; give a number from {self.low} to {self.high}"
+            f"gene {self.name}: {brief(value)} is not in its range; give a number from {self.low} to {self.high}"
         )
 
     def indices(self, values: Values) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import brief
 from .arch import Arch, Number
 from .costs import Cost, MacPart, network_cost
 from .gene import AnyGene, ContinuousGene
@@ -288,9 +289,9 @@ class SearchSpace(ABC):
     def _check_fields(self, arch: Arch) -> None:
         for field in arch:
             if field not in self._field_lengths:
-                near = difflib.get_close_matches(field, self._field_lengths, n=1)
+                near = difflib.get_close_matches(str(field)[:60], self._field_lengths, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(self._field_lengths)}"
-                raise ValueError(f"space {self.name} has no field {field!r}{hint}")
+                raise ValueError(f"space {self.name} has no field {brief(field)}{hint}")
         for field, length in self._field_lengths.items():
             names = [place.gene.name for place in self.places if place.gene.field == field]
             if field not in arch:
@@ -301,7 +302,7 @@ class SearchSpace(ABC):
                 continue
             if given != length:
                 want = "one number" if length is None else f"{length} numbers ({', '.join(names)})"
-                raise ValueError(f"field {field} takes {want}, got {value}")
+                raise ValueError(f"field {field} takes {want}, got {brief(value)}")
 
 
 def _is_idle(place: Place, entries: Sequence[Any]) -> bool:

@@ -91,6 +91,7 @@ class Study:
         *,
         on_progress: Callable[[int, int], None] | None = None,
         on_done: Callable[[Cell, str | None], None] | None = None,
+        prepare: Callable[[], object] | None = None,
     ) -> list[Failure]:
         """Make the runs that are not finished; returns those that failed.
 
@@ -98,6 +99,7 @@ class Study:
             only: Arms; all by default.
             on_progress: Given units of work done and in all, steps and subnets; the latter is estimated at first.
             on_done: Given each run that ended, and its error.
+            prepare: What each worker's process does first.
         """
         cells, failures = self.to_run(only), []
         self.write_index()
@@ -120,7 +122,10 @@ class Study:
             cores, workers = os.cpu_count() or 1, self._workers(len(some))
             threads = max(1, cores // workers) if workers > 1 else torch.get_num_threads()
             run_some_cell = partial(_run_cell, self.config)
-            run_tasks(some, run_some_cell, workers=workers, threads=threads, on_progress=progress, on_done=done)
+            run_tasks(
+                some, run_some_cell, workers=workers, threads=threads, on_progress=progress, on_done=done,
+                prepare=prepare,
+            )  # fmt: skip
 
         run_some([cell for cell in cells if cell.teaches])
         failed = {failure.cell.folder for failure in failures}

@@ -43,6 +43,7 @@ def run_tasks(
     threads: int,
     on_progress: Callable[[list[tuple[int, int]]], None],
     on_done: Callable[[Done], None],
+    prepare: Callable[[], object] | None = None,
 ) -> None:
     """Run every task; one that fails, or whose process dies, does not stop the others.
 
@@ -53,10 +54,11 @@ def run_tasks(
         threads: torch's, of each worker.
         on_progress: Now and then given (units done, units in all) of every task.
         on_done: Given each task that ended.
+        prepare: What each worker does first, at a module's top level.
     """
     workers = min(workers, len(tasks))
     if workers > 1:
-        _Pool(tasks, run, workers, threads, on_progress, on_done).run()
+        _Pool(tasks, run, workers, threads, on_progress, on_done, prepare).run()
     elif tasks:
         _run_here(tasks, run, threads, on_progress, on_done)
 
@@ -101,10 +103,10 @@ class _Pool:
     (`concurrent.futures` gives all of its tasks up when one process dies.)
     """
 
-    def __init__(self, tasks, run, workers, threads, on_progress, on_done):
+    def __init__(self, tasks, run, workers, threads, on_progress, on_done, prepare=None):
         self.context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
         self.tasks, self.run_task, self.threads = tasks, run, threads
-        self.on_progress, self.on_done = on_progress, on_done
+        self.on_progress, self.on_done, self.prepare = on_progress, on_done, prepare
         self.left = list(range(len(tasks)))[::-1]
         self.progress = self.context.RawArray("q", 2 * len(tasks))  # without a lock that a killed process could hold
         self.workers = workers
@@ -125,7 +127,9 @@ class _Pool:
     def _start(self) -> tuple[Connection, Any]:
         ours, theirs = self.context.Pipe()
         process = self.context.Process(
-            target=_serve, args=(theirs, self.run_task, self.progress, self.threads), name="alphanet study"
+            target=_serve,
+            args=(theirs, self.run_task, self.progress, self.threads, self.prepare),
+            name="alphanet study",
         )
         process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
@@ -169,15 +173,16 @@ def _ended(exitcode: int | None) -> str:
     return f"was killed by {signal.Signals(-exitcode).name}{hint}"
 
 
-def _serve(connection: Connection, run: Run[Any], progress: Any, threads: int) -> None:
+def _serve(
+    connection: Connection, run: Run[Any], progress: Any, threads: int, prepare: Callable[[], object] | None
+) -> None:
     """What a worker does: take a task, run it, say how it ended, until the parent closes the pipe or is gone."""
     import torch
 
-    from ..supernet import keep_freed_memory
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who then ends this process
     torch.set_num_threads(threads)
-    keep_freed_memory()
+    if prepare:
+        prepare()
     parent = os.getppid()
     with suppress(EOFError, OSError):
         while True:

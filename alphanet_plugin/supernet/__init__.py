@@ -1,7 +1,6 @@
 """Elastic networks: one set of weights for every arch of a space."""
 
 from .build import build_supernet
-from .keep_freed_memory import keep_freed_memory
 from .layers import ElasticBatchNormAct2d, ElasticConv2d, ElasticLinear, ElasticSequential, make_elastic
 from .mobile import MobileSupernet
 from .sort import sort_channels
@@ -10,5 +9,5 @@ from .us_mobilenet import UsMobileNetSupernet
 
 __all__ = [
     "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "MobileSupernet", "Supernet",
-    "UsMobileNetSupernet", "build_supernet", "keep_freed_memory", "make_elastic", "slice_weights", "sort_channels",
+    "UsMobileNetSupernet", "build_supernet", "make_elastic", "slice_weights", "sort_channels",
 ]  # fmt: skip

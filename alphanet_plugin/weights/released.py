@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, brief
 from ..models import read_space
 from ..models.read_arch import DEFAULT_SPACE, GivenSpace
 from ..spaces import SearchSpace
@@ -39,7 +39,8 @@ _BLOCK = {
     "point_linear.bn": "bn3",
     "shortcut.conv": "shortcut.conv",
 }
-_BLOCK_NAME = re.compile(r"blocks\.(\d+)\.(?:mobile_inverted_conv\.|conv\.)?(.+)\.([a-z0-9_]+)")
+_BLOCK_NAME = re.compile(r"blocks\.([0-9]{1,4})\.(?:mobile_inverted_conv\.|conv\.)?(.+)\.([a-z0-9_]+)")
+_CLASSIFIER = "classifier.linear.bias"
 # Statistics kept beside the shared ones, which nothing reads.
 _IGNORED = re.compile(r"\.bn_tracking\.")
 
@@ -67,7 +68,10 @@ def read_supernet_checkpoint(path: str | PathLike[str], space: GivenSpace = DEFA
     space = read_space(space)
     state = _read_file(path)
     names = {_once(name.removeprefix("module.")): name for name in state}
-    expected = _expected(space, state[names["classifier.linear.bias"]] if "classifier.linear.bias" in names else None)
+    classes = _length(path, state[names[_CLASSIFIER]]) if _CLASSIFIER in names else 1000
+    with torch.device("meta"):
+        options: dict[str, Any] = {"kernel_transform": True}
+        expected = build_supernet(space, num_classes=classes, **options).state_dict()
     rename = _renaming(space)
     ours: dict[str, torch.Tensor] = {}
     surplus, stray = [], []
@@ -90,12 +94,6 @@ def _once(name: str) -> str:
     return ".".join(part for part, _ in itertools.groupby(name.removeprefix("last_conv.").split(".")))
 
 
-def _expected(space: SearchSpace, bias: torch.Tensor | None) -> dict[str, torch.Tensor]:
-    with torch.device("meta"):
-        options = {"num_classes": 1000 if bias is None else len(bias), "kernel_transform": True}
-        return build_supernet(space, **options).state_dict()
-
-
 def _read_file(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -105,9 +103,29 @@ def _read_file(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"cannot read {path} as a PyTorch checkpoint of tensors: {reason}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict):
         raise CheckpointError(f"{path} is no supernet checkpoint: it has no 'state_dict' of tensors")
+    for name, value in state.items():
+        _check_entry(path, name, value)
     return state
+
+
+def _check_entry(path: str | PathLike[str], name: object, value: object) -> None:
+    """CheckpointError unless it is a name with a dense tensor of floating-point numbers, or of counts."""
+    if not isinstance(name, str):
+        raise CheckpointError(f"{path} is no supernet checkpoint: {brief(name)} is no name of a tensor")
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized:
+        kind = type(value).__name__
+        raise CheckpointError(f"{path} is no supernet checkpoint: {brief(name)} is no tensor of numbers, but {kind}")
+    if value.is_complex():
+        raise CheckpointError(f"{path} is no supernet checkpoint: {brief(name)} holds complex numbers")
+
+
+def _length(path: str | PathLike[str], bias: torch.Tensor) -> int:
+    """How many classes a classifier's bias is for."""
+    if bias.ndim != 1 or len(bias) == 0:
+        raise CheckpointError(f"{path}: {_CLASSIFIER} has shape {tuple(bias.shape)}, not one number a class")
+    return len(bias)
 
 
 def _renaming(space: SearchSpace) -> Callable[[str], str | None]:
@@ -137,11 +155,16 @@ def _check(
     path: str | PathLike[str], ours: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], surplus: list[str]
 ) -> None:
     problems = [f"missing: {name}" for name in expected if name not in ours and not name.endswith("_matrix")]
-    problems += [f"surplus: {name}" for name in surplus]
+    problems += [f"surplus: {name:.80}" for name in surplus]
     problems += [
         f"{name} is {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}"
         for name, tensor in ours.items()
         if tensor.shape != expected[name].shape
+    ]
+    problems += [
+        f"{name} is of {tensor.dtype}, expected {expected[name].dtype}"
+        for name, tensor in ours.items()
+        if tensor.is_floating_point() != expected[name].is_floating_point()
     ]
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""

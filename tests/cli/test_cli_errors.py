@@ -5,7 +5,7 @@ import pytest
 from alphanet_plugin.cli.main import VERBS, build_parser, main
 
 
-@pytest.mark.parametrize("verb", [verb.__name__.rpartition(".")[2].rstrip("_") for verb in VERBS])
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as stop:
         build_parser().parse_args([verb, "--help"])

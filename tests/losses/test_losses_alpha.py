@@ -8,7 +8,7 @@ import torch
 from alphanet_plugin.losses import AdaptiveAlphaDivergence, AlphaDivergence, KLDivergence
 
 FORMS = ("reference", "paper", "exact")
-CLIPS = (1.01, 1.5, 5.0, 1e4, math.inf)
+CLIPS = (0.7, 1.0, 1.01, 1.5, 5.0, 1e4, math.inf)
 
 
 def logits_pair(batch=8, classes=13, scale=2.0, dtype=torch.float64, seed=0):
@@ -392,8 +392,8 @@ def test_divergences_checks_its_input():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"clip": 1.0}, r"clip must be a number greater than 1.*ambiguous; got 1\.0"),
-        ({"clip": 0.5}, "clip must be"),
+        ({"clip": 0.0}, r"clip must be a number above 0, or math\.inf for none.*; got 0\.0"),
+        ({"clip": -1}, "clip must be"),
         ({"clip": math.nan}, "clip must be.*nan"),
         ({"clip": "5"}, "clip must be.*'5'"),
         ({"clip": None}, "clip must be.*None"),
@@ -421,3 +421,27 @@ def test_a_single_alpha_names_itself():
 def test_integers_are_numbers():
     student, teacher = logits_pair()
     assert torch.equal(AdaptiveAlphaDivergence(-1, 1, 5)(student, teacher), AdaptiveAlphaDivergence()(student, teacher))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("clip", [0.7, 1.0, 5.0])
+def test_where_student_and_teacher_agree_any_clip_gives_no_gradient(form, clip):
+    """At p = q all classes have the weight min(1, clip), of which eq. 5's expectation of grad log q is zero."""
+    student, teacher = logits_pair()
+    teacher = student.detach()
+    for loss in (AlphaDivergence(-1.0, clip, form), AdaptiveAlphaDivergence(-1.0, 1.0, clip, form)):
+        assert gradient(loss, student, teacher).abs().max() < 1e-12
+    if form == "exact" or clip >= 1:
+        assert AlphaDivergence(-1.0, clip, form).per_sample(student, teacher).abs().max() < 1e-12
+
+
+def test_clip_one_is_the_mean_of_the_smaller_ratio():
+    """By hand: p = (0.6, 0.4), q = (0.5, 0.5), alpha -1, beta 1: (q min(q/p, 1)) = (0.41666..., 0.5); eq. 3 over 2."""
+    student = torch.tensor([[0.5, 0.5]], dtype=torch.float64).log().requires_grad_()
+    teacher = torch.tensor([[0.6, 0.4]], dtype=torch.float64).log()
+    value = AlphaDivergence(-1.0, 1.0).per_sample(student, teacher)
+    assert value.item() == pytest.approx((0.5 * 0.5 / 0.6 + 0.5 * 1.0 - 1) / 2)
+    slope = gradient(AlphaDivergence(-1.0, 1.0), student, teacher)
+    weights = torch.tensor([0.5 / 0.6, 1.0], dtype=torch.float64)
+    wanted = 0.5 * (weights - weights.mean())  # eq. 5: -1/alpha q_j (w_j - E_q[w])
+    torch.testing.assert_close(slope[0], wanted)

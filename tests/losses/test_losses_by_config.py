@@ -52,7 +52,7 @@ def test_none_is_no_loss():
     ("kd", "words"),
     [
         ({"name": "kl", "temperature": 0}, r"^kd\.temperature must be a number from 1e-06 to 1e\+06, got 0"),
-        ({"name": "adaptive_alpha", "clip": 1}, r"^kd\.clip must be a number greater than 1"),
+        ({"name": "adaptive_alpha", "clip": 0}, r"^kd\.clip must be a number above 0"),
         ({"name": "adaptive_alpha", "alpha_min": 2}, r"^kd\.alpha_min must not exceed alpha_max"),
     ],
 )

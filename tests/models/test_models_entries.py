@@ -122,10 +122,10 @@ def test_bad_arch_files(tmp_path):
     with pytest.raises(ValueError, match=r"arch\.yaml must hold the fields of an arch .* \[1, 2\]"):
         read_arch(path)
     path.write_text("a: [")
-    with pytest.raises(ValueError, match=r"arch\.yaml is no YAML file"):
+    with pytest.raises(ValueError, match=r"arch\.yaml is not valid YAML"):
         read_arch(path)
     path.write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(ValueError, match=r"arch\.yaml is no YAML file"):
+    with pytest.raises(ValueError, match=r"arch\.yaml is not valid YAML"):
         read_arch(path)
 
 

@@ -1,0 +1,31 @@
+"""print a script that completes this command line in a shell
+
+alphanet completion bash > ~/.local/share/bash-completion/completions/alphanet
+alphanet completion zsh > ~/.zfunc/_alphanet
+
+Made by shtab: pip install 'alphanet-plugin[completion]'. Verbs and options are in the script; make it anew after an
+update."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..errors import AlphaNetError
+
+SHELLS = ("bash", "zsh", "tcsh")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=SHELLS)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    from .main import build_parser
+
+    try:
+        import shtab  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise AlphaNetError(
+            "alphanet completion needs shtab, which is not installed: pip install 'alphanet-plugin[completion]'"
+        ) from None
+    print(shtab.complete(build_parser(), shell=arguments.shell))

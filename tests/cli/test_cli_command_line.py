@@ -1,0 +1,143 @@
+"""What surrounds the verbs: help without torch, the version, mistyped verbs, closed pipes, defects, devices, JSON."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from alphanet_plugin import __version__
+from alphanet_plugin.cli import main as cli_main
+from alphanet_plugin.cli import profile
+from alphanet_plugin.cli.main import main
+from alphanet_plugin.cli.process import check_device
+from alphanet_plugin.cli.progress import progress_bar
+
+LAUNCH = "import sys, alphanet_launcher; sys.argv = ['alphanet', *sys.argv[1:]]; "
+
+
+def test_help_imports_neither_torch_nor_timm():
+    code = LAUNCH + (
+        "import atexit; atexit.register(lambda: print('imported', {'torch', 'timm', 'nni'} & set(sys.modules)));"
+        "alphanet_launcher.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert "imported set()" in done.stdout
+    assert all(f"\n    {verb}" in done.stdout for verb in cli_main.VERBS)
+
+
+def test_a_verb_started_so_knows_the_models():
+    code = LAUNCH + "alphanet_launcher.main(); import timm; assert timm.is_model('alphanet_a0')"
+    done = subprocess.run([sys.executable, "-c", code, "profile", "a0"], capture_output=True, text=True, check=True)
+    assert "MFLOPs" in done.stdout
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"alphanet {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "there is no verb trian; did you mean 'train'?"),
+        (["--debug", "serach", "x"], "did you mean 'search'?"),
+        (["import_"], "did you mean 'import'?"),
+        (["qqq"], "verbs are quickstart, train"),
+        (["train"], "--config (see alphanet train --help)"),
+        (["profile"], "arch (see alphanet profile --help)"),
+        (["profile", "a0", "--classes", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("alphanet: error: ")
+    assert message in line
+
+
+def test_a_closed_pipe_is_no_error():
+    code = (
+        "import os, sys; from alphanet_plugin.cli.main import main; read, write = os.pipe(); os.dup2(write, 1);"
+        "os.close(read); os.close(write); sys.exit(main(['models']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_defect_is_one_line_and_status_1(monkeypatch, capsys):
+    def broken(_):
+        raise TypeError("a defect\n  over two lines")
+
+    monkeypatch.setattr(profile, "run", broken)
+    assert main(["profile", "a0"]) == 1
+    assert capsys.readouterr().err == (
+        "alphanet: internal error: TypeError: a defect over two lines (--debug shows the traceback)\n"
+    )
+    with pytest.raises(TypeError, match="a defect"):
+        main(["profile", "a0", "--debug"])
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "meta9"])
+def test_a_device_that_is_not_here_is_named(device, capsys):
+    check_device(None)
+    check_device("cpu")
+    with pytest.raises(ValueError, match=f"--device {device} cannot be used here .*; here are cpu"):
+        check_device(device)
+    assert main(["profile", "a0", "--device", device]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"alphanet: error: --device {device}")
+
+
+def test_json(capsys):
+    assert main(["profile", "a0", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["mflops"] == pytest.approx(203.393, abs=0.1)
+    assert figures["arch"]["resolution"] == 192
+    assert main(["models", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {entry["name"] for entry in listed["entries"]} >= {"alphanet_a0", "attentive_nas_a6"}
+    assert listed["published"] == []
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["versions"]["alphanet"] == __version__
+    assert {"torch", "OMP_NUM_THREADS"} <= set(found["threads"])
+
+
+def test_models_says_what_could_be_imported(capsys):
+    assert main(["models"]) == 0
+    assert "alphanet import CHECKPOINT.pth.tar --family attentive_nas" in capsys.readouterr().out
+
+
+def test_predict_names_the_classes(tmp_path, capsys):
+    import timm
+    from timm.models import save_for_hf
+
+    model = timm.create_model("test_vit", num_classes=2)
+    save_for_hf(model, str(tmp_path / "model"), model_config={"label_names": ["cat", "dog"]})
+    Image.new("L", (20, 30), 128).save(tmp_path / "grey.png")
+    assert main(["predict", str(tmp_path / "model"), str(tmp_path / "grey.png"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {one["name"] for one in said["classes"]} == {"cat", "dog"}
+    assert sum(one["probability"] for one in said["classes"]) == pytest.approx(1, abs=1e-5)
+    (tmp_path / "text.png").write_text("no image")
+    assert main(["predict", str(tmp_path / "model"), str(tmp_path / "text.png")]) == 2
+    assert "text.png is no image that PIL reads" in capsys.readouterr().err
+
+
+def test_without_a_terminal_a_stage_says_how_far_it_is(capsys):
+    with progress_bar("train") as advance:
+        for step in range(3):
+            advance(step + 1, 3, "loss {1}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "train ..."
+    assert lines[-1].startswith("train     3/3 0:0")
+    assert lines[-1].endswith("loss {1}")
+    with progress_bar("train", shown=False) as advance:
+        advance(1, 2)
+    assert capsys.readouterr().err == ""
