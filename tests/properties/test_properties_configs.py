@@ -16,12 +16,13 @@ from alphanet_plugin.config import (
     NetworkRunConfig,
     RunConfig,
     StudyConfig,
+    identity,
     parse_yaml,
     read_config,
     to_yaml,
 )
 from alphanet_plugin.models import read_arch
-from alphanet_plugin.runs.building import build_kd_loss, build_sampler, build_space, kd_loss_of, run_identity
+from alphanet_plugin.runs.building import build_kd_loss, build_sampler, build_space, kd_loss_of
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import Arch, UsMobileNetV2Space, get_space
 
@@ -48,7 +49,7 @@ def used(config):
         build_space(config)
         build_kd_loss(config)
         build_sampler(config, 10)
-        run_identity(config)
+        identity(config)
     elif isinstance(config, NetworkRunConfig):
         kd_loss_of(config.distillation)
 
