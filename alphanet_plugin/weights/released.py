@@ -103,7 +103,7 @@ def _read_file(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"cannot read {path} as a PyTorch checkpoint of tensors: {reason}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict):
+    if not isinstance(state, dict) or not any(isinstance(value, torch.Tensor) for value in state.values()):
         raise CheckpointError(f"{path} is no supernet checkpoint: it has no 'state_dict' of tensors")
     for name, value in state.items():
         _check_entry(path, name, value)
