@@ -85,7 +85,7 @@ def _read_text(given: str | PathLike[str]) -> Mapping[str, Any]:
     try:
         content = Path(text).expanduser().read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{text} is no YAML file: {one_line(error)}") from error
+        raise ValueError(f"{text} is not valid YAML: {one_line(error)}") from error
     fields = parse_yaml(content, text)
     if not isinstance(fields, Mapping):
         raise ValueError(f"{text} must hold the fields of an arch (resolution, width, ...), not {brief(fields)}")
