@@ -1,9 +1,11 @@
-"""turn a released AlphaNet or AttentiveNAS supernet into timm models
+"""turn a released supernet (AlphaNet, AttentiveNAS, once-for-all) into timm models
 
 alphanet import alphanet_best.pth.tar --space attentive_nas --calibrate /data/imagenet
   writes the supernet to the local store, and every published arch as alphanet_a0.fb_in1k ...
 alphanet import attentive_nas.pth.tar --family attentive_nas --calibrate /data/imagenet
   the same as attentive_nas_a0.fb_in1k ...
+alphanet import ofa_mbv3_d234_e346_k357_w1.2 --space ofa_mbv3 --width-mult 1.2 --calibrate /data/imagenet
+  once-for-all's, as ofa_mbv3_largest.ofa_in1k ..., its kernel transform folded into their weights
 
 The checkpoint's own BatchNorm statistics belong to no subnet; without --calibrate only the supernet is kept."""
 
@@ -26,11 +28,12 @@ random. Give training images to estimate them on: alphanet import {checkpoint} -
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="the released .pth.tar file")
     parser.add_argument("--space", default="attentive_nas", help="its search space (default: attentive_nas)")
+    parser.add_argument("--width-mult", type=float, help="what channels are multiplied by (default: the space's own)")
     parser.add_argument(
-        "--family", choices=("alphanet", "attentive_nas"), default="alphanet",
-        help="by which method it was trained, and so what its models are called (default: alphanet)",
+        "--family", help="by which method it was trained, and so what its models are called: alphanet (default) or "
+        "attentive_nas for their space",
     )  # fmt: skip
-    parser.add_argument("--tag", default="fb_in1k", help="tag of the models (default: fb_in1k)")
+    parser.add_argument("--tag", help="tag of the models (default: fb_in1k, or ofa_in1k for once-for-all's)")
     parser.add_argument(
         "--calibrate", metavar="IMAGE_FOLDER",
         help="training images for BatchNorm (or a .safetensors file of ready batches)",
@@ -44,12 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from ..data import open_calibration
-    from ..spaces import AttentiveNASSpace, get_space
+    from ..spaces import get_space
     from ..weights import read_released, store_released
 
-    space = get_space(arguments.space)
-    if not isinstance(space, AttentiveNASSpace):
-        raise ValueError(f"released checkpoints are of the space attentive_nas, not {arguments.space}")
+    space = get_space(arguments.space, **({} if arguments.width_mult is None else {"width_mult": arguments.width_mult}))
     calibration = arguments.calibrate and open_calibration(
         arguments.calibrate,
         num_batches=arguments.batches,

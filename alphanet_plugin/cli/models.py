@@ -42,22 +42,24 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _entries() -> list[dict[str, Any]]:
-    from ..models import entry_archs
+    from ..models import FAMILIES
     from ..spaces import get_space
 
-    space = get_space("attentive_nas")
     return [
-        {"name": name, "mflops": space.mflops(arch), "resolution": arch["resolution"]}
-        for name, arch in entry_archs().items()
+        {"name": name, "mflops": get_space(family.space).mflops(arch), "resolution": arch["resolution"]}
+        for family in FAMILIES
+        for name, arch in family.archs.items()
     ]
 
 
 def _print_known() -> None:
+    from ..models import FAMILIES
+
     for entry in _entries():
-        print(f"{entry['name']:<18} {entry['mflops']:8.1f} MFLOPs at {entry['resolution']} pixels")
-    print("alphanet_subnet    any arch: timm.create_model('alphanet_subnet', arch=...)")
-    for name in ("us_mobilenet_v1", "us_mobilenet_v2"):
-        print(f"{name:<18} any width: timm.create_model('{name}', width=0.5)")
+        print(f"{entry['name']:<22} {entry['mflops']:8.1f} MFLOPs at {entry['resolution']} pixels")
+    for name in dict.fromkeys(family.any_arch for family in FAMILIES):
+        arguments = "space=..., arch=..." if name == "mobile_subnet" else "arch=..."
+        print(f"{name:<22} any arch: timm.create_model('{name}', {arguments})")
 
 
 def _print_published(entries: list[Published]) -> None:

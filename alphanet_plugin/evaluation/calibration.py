@@ -13,39 +13,54 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..models import BnRule, family_of
+from ..spaces import SearchSpace
 from .modes import modes_kept
 from .placement import Placement
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
-def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]]) -> Model:
-    """Set every BatchNorm's running statistics to their average over `batches`, each batch counting the same.
+def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], rule: BnRule | None = None) -> Model:
+    """Set every BatchNorm's running statistics to their average over `batches`.
 
-    The running mean becomes the mean of the batches' means, the running variance the mean of their unbiased variances.
-    Everything but BatchNorm is in eval mode meanwhile (no dropout, no drop path). Afterwards every mode and momentum is
-    as before; if anything fails, the statistics are too.
+    The running mean becomes the mean of the batches' means, the running variance the mean of their variances. BatchNorm
+    normalises by each batch's own statistics meanwhile. Everything but BatchNorm is in eval mode (no dropout, no drop
+    path). Afterwards every mode and momentum is as before; if anything fails, the statistics are too.
 
     Args:
         model: changed in place. Without BatchNorm it is returned as it is.
         batches: images (B, 3, S, S), or (images, labels) of which the labels are ignored; moved to the model's device
             and floating-point type.
+        rule: "cumulative", the released AlphaNet program's and torch's own: each batch counts the same, and variances
+            are unbiased. "weighted", once-for-all's: a batch counts as much as it has images, and variances are biased.
+            None: that of the family of the model's space, and "cumulative" for a model without one.
 
     Returns:
         The model.
     """
+    rule = rule or _rule_of(model)
+    if rule not in ("cumulative", "weighted"):
+        raise ValueError(f"rule must be 'cumulative' or 'weighted', not {rule!r}")
     norms = _tracking_norms(model)
     if not norms:
         return model
     placement = Placement.of(model)
-    with torch.no_grad(), _statistics_kept_on_error(norms), modes_kept(model), _averaging(model, norms):
-        count = 0
-        for count, batch in enumerate(batches, start=1):  # noqa: B007
-            _forward(model, placement.put(batch if isinstance(batch, Tensor) else batch[0]))
+    averaging = _averaging if rule == "cumulative" else _weighting
+    with torch.no_grad(), _statistics_kept_on_error(norms), modes_kept(model):
+        with averaging(model, norms):
+            count = 0
+            for count, batch in enumerate(batches, start=1):  # noqa: B007
+                _forward(model, placement.put(batch if isinstance(batch, Tensor) else batch[0]))
         if count == 0:
             raise ValueError("recalibrate_bn needs at least one batch of images, got none")
         _check_finite(norms)
     return model
+
+
+def _rule_of(model: nn.Module) -> BnRule:
+    space = getattr(model, "space", None)
+    return family_of(space).bn_rule if isinstance(space, SearchSpace) else "cumulative"
 
 
 def _tracking_norms(model: nn.Module) -> dict[str, _BatchNorm]:
@@ -75,6 +90,52 @@ def _averaging(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[None]
     finally:
         for name, norm in norms.items():
             norm.momentum = momenta[name]
+
+
+@contextmanager
+def _weighting(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[None]:
+    """Statistics reset and averaged with the batches' sizes as weights, from what BatchNorm notes of each batch."""
+    sums = {norm: _Sums(norm) for norm in norms.values()}
+    handles = [norm.register_forward_hook(add) for norm, add in sums.items()]
+    try:
+        with _averaging(model, norms):
+            for norm in norms.values():
+                norm.momentum = 1.0  # the running statistics are then the last batch's
+            yield
+    finally:
+        for handle in handles:
+            handle.remove()
+    for add in sums.values():
+        add.write()
+
+
+class _Sums:
+    """A forward hook of a BatchNorm that adds up the mean and biased variance of every batch, times its images."""
+
+    def __init__(self, norm: _BatchNorm):
+        self.norm = norm
+        self.mean = self.var = None
+        self.images = 0
+
+    def __call__(self, norm: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG002
+        x = inputs[0]
+        values = x.numel() // x.shape[1]
+        mean, var = self.norm.running_mean, self.norm.running_var
+        assert mean is not None
+        assert var is not None
+        var = var * ((values - 1) / values)  # torch notes the unbiased one
+        self.mean = len(x) * mean + (0 if self.mean is None else self.mean)
+        self.var = len(x) * var + (0 if self.var is None else self.var)
+        self.images += len(x)
+
+    def write(self) -> None:
+        """Set the running statistics to the average."""
+        if self.mean is None or self.var is None:
+            return
+        assert self.norm.running_mean is not None
+        assert self.norm.running_var is not None
+        self.norm.running_mean.copy_(self.mean / self.images)
+        self.norm.running_var.copy_(self.var / self.images)
 
 
 @contextmanager

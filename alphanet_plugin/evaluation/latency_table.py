@@ -16,6 +16,7 @@ import torch
 
 from ..atomic import atomic_file
 from ..errors import SearchError
+from ..models.read_arch import DEFAULT_SPACE, GivenSpace, read_space
 from ..spaces import Arch
 from .latency import forward_timer, machine_name
 from .network_parts import NetworkPart, network_parts, whole_network
@@ -92,22 +93,26 @@ class TableError:
 
 
 class LatencyTable:
-    """Median forward of networks of the AttentiveNAS space, in milliseconds, from those of their parts.
+    """Median forward of networks of a space, in milliseconds, from those of their parts.
 
     Eval mode, float32, NCHW, eager, as `measure_latency` finds a static model. A part (stem, each block by its input
     side and shapes, head) is measured when first asked for, and kept. A network takes ``scale * sum of its parts +
     offset``, which `fit` learns from a few whole networks: parts measured alone find their weights in the cache.
-    The whole space has 896 parts at four resolutions, of which a search meets most; a tenth of a second each.
+    The AttentiveNAS space has 896 parts at four resolutions, of which a search meets most; a tenth of a second each.
 
     Args:
         path: The table's JSON file, read if it is there and written after each measurement; None keeps nothing.
         conditions: Of this process, `TableConditions.here`.
+        space: Of the archs.
 
     Raises:
         SearchError: The file is none of a latency table, or for another batch or number of classes.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, conditions: TableConditions):
+    def __init__(
+        self, path: str | os.PathLike[str] | None, conditions: TableConditions, space: GivenSpace = DEFAULT_SPACE
+    ):
+        self.space = read_space(space)
         self.path = None if path is None else Path(path)
         self.here = self.conditions = conditions
         self.scale, self.offset_ms = 1.0, 0.0
@@ -137,7 +142,7 @@ class LatencyTable:
 
     def measure(self, archs: Iterable[Arch]) -> None:
         """Measure those parts of `archs` that are missing, by turns; see `interleaved_ms`."""
-        parts = {part.name: part for arch in archs for part in network_parts(arch, self.conditions.num_classes)}
+        parts = {part.name: part for arch in archs for part in self._parts_of(arch)}
         missing = [part for name, part in parts.items() if name not in self._parts]
         if missing:
             times = self._measure(missing, PART_SECONDS)
@@ -169,13 +174,16 @@ class LatencyTable:
 
     def whole_ms(self, archs: Sequence[Arch]) -> np.ndarray:
         """Whole networks' latencies (n,), measured by turns now; nothing is kept."""
-        networks = [whole_network(arch, self.conditions.num_classes) for arch in archs]
+        networks = [whole_network(self.space, arch, self.conditions.num_classes) for arch in archs]
         return np.asarray(self._measure(networks, NETWORK_SECONDS))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _sum_ms(self, arch: Arch) -> float:
-        return sum(self._parts[part.name] for part in network_parts(arch, self.conditions.num_classes))
+        return sum(self._parts[part.name] for part in self._parts_of(arch))
+
+    def _parts_of(self, arch: Arch) -> list[NetworkPart]:
+        return network_parts(self.space, arch, self.conditions.num_classes)
 
     def _measure(self, parts: Sequence[NetworkPart], seconds: float) -> list[float]:
         if not self.measured_here:

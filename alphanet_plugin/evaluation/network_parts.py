@@ -1,17 +1,18 @@
-"""A network of the AttentiveNAS space in the parts whose latencies a table holds: stem, blocks, head."""
+"""A network of a space in the parts whose latencies a table holds: stem, blocks, head."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ..models import AlphaNet
-from ..models.mbconv import build_block
-from ..spaces import Arch, AttentiveNASSpace, BlockSpec
+from ..models import build_static
+from ..spaces import Arch, BlockSpec, SearchSpace
 from ..spaces.costs import halved
 
 
@@ -30,73 +31,55 @@ class NetworkPart:
     build: Callable[[torch.device], nn.Module] = field(compare=False)
 
 
-def network_parts(arch: Arch, num_classes: int) -> list[NetworkPart]:
+def network_parts(space: SearchSpace, arch: Arch, num_classes: int) -> list[NetworkPart]:
     """Stem, every block and head of an arch's static network, in the order of a forward."""
-    return list(_parts(arch, num_classes))
+    return list(_parts(space, arch, num_classes))
 
 
-def _parts(arch: Arch, num_classes: int) -> Iterator[NetworkPart]:
-    spec = AttentiveNASSpace(resolutions=(arch.resolution,)).network(arch)
+def _parts(space: SearchSpace, arch: Arch, num_classes: int) -> Iterator[NetworkPart]:
+    spec = space.network(arch)
+    static = partial(build_static, space, arch, num_classes=num_classes, device="meta")
     side = spec.resolution
-    name = f"stem {side}px 3>{spec.stem_channels}"
-    yield NetworkPart(name, (3, side, side), partial(_build_stem, arch, num_classes))
-    side = halved(side)
-    for block in (block for stage in spec.stages for block in stage):
-        shape = f"{block.in_channels}>{block.mid_channels}>{block.out_channels}"
-        options = (
-            f"k{block.kernel_size} s{block.stride} se{block.se_channels} {'' if block.expands else 'no '}expansion"
-        )
-        name = f"block {side}px {shape} {options}"
-        yield NetworkPart(name, (block.in_channels, side, side), partial(_build_block, block))
-        side = halved(side) if block.stride == 2 else side
+    name = f"stem {side}px 3>{spec.stem_channels}{'' if spec.stem_stride == 2 else ' s1'}"
+    yield NetworkPart(name, (3, side, side), lambda device: _materialised(_stem(static()), device))
+    side = halved(side) if spec.stem_stride == 2 else side
+    for stage, blocks in enumerate(spec.stages):
+        for number, block in enumerate(blocks):
+            build = partial(_build_block, static, stage, number)
+            yield NetworkPart(f"block {side}px {_describe(block)}", (block.in_channels, side, side), build)
+            side = halved(side) if block.stride == 2 else side
     channels = spec.stages[-1][-1].out_channels
     name = f"head {side}px {channels}>{spec.expand_channels}>{spec.head_channels}>{num_classes}"
-    yield NetworkPart(name, (channels, side, side), partial(_build_head, arch, num_classes))
+    yield NetworkPart(name, (channels, side, side), lambda device: _materialised(_head(static()), device))
 
 
-def whole_network(arch: Arch, num_classes: int) -> NetworkPart:
+def _describe(block: BlockSpec) -> str:
+    shape = f"{block.in_channels}>{block.mid_channels}>{block.out_channels}"
+    options = f"k{block.kernel_size} s{block.stride} se{block.se_channels} {'' if block.expands else 'no '}expansion"
+    others = f"{'' if block.act == 'silu' else f' {block.act}'}{'' if block.projects else ' unprojected'}"
+    return f"{shape} {options}{others}"
+
+
+def whole_network(space: SearchSpace, arch: Arch, num_classes: int) -> NetworkPart:
     """The whole static network as a part, fed at the arch's resolution."""
     side = arch.resolution
-    return NetworkPart(f"network {arch}", (3, side, side), partial(_build_whole, arch, num_classes))
+    static = partial(build_static, space, arch, num_classes=num_classes, device="meta")
+    return NetworkPart(f"network {arch}", (3, side, side), lambda device: _materialised(static(), device))
 
 
-class _Stem(nn.Module):
+def _stem(network: Any) -> nn.Module:
     """Images (B, 3, H, W) -> what the first block gets."""
-
-    def __init__(self, network: AlphaNet):
-        super().__init__()
-        self.conv_stem, self.bn1 = network.conv_stem, network.bn1
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.bn1(self.conv_stem(x))
+    return nn.Sequential(OrderedDict(conv_stem=network.conv_stem, bn1=network.bn1))
 
 
-class _Head(nn.Module):
+def _build_block(static: Callable[[], Any], stage: int, number: int, device: torch.device) -> nn.Module:
+    return _materialised(static().blocks[stage][number], device)
+
+
+def _head(network: Any) -> nn.Module:
     """What the last block gives -> logits (B, num_classes)."""
-
-    def __init__(self, network: AlphaNet):
-        super().__init__()
-        network.conv_stem, network.bn1, network.blocks = nn.Identity(), nn.Identity(), nn.Sequential()  # type: ignore
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network(x)
-
-
-def _build_stem(arch: Arch, num_classes: int, device: torch.device) -> nn.Module:
-    return _materialised(_Stem(AlphaNet(arch, num_classes, device="meta")), device)
-
-
-def _build_block(spec: BlockSpec, device: torch.device) -> nn.Module:
-    return _materialised(build_block(spec, device="meta"), device)
-
-
-def _build_head(arch: Arch, num_classes: int, device: torch.device) -> nn.Module:
-    return _materialised(_Head(AlphaNet(arch, num_classes, device="meta")), device)
-
-
-def _build_whole(arch: Arch, num_classes: int, device: torch.device) -> nn.Module:
-    return _materialised(AlphaNet(arch, num_classes, device="meta"), device)
+    network.conv_stem, network.bn1, network.blocks = nn.Identity(), nn.Identity(), nn.Sequential()
+    return network
 
 
 def _materialised(module: nn.Module, device: torch.device) -> nn.Module:

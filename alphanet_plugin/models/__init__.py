@@ -5,15 +5,19 @@ from . import shufflenet_v2 as _shufflenet_v2  # noqa: F401
 from .alphanet import alphanet_subnet
 from .entries import build_static, entry_archs, entry_name, refresh_entries
 from .entry import protocols
+from .family import FAMILIES, BnRule, Family, family_of, family_of_entry
 from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
-from .network import AlphaNet
-from .read_arch import read_arch
+from .network import MobileNetwork
+from .read_arch import read_arch, read_space
 from .us_mobilenet_network import UsMobileNet, UsMobileNetV1, UsMobileNetV2
 
 __all__ = [
-    "AlphaNet",
+    "FAMILIES",
+    "BnRule",
+    "Family",
     "MBConvBlock",
+    "MobileNetwork",
     "Shortcut",
     "UsMobileNet",
     "UsMobileNetV1",
@@ -22,8 +26,11 @@ __all__ = [
     "build_static",
     "entry_archs",
     "entry_name",
+    "family_of",
+    "family_of_entry",
     "fuse",
     "protocols",
     "read_arch",
+    "read_space",
     "refresh_entries",
 ]

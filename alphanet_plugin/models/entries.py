@@ -7,13 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from ..spaces import Arch, SearchSpace, UsMobileNetSpace
-from . import alphanet, attentive_nas, us_mobilenet
+from ..spaces import Arch, SearchSpace
+from .family import FAMILIES, family_of
+from .published import register_published
 
 
 def entry_archs() -> Mapping[str, Arch]:
-    """Every entry that stands for one arch of the AttentiveNAS space, by name; the others stand for any."""
-    return {**alphanet.ARCHS, **attentive_nas.ARCHS}
+    """Every entry that stands for one arch, by name; the others stand for any."""
+    return {name: arch for family in FAMILIES for name, arch in family.archs.items()}
 
 
 def entry_name(space: SearchSpace, tag: str, preset: str | None = None) -> str:
@@ -24,20 +25,19 @@ def entry_name(space: SearchSpace, tag: str, preset: str | None = None) -> str:
         tag: What distinguishes the weights.
         preset: The arch's name in ``space.presets``; None for an arch without one.
     """
-    if isinstance(space, UsMobileNetSpace):
-        return f"{space.name}.{tag}" + (f"_{preset.replace('.', 'p')}" if preset else "")
-    return f"alphanet_{preset or 'subnet'}.{tag}"
+    family = family_of(space)
+    if f"{family.name}_{preset}" in family.archs:
+        return f"{family.name}_{preset}.{tag}"
+    return f"{family.any_arch}.{tag}" + (f"_{preset.replace('.', 'p')}" if preset else "")
 
 
 def build_static(space: SearchSpace, arch: Arch, **options: Any) -> nn.Module:
     """The static timm model of an arch, without weights; options are those of its entry."""
-    if isinstance(space, UsMobileNetSpace):
-        return getattr(us_mobilenet, space.name)(arch=arch, **options)
-    return alphanet.alphanet_subnet(arch=arch, **options)
+    family = family_of(space)
+    return getattr(family.module, family.any_arch)(arch=arch, space=space, **options)
 
 
 def refresh_entries() -> None:
     """Tell timm what the store holds now. `timm.create_model` needs no telling; `timm.list_models` cannot ask."""
-    alphanet.refresh_alphanet()
-    attentive_nas.refresh_attentive_nas()
-    us_mobilenet.refresh_us_mobilenet()
+    for module in {family.module.__name__: family.module for family in FAMILIES}.values():
+        register_published(module)

@@ -1,4 +1,4 @@
-"""How a timm entry becomes a network: its arch comes from the name, from the caller, or from published weights."""
+"""How a timm entry becomes a network: its space and arch come from the name, the caller, or published weights."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg
 from torch import nn
 
-from ..spaces import Arch, SearchSpace
+from ..spaces import Arch
 from ..store import Published
+from .network import feature_levels
 from .published import choose_published, register_published
-from .read_arch import GivenArch, read_arch
+from .read_arch import GivenArch, GivenSpace, read_arch, read_space, space_around
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def entry_cfg(resolution: int, **changed: Any) -> dict[str, Any]:
+def entry_cfg(resolution: int, stride: int = 32, **changed: Any) -> dict[str, Any]:
     """timm's cfg of a network at `resolution` pixels, without weights; `paper_ids` and others in `changed`."""
-    cells = -(-resolution // 32)
+    cells = -(-resolution // stride)
     return {
         "num_classes": 1000,
         "input_size": (3, resolution, resolution),
@@ -54,6 +55,8 @@ def create_entry(
     pretrained: bool,
     *,
     network: type[Network],
+    space: GivenSpace,
+    given_space: GivenSpace | None = None,
     fields: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> Network:
@@ -65,12 +68,12 @@ def create_entry(
         archs: The archs of the module's entries by name.
         arch: What the caller gave; None means that the published weights or the name say it.
         pretrained: Whether to load weights.
-        network: The static network's class; its ``space_type`` says of which archs.
+        network: The static network's class.
+        space: Of the module's entries.
+        given_space: What the caller gave; None means that the published weights say it, or `space` is meant.
         fields: What the caller said of the arch where not all of it is given.
         kwargs: timm's and the network's further arguments.
     """
-    space: type[SearchSpace] = network.space_type  # type: ignore[attr-defined]
-    read = partial(read_arch, space=space)
     fields = fields or {}
     if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
         published = choose_published(register_published(module), architecture, kwargs, ask_hub=pretrained)
@@ -78,6 +81,8 @@ def create_entry(
             if published.revision is not None:  # a copy from the hub, which may have come just now
                 register_published(module)
             model_args = _model_args(published)
+            given_space = _published_space(published, model_args.pop("space", None), given_space)
+            read = partial(read_arch, space=read_space(given_space or space))
             arch = _published_arch(published, model_args.pop("arch", None), arch, fields, read)
             kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag}
     if arch is None:
@@ -86,18 +91,22 @@ def create_entry(
         raise ValueError(
             f"{architecture} needs arch=...: an Arch, a dict of its fields, its printed form, or a YAML file's path"
         )
-    arch = read({**arch, **fields} if fields and isinstance(arch, Mapping) else arch)
+    used = read_space(given_space or space)
+    arch = read_arch({**arch, **fields} if fields and isinstance(arch, Mapping) else arch, used)
+    levels = feature_levels(space_around(used, arch).network(arch))
     if kwargs.get("pretrained_cfg") is None:
         # Without weights nothing may depend on what the store holds, as timm's default (the first tag's cfg) would.
         own = module.default_cfgs[architecture].cfgs[""].to_dict()
-        own.update({key: value for key, value in entry_cfg(arch.resolution).items() if key in _OF_RESOLUTION})
+        of_arch = entry_cfg(arch.resolution, stride=max(levels))
+        own.update({key: value for key, value in of_arch.items() if key in _OF_RESOLUTION})
         kwargs["pretrained_cfg"] = {**own, "architecture": architecture}
     return build_model_with_cfg(
         network,
         architecture,
         pretrained,
         arch=arch,
-        feature_cfg={"out_indices": (0, 1, 2, 3, 4), "flatten_sequential": True},
+        space=used,
+        feature_cfg={"out_indices": tuple(range(len(levels))), "flatten_sequential": True},
         **kwargs,
     )
 
@@ -113,6 +122,16 @@ def _model_args(published: Published) -> dict[str, Any]:
 
 def _is_tag(pretrained_cfg: Any) -> bool:
     return isinstance(pretrained_cfg, str) and bool(pretrained_cfg)
+
+
+def _published_space(published: Published, own: GivenSpace | None, given: GivenSpace | None) -> GivenSpace | None:
+    """The space that the weights name, if any; ValueError if the caller asks for another."""
+    if own is None or given is None:
+        return own or given
+    ours, theirs = read_space(own).to_config(), read_space(given).to_config()
+    if {**ours, "resolutions": None} != {**theirs, "resolutions": None}:
+        raise ValueError(f"{published.name} has space {own}, not {given}; leave space out")
+    return own
 
 
 def _published_arch(

@@ -1,4 +1,4 @@
-"""The mobile inverted-bottleneck block of AttentiveNAS and AlphaNet."""
+"""The mobile inverted-bottleneck block of every space that is a table."""
 
 from functools import lru_cache, partial
 from typing import Any
@@ -9,6 +9,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..spaces import BlockSpec
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "silu": nn.SiLU,
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hard_swish": nn.Hardswish,
+}
 
 
 class Shortcut(nn.Module):
@@ -48,14 +55,17 @@ def _pad_to_even(x: torch.Tensor) -> torch.Tensor:
 
 
 class MBConvBlock(nn.Module):
-    """[1x1 expand, BN, SiLU], depthwise, BN, SiLU, [SE], 1x1 project, BN; plus `Shortcut`, with no activation after.
+    """[1x1 expand, BN, act], depthwise, BN, act, [SE], 1x1 project, BN; plus `Shortcut`, with no activation after.
 
-    Unlike MobileNetV2's, every block has a shortcut, also one that strides or changes its width.
+    A block that strides or changes its width has a shortcut only where the space's rule is to project (AttentiveNAS);
+    where it is not, as in MobileNetV2 and V3, nothing is added to such a block's output.
 
     Args:
         spec: Shapes of the block.
         drop_path: Probability of dropping the block in training; only for a block whose shortcut is the identity.
-        zero_init_last: Start with the projection's BatchNorm weight at 0, so that the block is its shortcut.
+        zero_init_last: Start with the projection's BatchNorm weight at 0, so that the block is its shortcut; ignored
+            where it has none.
+        norm_eps: What BatchNorm adds to the variance.
         dense: Do not stride where `spec` does: the output has the input's sides.
         dilation: Of the depthwise kernel.
     """
@@ -66,6 +76,7 @@ class MBConvBlock(nn.Module):
         *,
         drop_path: float = 0.0,
         zero_init_last: bool = True,
+        norm_eps: float = 1e-5,
         dense: bool = False,
         dilation: int = 1,
         device=None,
@@ -75,7 +86,7 @@ class MBConvBlock(nn.Module):
         stride = 1 if dense else spec.stride
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         conv = partial(create_conv2d, bias=False, **dd)
-        norm_act = partial(BatchNormAct2d, act_layer=nn.SiLU, **dd)
+        norm_act = partial(BatchNormAct2d, act_layer=ACTIVATIONS[spec.act], eps=norm_eps, **dd)
         mid = spec.mid_channels
 
         self.conv_pw = conv(spec.in_channels, mid, 1) if spec.expands else nn.Identity()
@@ -88,8 +99,11 @@ class MBConvBlock(nn.Module):
         self.conv_pwl = conv(mid, spec.out_channels, 1)
         self.bn3 = norm_act(spec.out_channels, apply_act=False)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
-        self.shortcut = Shortcut(spec.in_channels, spec.out_channels, stride, **dd)
-        if zero_init_last:
+        self.has_shortcut = spec.has_shortcut
+        self.shortcut = nn.Identity()
+        if spec.projects:
+            self.shortcut = Shortcut(spec.in_channels, spec.out_channels, stride, **dd)
+        if zero_init_last and self.has_shortcut:
             nn.init.zeros_(self.bn3.get_parameter("weight"))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -98,7 +112,9 @@ class MBConvBlock(nn.Module):
         x = self.bn2(self.conv_dw(x))
         x = self.se(x)
         x = self.bn3(self.conv_pwl(x))
-        return self.drop_path(x) + shortcut
+        if self.has_shortcut:
+            x = self.drop_path(x) + shortcut
+        return x
 
 
 def build_block(spec: BlockSpec, *, device=None, **options: Any) -> MBConvBlock:

@@ -1,4 +1,4 @@
-"""The static network of one arch of the AttentiveNAS space, as a timm model."""
+"""The static network of one arch of a space that is a table, as a timm model."""
 
 from typing import Any, ClassVar
 
@@ -9,14 +9,12 @@ from timm.models._features import feature_take_indices
 from torch import nn
 from torch.nn import functional as F
 
-from ..spaces import AttentiveNASSpace, NetworkSpec, SearchSpace
-from .mbconv import build_block
-from .read_arch import GivenArch, read_arch
+from ..spaces import NetworkSpec
+from .mbconv import ACTIVATIONS, build_block
+from .read_arch import DEFAULT_SPACE, GivenArch, GivenSpace, read_arch, read_space, space_args, space_around
 
-# The stages (counted from 0) whose output is the last at its stride: strides 2, 4, 8, 16, 32.
-_FEATURE_STAGES = (0, 1, 2, 4, 6)
-# Only the last two stages drop paths, as in the released program.
-_DROP_PATH_STAGES = (5, 6)
+# How many of the last stages drop paths, as in the released AlphaNet program.
+_DROP_PATH_STAGES = 2
 
 
 _OUTPUT_STRIDES = (8, 16, 32)
@@ -26,8 +24,10 @@ class PoolingError(ValueError, AssertionError):
     """A pooling that the head cannot take; timm's own models assert here, so it may be caught as that too."""
 
 
-class AlphaNet(nn.Module):
-    """One network of the AttentiveNAS space (AlphaNet, ICML 2021, Table 7), answering everything timm asks of a model.
+class MobileNetwork(nn.Module):
+    """One network of a space of mobile blocks, built from its blueprint, answering everything timm asks of a model.
+
+    Layers have the same names in every space, and those that an arch's blueprint leaves out are identities.
 
     Args:
         arch: The arch, in any form that `read_arch` takes.
@@ -35,19 +35,21 @@ class AlphaNet(nn.Module):
         in_chans: Channels of the input.
         global_pool: 'avg', 'max', or '' to keep the head's output spatial.
         drop_rate: Dropout before the classifier.
-        drop_path_rate: Stochastic depth in mb6 and mb7: block `i` of `n` is dropped with ``drop_path_rate * i / n``.
+        drop_path_rate: Stochastic depth in the last two stages, in blocks whose shortcut is the identity: block `i` of
+            `n` is dropped with ``drop_path_rate * i / n``.
         resize_input: Resize the input to the arch's resolution inside the network (bicubic), as in training; off, the
             network takes images as they come.
-        zero_init_last: Start the BatchNorm weight of every projection at 0.
+        zero_init_last: Start the BatchNorm weight of the projection at 0 in every block that has a shortcut, so that
+            it is its shortcut. None: where the space's shortcuts project, as AlphaNet does and once-for-all does not.
         output_stride: 32, or 16 or 8 for features that stay finer, as timm's EfficientNets make them: blocks that would
             stride beyond it do not, and those after them dilate their kernels instead. Weights and names stay.
+        space: The arch's space, in any form that `read_space` takes.
 
     Shapes:
         images (B, in_chans, H, W) -> logits (B, num_classes).
     """
 
     __jit_unused_properties__: ClassVar[list[str]] = ["_model_args"]
-    space_type: ClassVar[type[SearchSpace]] = AttentiveNASSpace
 
     def __init__(
         self,
@@ -58,15 +60,17 @@ class AlphaNet(nn.Module):
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         resize_input: bool = False,
-        zero_init_last: bool = True,
+        zero_init_last: bool | None = None,
         output_stride: int = 32,
+        space: GivenSpace = DEFAULT_SPACE,
         device=None,
         dtype=None,
     ):
         super().__init__()
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
-        self.arch = read_arch(arch)
-        spec = AttentiveNASSpace(resolutions=(self.arch.resolution,)).network(self.arch)
+        self.space = read_space(space)
+        self.arch = read_arch(arch, self.space)
+        spec = space_around(self.space, self.arch).network(self.arch)
         self.num_classes = num_classes
         self.in_chans = in_chans
         self.drop_rate = drop_rate
@@ -75,27 +79,43 @@ class AlphaNet(nn.Module):
         self.grad_checkpointing = False
         self._factory_args = {}
 
-        self.conv_stem = create_conv2d(in_chans, spec.stem_channels, 3, stride=2, bias=False, **dd)
-        self.bn1 = BatchNormAct2d(spec.stem_channels, act_layer=nn.SiLU, **dd)
+        self.conv_stem = create_conv2d(in_chans, spec.stem_channels, 3, stride=spec.stem_stride, bias=False, **dd)
+        self.bn1 = _norm_act(spec.stem_channels, spec.stem_act, spec, dd)
         self.blocks = _build_stages(spec, drop_path_rate, zero_init_last, output_stride, dd)
-        self.conv_expand = create_conv2d(spec.stages[-1][-1].out_channels, spec.expand_channels, 1, bias=False, **dd)
-        self.bn2 = BatchNormAct2d(spec.expand_channels, act_layer=nn.SiLU, **dd)
-        self.num_features = spec.expand_channels
+        features = spec.stages[-1][-1].out_channels
+        self.conv_expand, self.bn2 = nn.Identity(), nn.Identity()
+        if spec.expand_channels:
+            self.conv_expand = create_conv2d(features, spec.expand_channels, 1, bias=False, **dd)
+            self.bn2 = _norm_act(spec.expand_channels, spec.head_act, spec, dd)
+            features = spec.expand_channels
+        self.num_features = features
 
         _check_head(num_classes, global_pool)
         self.global_pool = _build_pool(global_pool)
-        self.conv_head = create_conv2d(spec.expand_channels, spec.head_channels, 1, bias=False, **dd)
-        self.act2 = nn.SiLU(inplace=True)
+        self.conv_head, self.act2 = nn.Identity(), nn.Identity()
+        if spec.head_channels:
+            self.conv_head = create_conv2d(features, spec.head_channels, 1, bias=False, **dd)
+            self.act2 = ACTIVATIONS[spec.head_act](inplace=True)
+            features = spec.head_channels
         self.flatten = nn.Flatten(1) if global_pool else nn.Identity()
-        self.head_hidden_size = spec.head_channels
-        self.classifier = Linear(spec.head_channels, num_classes, **dd) if num_classes > 0 else nn.Identity()
-        self.feature_info = _feature_info(spec, output_stride)
-        self.stage_ends = [stage + 1 for stage in _FEATURE_STAGES]  # how many stages lead to each intermediate
+        self.head_hidden_size = features
+        self.classifier = Linear(features, num_classes, **dd) if num_classes > 0 else nn.Identity()
+        levels = feature_levels(spec)
+        self.feature_info = [
+            {
+                "num_chs": spec.stages[stage][-1].out_channels,
+                "reduction": min(reduction, output_stride),
+                "module": f"blocks.{stage}",
+            }
+            for reduction, stage in levels.items()
+        ]
+        self.stage_ends = [stage + 1 for stage in levels.values()]  # how many stages lead to each intermediate
 
     @property
     def _model_args(self) -> dict[str, Any]:
         """What timm writes into a saved model's config to build it again, in plain values."""
-        return {**self._factory_args, "resize_input": self.resize_input, "arch": self.arch.to_dict()}
+        own = {**space_args(self.space, self.resolution), "arch": self.arch.to_dict()}
+        return {**self._factory_args, "resize_input": self.resize_input, **own}
 
     @_model_args.setter
     def _model_args(self, args: dict[str, Any]) -> None:
@@ -144,11 +164,11 @@ class AlphaNet(nn.Module):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[torch.Tensor] | tuple[torch.Tensor, list[torch.Tensor]]:
-        """The outputs at strides 2, 4, 8, 16 and 32, none above output_stride.
+        """The last output at each stride: 2, 4, 8, 16 and 32, or what the blueprint has; none above output_stride.
 
         Args:
             x: Images (B, in_chans, H, W).
-            indices: Which of the five; an int takes the last n, None all.
+            indices: Which of them; an int takes the last n, None all.
             norm: Accepted for timm's sake; there is no norm to apply.
             stop_early: Do not compute what no index needs.
             output_fmt: Must be 'NCHW'.
@@ -237,25 +257,28 @@ class AlphaNet(nn.Module):
         self.grad_checkpointing = enable
 
 
+def _norm_act(channels: int, act: str, spec: NetworkSpec, dd: dict[str, Any]) -> BatchNormAct2d:
+    return BatchNormAct2d(channels, act_layer=ACTIVATIONS[act], eps=spec.norm_eps, **dd)
+
+
 def _build_stages(
-    spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool, output_stride: int, dd: dict[str, Any]
+    spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool | None, output_stride: int, dd: dict[str, Any]
 ) -> nn.Sequential:
     if output_stride not in _OUTPUT_STRIDES:
         raise ValueError(f"output_stride must be one of {', '.join(map(str, _OUTPUT_STRIDES))}, not {output_stride!r}")
-    stride, dilation = 2, 1
+    stride, dilation = spec.stem_stride, 1
     num_blocks = sum(len(stage) for stage in spec.stages)
     index = 0
     stages = []
     for number, stage in enumerate(spec.stages):
         blocks = []
         for block in stage:
-            identity = block.stride == 1 and block.in_channels == block.out_channels
-            drops = identity and number in _DROP_PATH_STAGES
+            drops = block.keeps_shape and number >= len(spec.stages) - _DROP_PATH_STAGES
             rate = drop_path_rate * index / num_blocks if drops else 0.0
+            zeros = block.projects if zero_init_last is None else zero_init_last
             dense = stride * block.stride > output_stride
-            blocks.append(
-                build_block(block, drop_path=rate, zero_init_last=zero_init_last, dense=dense, dilation=dilation, **dd)
-            )
+            options = {"zero_init_last": zeros, "norm_eps": spec.norm_eps, "dense": dense, "dilation": dilation}
+            blocks.append(build_block(block, drop_path=rate, **options, **dd))
             stride *= 1 if dense else block.stride
             dilation *= block.stride if dense else 1
             index += 1
@@ -274,12 +297,11 @@ def _build_pool(global_pool: str) -> SelectAdaptivePool2d:
     return SelectAdaptivePool2d(pool_type=global_pool)
 
 
-def _feature_info(spec: NetworkSpec, output_stride: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "num_chs": spec.stages[stage][-1].out_channels,
-            "reduction": min(2 ** (level + 1), output_stride),
-            "module": f"blocks.{stage}",
-        }
-        for level, stage in enumerate(_FEATURE_STAGES)
-    ]
+def feature_levels(spec: NetworkSpec) -> dict[int, int]:
+    """Stride of each level of features -> number of the last stage at that stride, from 0."""
+    levels, stride = {}, spec.stem_stride
+    for number, stage in enumerate(spec.stages):
+        for block in stage:
+            stride *= block.stride
+        levels[stride] = number
+    return levels

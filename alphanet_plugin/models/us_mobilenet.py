@@ -7,7 +7,7 @@ from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
 
-from ..spaces import Arch, UsMobileNetV1Space, UsMobileNetV2Space
+from ..spaces import Arch, UsMobileNetV1Space, UsMobileNetV2Space, get_space
 from .entry import create_entry, entry_cfg
 from .published import register_published
 from .read_arch import GivenArch
@@ -28,19 +28,15 @@ _PAPER = {
 default_cfgs = generate_default_cfgs({name: entry_cfg(_WIDEST.resolution, **_PAPER) for name in NETWORKS})
 
 
-def refresh_us_mobilenet() -> None:
-    """Tell timm what the store holds of these entries."""
-    register_published(sys.modules[__name__])
-
-
 def _create(
     architecture: str, pretrained: bool, width: float | None, arch: GivenArch | None, kwargs: dict[str, Any]
 ) -> UsMobileNet:
     if width is not None and arch is not None:
         raise ValueError(f"{architecture} takes width or arch, not both")
     return create_entry(
-        sys.modules[__name__], architecture, {architecture: _WIDEST}, arch, pretrained,
-        network=NETWORKS[architecture], fields={} if width is None else {"width": width}, **kwargs,
+        sys.modules[__name__], architecture, {architecture: _WIDEST}, arch, pretrained, network=NETWORKS[architecture],
+        space=get_space(architecture), given_space=kwargs.pop("space", None),
+        fields={} if width is None else {"width": width}, **kwargs,
     )  # fmt: skip
 
 
@@ -64,4 +60,4 @@ def us_mobilenet_v2(
     return _create("us_mobilenet_v2", pretrained, width, arch, kwargs)
 
 
-refresh_us_mobilenet()
+register_published(sys.modules[__name__])

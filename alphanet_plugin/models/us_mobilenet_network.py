@@ -21,6 +21,7 @@ class UsMobileNet(EfficientNet):
         arch: The arch, in any form that `read_arch` takes; its width need not be within the space's range.
         resize_input: Let `forward` resize images to the arch's resolution (bicubic), as in training; off, it takes
             images as they come. `forward_features` and `forward_intermediates` always do.
+        space: The arch's space; by default the class's.
         kwargs: As `timm.models.EfficientNet` takes them: num_classes, in_chans, drop_rate, drop_path_rate,
             global_pool, output_stride and others; and bn_momentum, bn_eps, act_layer, norm_layer.
 
@@ -31,13 +32,16 @@ class UsMobileNet(EfficientNet):
     __jit_unused_properties__: ClassVar[list[str]] = ["_model_args"]
     space_type: ClassVar[type[UsMobileNetSpace]]
 
-    def __init__(self, arch: GivenArch, resize_input: bool = False, **kwargs: Any):
-        read = read_arch(arch, self.space_type)
+    def __init__(
+        self, arch: GivenArch, resize_input: bool = False, space: UsMobileNetSpace | None = None, **kwargs: Any
+    ):
+        space = space or self.space_type()
+        read = read_arch(arch, space)
         norm_layer = partial(nn.BatchNorm2d, **resolve_bn_args(kwargs))
         super().__init__(
-            block_args=decode_arch_def([[_arch_def(stage)] for stage in self.space_type.stages]),
-            stem_size=self.space_type.stem_channels,
-            num_features=self.space_type.head_features(read.width),
+            block_args=decode_arch_def([[_arch_def(stage)] for stage in space.stages]),
+            stem_size=space.stem_channels,
+            num_features=space.head_features(read.width),
             round_chs_fn=partial(round_channels, multiplier=read.width),
             act_layer=resolve_act_layer(kwargs, "relu6"),
             norm_layer=kwargs.pop("norm_layer", None) or norm_layer,

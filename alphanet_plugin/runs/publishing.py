@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .. import store
 from ..errors import ConfigError, StoreError
-from ..models import entry_name, refresh_entries
+from ..models import FAMILIES, entry_name, refresh_entries
 from ..search import pick_spread
 from ..spaces import Arch
-from ..weights import Publication, family, publish
+from ..weights import Publication, publish
 from .identity import supernet_identity
 from .search_choice import search_front
 from .trained_run import Deployment, TrainedRun, cost_of_run
@@ -88,7 +88,7 @@ def others_of_tag(tag: str, own: Mapping[str, str], families: Iterable[str]) -> 
 def check_replaceable(run: TrainedRun, chosen: Iterable[str]) -> None:
     """StoreError if another run's models have the tag; it says whose, and how to replace them."""
     tag = run.config.publish.tag
-    others = others_of_tag(tag, run_record(run), map(family, chosen))
+    others = others_of_tag(tag, run_record(run), map(_family, chosen))
     if others:
         whose = sorted({f"run {entry.run['name']} ({entry.run['id']})" if entry.run else "a run that is not recorded"
                         for entry in others})  # fmt: skip
@@ -117,7 +117,7 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = 
     with store.owned_tag(tag):
         if not replace:
             check_replaceable(run, chosen)
-        others = others_of_tag(tag, record, map(family, chosen))
+        others = others_of_tag(tag, record, map(_family, chosen))
         deployment = None
         for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
             if deployment is None or deployment.splits.image_size != arch.resolution:
@@ -199,5 +199,11 @@ def _of_tag(tag: str, families: set[str]) -> list[store.Published]:
         entry
         for entry in store.list_published()
         if (entry.tag == tag or (entry.tag.startswith(f"{tag}_") and _OF_FRONT.fullmatch(entry.tag[len(tag) + 1 :])))
-        and family(entry.architecture) in families
+        and _family(entry.architecture) in families
     ]
+
+
+def _family(name: str) -> str:
+    """The family, by the name of its card, of a model ``ENTRY`` or ``ENTRY.TAG``; empty for a model of timm's own."""
+    entry = name.partition(".")[0]
+    return next((family.card for family in FAMILIES if entry in family.module.default_cfgs), "")

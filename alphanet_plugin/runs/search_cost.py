@@ -11,7 +11,7 @@ from ..config import RunConfig
 from ..errors import SearchError
 from ..evaluation import LatencyTable, TableConditions, TableError
 from ..search import Cost, Limit, Proposals, mflops_cost, params_cost, params_limit
-from ..spaces import Arch, AttentiveNASSpace, SearchSpace
+from ..spaces import Arch, SearchSpace
 from .run_folder import RunFolder
 
 NUM_FITTED = 10  # whole networks that a latency table's scale and offset are learnt from
@@ -52,7 +52,7 @@ def build_cost(
 
     Raises:
         SearchError: The table was measured on another machine, for something else, or cannot be read; or there is no
-            such device, or the space has no latency tables.
+            such device.
     """
     settings = config.search
     table = _open_table(config, folder, space, num_classes, measuring) if settings.needs_latency else None
@@ -76,13 +76,8 @@ def _open_table(
     config: RunConfig, folder: RunFolder, space: SearchSpace, num_classes: int, measuring: bool
 ) -> LatencyTable:
     settings = config.search
-    if not isinstance(space, AttentiveNASSpace):
-        raise SearchError(
-            f"search.cost, search.max_latency_ms: latency tables are of the space attentive_nas, not {space.name}; "
-            "take mflops or params"
-        )
     here = TableConditions.here(settings.latency_device, settings.latency_batch, num_classes)
-    table = LatencyTable(folder.latency_table(settings.latency_device, settings.latency_batch), here)
+    table = LatencyTable(folder.latency_table(settings.latency_device, settings.latency_batch), here, space)
     if not table.measured_here:
         difference = f"latency table {table.path} was measured with {table.conditions}; here is {table.here}"
         if measuring:

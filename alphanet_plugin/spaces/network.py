@@ -33,6 +33,16 @@ class BlockSpec:
     projects: bool = True
     act: Activation = "silu"
 
+    @property
+    def has_shortcut(self) -> bool:
+        """Whether anything is added to the block's output."""
+        return self.projects or self.keeps_shape
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether the block's input can be added to its output as it is."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSpec:

@@ -1,12 +1,13 @@
 """Elastic networks: one set of weights for every arch of a space."""
 
-from .alphanet import AlphaNetSupernet
 from .build import build_supernet
 from .layers import ElasticBatchNormAct2d, ElasticConv2d, ElasticLinear, ElasticSequential, make_elastic
+from .mobile import MobileSupernet
+from .sort import sort_channels
 from .supernet import Supernet, slice_weights
 from .us_mobilenet import UsMobileNetSupernet
 
 __all__ = [
-    "AlphaNetSupernet", "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "Supernet",
-    "UsMobileNetSupernet", "build_supernet", "make_elastic", "slice_weights",
+    "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "MobileSupernet", "Supernet",
+    "UsMobileNetSupernet", "build_supernet", "make_elastic", "slice_weights", "sort_channels",
 ]  # fmt: skip

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..spaces import AttentiveNASSpace, SearchSpace, UsMobileNetV1Space, UsMobileNetV2Space
-from .alphanet import AlphaNetSupernet
+from torch import nn
+
+from ..models import MobileNetwork, UsMobileNetV1, UsMobileNetV2, family_of
+from ..spaces import SearchSpace
+from .mobile import MobileSupernet
 from .supernet import Supernet
 from .us_mobilenet import UsMobileNetV1Supernet, UsMobileNetV2Supernet
 
-_SUPERNETS: dict[type[SearchSpace], Any] = {
-    AttentiveNASSpace: AlphaNetSupernet,
-    UsMobileNetV1Space: UsMobileNetV1Supernet,
-    UsMobileNetV2Space: UsMobileNetV2Supernet,
+_SUPERNETS: dict[type[nn.Module], Any] = {
+    MobileNetwork: MobileSupernet,
+    UsMobileNetV1: UsMobileNetV1Supernet,
+    UsMobileNetV2: UsMobileNetV2Supernet,
 }
 
 
@@ -22,13 +25,10 @@ def build_supernet(space: SearchSpace, num_classes: int = 1000, **options: Any) 
     Args:
         space: From `alphanet_plugin.get_space`.
         num_classes: Outputs of the classifier.
-        options: As every supernet takes them: resize_input, drop_rate, drop_path_rate, in_chans.
+        options: As every supernet takes them: resize_input, drop_rate, drop_path_rate, in_chans; and those of mobile
+            blocks kernel_transform, init and zero_init_last, which `MobileSupernet` describes.
 
     Raises:
-        ValueError: There is no supernet for this space.
+        ValueError: There is no supernet for this space, or an option has no such value.
     """
-    for kind, supernet in _SUPERNETS.items():
-        if isinstance(space, kind):
-            return supernet(space, num_classes, **options)
-    known = ", ".join(kind.name for kind in _SUPERNETS)
-    raise ValueError(f"no supernet for {space!r}; build_supernet takes a space from get_space, of {known}")
+    return _SUPERNETS[family_of(space).network](space, num_classes, **options)

@@ -6,6 +6,8 @@ kernel size, the supernet sets before the forward; None means all.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -64,6 +66,51 @@ def _runs_on_cpu(x: torch.Tensor) -> bool:
     return x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
+class KernelTransformConv2d(ElasticConv2d):
+    """A depthwise convolution whose smaller kernels are learnt linear maps of the larger ones' centres.
+
+    Once-for-all (Cai et al., ICLR 2020, section 3.3): a 5x5 kernel is `7to5_matrix` (25, 25) times the flattened centre
+    of the 7x7 one, a 3x3 kernel `5to3_matrix` (9, 9) times the flattened centre of that, and so on down the layer's
+    sizes; all channels share the matrices. They begin as identities, where a kernel is the centre of the larger one.
+    """
+
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, conv: ElasticConv2d, sizes: Iterable[int]) -> KernelTransformConv2d:
+        """`conv`, a depthwise one, with matrices between the kernel sizes that it is used at."""
+        twin = cast(KernelTransformConv2d, cls.twin(conv))
+        twin.sizes = tuple(sorted(sizes, reverse=True))
+        for large, small in itertools.pairwise(twin.sizes):
+            matrix = torch.eye(small**2, device=conv.weight.device, dtype=conv.weight.dtype)
+            twin.register_parameter(f"{large}to{small}_matrix", nn.Parameter(matrix))
+        return twin
+
+    def kernels(self, channels: int, kernel_size: int) -> torch.Tensor:
+        """The first kernels (channels, 1, kernel_size, kernel_size)."""
+        weight = self.weight[:channels]
+        for large, small in itertools.pairwise(self.sizes):
+            if large == kernel_size:
+                break
+            flat = centre(weight, small).reshape(channels, small**2)
+            weight = F.linear(flat, self.get_parameter(f"{large}to{small}_matrix")).view(channels, 1, small, small)
+        return weight
+
+    def static_weight(self, like: torch.Tensor) -> torch.Tensor:
+        """The weight of the static convolution whose weight has the shape of `like`."""
+        return self.kernels(len(like), like.shape[-1])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        channels, kernel_size = x.shape[1], self.active_kernel or self.kernel_size[0]
+        if kernel_size == self.kernel_size[0]:
+            return super().forward(x)
+        weight = self.kernels(channels, kernel_size)
+        if _runs_on_cpu(x):
+            x = x.contiguous(memory_format=torch.channels_last)
+            return depthwise_conv(x, weight, kernel_size, self.stride[0])
+        return F.conv2d(x, weight, None, self.stride, kernel_size // 2, groups=channels)
+
+
 class ElasticBatchNormAct2d(BatchNormAct2d):
     """BatchNorm, and the activation that timm joins to it, over the leading channels.
 
@@ -91,7 +138,7 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
         twin.num_batches_tracked = norm.num_batches_tracked
         if isinstance(norm, BatchNormAct2d):
             twin.act, twin.drop = cast(nn.Module, norm.act), cast(nn.Module, norm.drop)
-            if isinstance(twin.act, nn.SiLU):
+            if isinstance(twin.act, (nn.SiLU, nn.Hardswish)):
                 twin.act.inplace = False  # in place, autograd would copy the input first
         return twin.train(norm.training)
 

@@ -10,13 +10,15 @@ import torch
 from torch import nn
 
 from ..spaces import Arch, SearchSpace
+from .layers import KernelTransformConv2d
 
 
 class Supernet(nn.Module):
     """The largest static model of a space, made elastic: one set of weights for every arch.
 
-    Its state dict has the static model's names, plus the few shortcut kernels that only smaller archs need. In training
-    BatchNorm uses batch statistics and keeps none; `extract` an arch and recalibrate it before evaluating.
+    Its state dict has the static model's names, plus the few shortcut kernels that only smaller archs need and the
+    matrices of a kernel transform. In training BatchNorm uses batch statistics and keeps none; `extract` an arch and
+    recalibrate it before evaluating.
 
     Attributes:
         space: The search space.
@@ -44,6 +46,10 @@ class Supernet(nn.Module):
         """The static timm model of an arch (by default the active one) with copies of the weights it uses."""
         subnet = self.build_static(self.active if arch is None else self.space.validate(arch))
         shared = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        static = dict(subnet.named_parameters())
+        for name, layer in self.named_modules():
+            if f"{name}.weight" in static and isinstance(layer, KernelTransformConv2d):
+                shared[f"{name}.weight"] = layer.static_weight(static[f"{name}.weight"])
         return slice_weights(subnet, shared).train(self.training)
 
 

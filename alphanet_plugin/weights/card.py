@@ -11,18 +11,13 @@ from torch import nn
 
 from .. import store
 from ..evaluation import count_operations, measure_latency
-from ..models import protocols
+from ..models import Family, family_of_entry, protocols
 from ..shipped import shipped
 
 if TYPE_CHECKING:
     from .publish import Publication
 
 _METRICS = {"top1": ("accuracy", "Top-1 accuracy (%)"), "top5": ("top_5_accuracy", "Top-5 accuracy (%)")}
-_ORIGINS = {
-    "alphanet": "one network of the AttentiveNAS search space",
-    "attentive_nas": "one network of the AttentiveNAS search space",
-    "us_mobilenet": "one width of a universally slimmable MobileNet",
-}
 _LATENCY_SECONDS = 0.5
 _KINDS = {"batch_norm": "BatchNorm", "adaptive_avg_pool2d": "global pooling"}  # fvcore's names, in words
 
@@ -33,8 +28,9 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
     The picture is shown if it lies beside `path`.
     """
     side = publication.data_config["input_size"][-1]
+    family = family_of_entry(publication.architecture) if publication.arch is not None else None
     card = ModelCard.from_template(
-        _metadata(publication),
+        _metadata(publication, family),
         template_path=str(shipped("model_cards/template.md")),
         name=publication.name,
         source_name=publication.name if publication.tag else "local-dir:PATH",
@@ -55,28 +51,22 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
         recipe=yaml.safe_dump(dict(publication.recipe), sort_keys=False).strip() if publication.recipe else "",
         license_name=publication.license,
         non_commercial="-nc" in (publication.license or "").lower(),
-        **(_subnet(model, publication) if publication.arch is not None else {}),
+        **(_subnet(model, publication, family) if family is not None else {}),
     )
     path.write_text(card.content, encoding="utf-8")
 
 
-def _subnet(model: nn.Module, publication: Publication) -> dict[str, Any]:
+def _subnet(model: nn.Module, publication: Publication, family: Family) -> dict[str, Any]:
     """What the card of a subnet says beside: its family, cost and latency."""
-    name = family(publication.architecture)
     return {
-        "origin": _ORIGINS[name],
-        "family": shipped(f"model_cards/{name}.md").read_text(encoding="utf-8").strip(),
+        "origin": family.origin,
+        "family": shipped(f"model_cards/{family.card}.md").read_text(encoding="utf-8").strip(),
         "latency": measure_latency(model, publication.data_config["input_size"], min_seconds=_LATENCY_SECONDS),
         **_counts(model, publication),
     }
 
 
-def family(architecture: str) -> str:
-    """The family whose card a model has: ``alphanet``, ``attentive_nas`` or ``us_mobilenet``."""
-    return next((name for name in ("attentive_nas", "us_mobilenet") if architecture.startswith(f"{name}_")), "alphanet")
-
-
-def _metadata(publication: Publication) -> ModelCardData:
+def _metadata(publication: Publication, family: Family | None) -> ModelCardData:
     results = [
         EvalResult(
             task_type="image-classification",
@@ -89,7 +79,7 @@ def _metadata(publication: Publication) -> ModelCardData:
         for key, (kind, label) in _METRICS.items()
         if key in publication.metrics
     ]
-    subnet = [family(publication.architecture), "neural-architecture-search"] if publication.arch is not None else []
+    subnet = [family.card, "neural-architecture-search"] if family is not None else []
     return ModelCardData(
         license=publication.license.lower() if publication.license else None,  # as the hub spells the SPDX names
         library_name="timm",

@@ -1,4 +1,4 @@
-"""The released AlphaNet and AttentiveNAS supernets become models that timm loads by name."""
+"""Released supernets become models that timm loads by name."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from ..data import CalibrationImages
 from ..digest import digest
 from ..errors import ConfigError
 from ..evaluation import recalibrate_bn
-from ..models import entry_archs
-from ..spaces import Arch, AttentiveNASSpace
+from ..models import FAMILIES, Family, entry_name, family_of, read_space
+from ..models.family import Released
+from ..models.read_arch import DEFAULT_SPACE, GivenSpace
+from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet, build_supernet
 from .publish import Publication, publish
 from .released import read_supernet_checkpoint
-from .supernet_files import save_supernet
-
-FAMILIES = ("alphanet", "attentive_nas")
-RELEASED_LICENSE = "cc-by-nc-4.0"
+from .supernet_files import save_supernet, transform_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,58 +34,94 @@ class ReleasedSupernet:
 
     Attributes:
         supernet: With the checkpoint's weights, resizing its input inside.
-        family: ``alphanet`` or ``attentive_nas``: by which method it was trained, and how its models are called.
+        family: By which method it was trained, and how its models are called.
         tag: Of the models, such as ``fb_in1k``.
         file: Name of the checkpoint.
         sha256: Of the checkpoint.
     """
 
     supernet: Supernet
-    family: str
+    family: Family
     tag: str
     file: str
     sha256: str
 
     @property
     def archs(self) -> dict[str, Arch]:
-        """The published archs of the family by timm's names, smallest first."""
-        own = {name: arch for name, arch in entry_archs().items() if name.startswith(f"{self.family}_")}
-        return dict(sorted(own.items(), key=lambda item: self.supernet.space.mflops(item[1])))
+        """What is published, as ``ENTRY.TAG`` -> arch, smallest first: archs of the family's entries and presets."""
+        space, family = self.supernet.space, self.family
+        archs = {f"{name}.{self.tag}": arch for name, arch in family.archs.items()}
+        if family is family_of(space):
+            archs |= {entry_name(space, self.tag, preset): arch for preset, arch in space.presets.items()}
+        return dict(sorted(archs.items(), key=lambda item: space.mflops(item[1])))
 
     @property
     def about(self) -> dict[str, Any]:
         """Where the weights come from, in plain values."""
-        return {"source": {"file": self.file, "sha256": self.sha256}, "license": RELEASED_LICENSE}
+        return {"source": {"file": self.file, "sha256": self.sha256}, "license": self.released.license}
+
+    @property
+    def released(self) -> Released:
+        """What is known of the family's released checkpoints."""
+        assert self.family.released is not None
+        return self.family.released
+
+
+def released_family(space: SearchSpace, name: str | None = None) -> Family:
+    """The family that a checkpoint of a space makes models of.
+
+    Args:
+        space: The checkpoint's.
+        name: Which, where there are several; None for the first.
+
+    Raises:
+        ConfigError: No checkpoints of the space are known, or the space has no such family.
+    """
+    known = {family.name: family for family in FAMILIES if family.released and family.space == space.name}
+    if not known:
+        spaces = ", ".join(dict.fromkeys(family.space for family in FAMILIES if family.released))
+        raise ConfigError(f"released checkpoints are of the spaces {spaces}, not {space.name}")
+    if name is not None and name not in known:
+        raise ConfigError(f"family of a checkpoint of {space.name} must be {' or '.join(known)}, not {name!r}")
+    return known[name] if name else next(iter(known.values()))
 
 
 def read_released(
     checkpoint: str | PathLike[str],
     *,
-    space: AttentiveNASSpace | None = None,
-    family: str = "alphanet",
-    tag: str = "fb_in1k",
+    space: GivenSpace = DEFAULT_SPACE,
+    family: str | None = None,
+    tag: str | None = None,
 ) -> ReleasedSupernet:
-    """Read a released ``.pth.tar``; nothing in it is run.
+    """Read a released checkpoint; nothing in it is run.
+
+    Args:
+        checkpoint: The file.
+        space: Its space, in any form that `models.read_space` takes.
+        family: Where the space has several, which; by default the first.
+        tag: Of the models; by default the family's.
 
     Raises:
         CheckpointError: It cannot be read, or does not fit the space.
         ConfigError: No such family.
         ValueError: The tag is none.
     """
-    if family not in FAMILIES:
-        raise ConfigError(f"family must be {' or '.join(FAMILIES)}, not {family!r}")
+    space = read_space(space)
+    own = released_family(space, family)
+    assert own.released is not None
+    tag = tag or own.released.tag
     store.check_tag(tag)
     state = read_supernet_checkpoint(checkpoint, space)
-    supernet = build_supernet(space or AttentiveNASSpace(), num_classes=len(state["classifier.bias"]))
+    supernet = build_supernet(space, num_classes=len(state["classifier.bias"]), **transform_of(state))
     supernet.load_state_dict(state)
     path = Path(checkpoint)
-    return ReleasedSupernet(supernet=supernet, family=family, tag=tag, file=path.name, sha256=digest(path)["sha256"])
+    return ReleasedSupernet(supernet=supernet, family=own, tag=tag, file=path.name, sha256=digest(path)["sha256"])
 
 
 def store_released(released: ReleasedSupernet) -> Path:
     """Write the supernet to the store as safetensors; returns its folder."""
-    folder = store.supernet_folder(released.family, released.tag)
-    return save_supernet(released.supernet, folder, {"family": released.family, **released.about})
+    folder = store.supernet_folder(released.family.name, released.tag)
+    return save_supernet(released.supernet, folder, {"family": released.family.name, **released.about})
 
 
 def publish_released(
@@ -110,12 +145,12 @@ def _publication(released: ReleasedSupernet, name: str, arch: Arch, subnet: nn.M
     space, classes = released.supernet.space, len(released.supernet.get_parameter("classifier.bias"))
     subnet.resize_input = False  # type: ignore[assignment]  # timm feeds models at their own resolution
     return Publication(
-        architecture=name,
-        tag=released.tag,
+        architecture=name.partition(".")[0],
+        tag=name.partition(".")[2],
         arch=arch,
         data_config={
             "input_size": (3, arch.resolution, arch.resolution),
-            "interpolation": "bicubic",
+            "interpolation": released.released.interpolation,
             "crop_pct": 0.875,
             "mean": IMAGENET_DEFAULT_MEAN,
             "std": IMAGENET_DEFAULT_STD,
@@ -125,12 +160,12 @@ def _publication(released: ReleasedSupernet, name: str, arch: Arch, subnet: nn.M
         mflops=space.mflops(arch, num_classes=classes),
         params=space.params(arch, num_classes=classes, idle_shortcuts=False),
         dataset="imagenet-1k" if classes == 1000 else f"unknown, {classes} classes",
-        license=RELEASED_LICENSE,
+        license=released.released.license,
         run={"id": released.sha256[:12], "name": f"alphanet import {released.file}"},
         source={
             "checkpoint": released.file,
             "sha256": released.sha256,
-            "licence": RELEASED_LICENSE,
+            "licence": released.released.license,
             "BatchNorm statistics": f"re-estimated on {calibration}",
         },
     )

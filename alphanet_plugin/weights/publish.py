@@ -125,8 +125,15 @@ def _weights_metadata(publication: Publication) -> dict[str, str]:
     }
 
 
+def _space_of(model: nn.Module) -> dict[str, Any]:
+    """What the model's config says of its space, where it needs to."""
+    model_args = getattr(model, "_model_args", {})
+    return {"space": model_args["space"]} if "space" in model_args else {}
+
+
 def _write_config(model: nn.Module, publication: Publication, path: Path) -> None:
     subnet = publication.arch is not None
+    own = {**_space_of(model), "arch": publication.arch.to_dict()} if publication.arch is not None else {}
     cfg = {"tag": publication.tag or publication.dataset, "license": publication.license, "origin_url": None}
     if subnet:
         cfg |= {"architecture": publication.architecture, "num_classes": len(publication.class_names)}
@@ -144,7 +151,7 @@ def _write_config(model: nn.Module, publication: Publication, path: Path) -> Non
             },
             "training": {key: value for key, value in training.items() if value},
         },
-        model_args={**publication.model_args, **({"arch": publication.arch.to_dict()} if publication.arch else {})},
+        model_args={**publication.model_args, **own},
         data_config=dict(publication.data_config),
     )
     config = json.loads(path.read_text(encoding="utf-8"))

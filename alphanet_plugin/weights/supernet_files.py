@@ -42,6 +42,11 @@ def save_supernet(supernet: Supernet, folder: Path, about: Mapping[str, Any]) ->
     return folder
 
 
+def transform_of(state: Mapping[str, Any]) -> dict[str, bool]:
+    """The option of `build_supernet` for a supernet of these weights, with or without a kernel transform."""
+    return {"kernel_transform": True} if any(name.endswith("_matrix") for name in state) else {}
+
+
 def load_supernet(folder: str | PathLike[str]) -> Supernet:
     """The supernet of a folder that `save_supernet` wrote, resizing its input to each arch's resolution.
 
@@ -53,8 +58,9 @@ def load_supernet(folder: str | PathLike[str]) -> Supernet:
         config = json.loads((folder / store.CONFIG_FILE).read_text(encoding="utf-8"))
         store.check_whole(folder, config)
         space = get_space(**config["space"])
-        supernet = build_supernet(space, num_classes=config["num_classes"])
-        supernet.load_state_dict(load_file(folder / store.WEIGHTS_FILE))
+        state = load_file(folder / store.WEIGHTS_FILE)
+        supernet = build_supernet(space, num_classes=config["num_classes"], **transform_of(state))
+        supernet.load_state_dict(state)
     except CheckpointError as error:
         raise CheckpointError(f"{folder} holds no supernet: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:

@@ -76,11 +76,6 @@ def test_search_publish_and_load_with_timm(run, capsys):
     assert again(torch.zeros(2, 3, 16, 16)).shape == (2, 3)
 
 
-def test_latency_of_blocks_is_not_this_spaces(run, capsys):
-    assert main(["search", str(run), "--latency", "cpu"]) == 2
-    assert "latency tables are of the space attentive_nas, not us_mobilenet_v2" in capsys.readouterr().err
-
-
 def test_default_presets_are_the_spaces(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text("output: x\nspace: {name: us_mobilenet_v1}\n")

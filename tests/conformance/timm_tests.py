@@ -26,12 +26,14 @@ TIMM = importlib.metadata.version("timm")
 ENTRIES = [
     *(f"alphanet_{name}" for name in ("a0", "a1", "a2", "a3", "a4", "a5", "a5_base", "a6", "min", "max")),
     *(f"attentive_nas_{name}" for name in ("a0", "a1", "a2", "a3", "a4", "a5", "a6")),
+    *(f"ofa_{name}" for name in ("mbv3_largest", "mbv3_smallest", "proxyless_largest", "proxyless_smallest")),
     "us_mobilenet_v1",
     "us_mobilenet_v2",
 ]
-EXCLUDED = {
-    "alphanet_subnet": "there is no network before an arch is given, and timm's tests build models by name alone"
-}
+EXCLUDED = dict.fromkeys(
+    ("alphanet_subnet", "ofa_mbv3_subnet", "ofa_proxyless_subnet", "mobile_subnet"),
+    "there is no network before an arch is given, and timm's tests build models by name alone",
+)
 
 _INI = """\
 [pytest]

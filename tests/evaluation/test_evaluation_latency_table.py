@@ -1,3 +1,4 @@
+import itertools
 import json
 from dataclasses import replace
 
@@ -10,7 +11,8 @@ from alphanet_plugin import get_space
 from alphanet_plugin.errors import SearchError
 from alphanet_plugin.evaluation import LatencyTable, TableConditions, TableError, latency_table
 from alphanet_plugin.evaluation.network_parts import network_parts, whole_network
-from alphanet_plugin.models import AlphaNet
+from alphanet_plugin.models import MobileNetwork
+from alphanet_plugin.spaces import list_spaces
 
 SPACE = get_space("attentive_nas", resolutions=(16, 20, 24, 28))
 ARCHS = [SPACE.from_values(row) for row in SPACE.sample_batch(12, np.random.default_rng(0))]
@@ -34,7 +36,7 @@ def clock(monkeypatch):
 
     def told_whole(part):
         arch = SPACE.parse(part.name.removeprefix("network "))
-        return 0.8 * sum(told(one.name) for one in network_parts(arch, 10)) + 3.0
+        return 0.8 * sum(told(one.name) for one in network_parts(SPACE, arch, 10)) + 3.0
 
     monkeypatch.setattr(latency_table, "interleaved_ms", measure)
     return asked
@@ -42,8 +44,8 @@ def clock(monkeypatch):
 
 @pytest.mark.parametrize("arch", [SPACE.smallest(), SPACE.largest(), *ARCHS[:3]], ids=lambda arch: arch.resolution)
 def test_the_parts_are_those_of_the_static_network(arch):
-    network = AlphaNet(arch, 10).eval()
-    parts = network_parts(arch, 10)
+    network = MobileNetwork(arch, 10).eval()
+    parts = network_parts(SPACE, arch, 10)
     assert len(parts) == 2 + sum(arch.depth)
     blocks = [block for stage in network.blocks for block in stage.children()]
     shapes = {}
@@ -63,8 +65,8 @@ def test_the_parts_are_those_of_the_static_network(arch):
 def test_parts_one_after_the_other_are_the_network():
     """Its weights, part for part, make the same logits."""
     arch = ARCHS[0]
-    network = whole_network(arch, 10).build(CPU)
-    parts = [part.build(CPU) for part in network_parts(arch, 10)]
+    network = whole_network(SPACE, arch, 10).build(CPU)
+    parts = [part.build(CPU) for part in network_parts(SPACE, arch, 10)]
     assert not any(module.training for part in parts for module in part.modules())
     x = images = torch.randn(2, 3, arch.resolution, arch.resolution)
     for number, part in enumerate(parts):
@@ -82,13 +84,13 @@ def _named_like(network: nn.Module, part: nn.Module, number: int):
     source = blocks[number - 1] if 0 < number <= len(blocks) else network
     values = source.state_dict()
     for name in part.state_dict():
-        yield name, values[name.removeprefix("network.")]
+        yield name, values[name]
 
 
 def test_equal_parts_have_one_name_and_differing_ones_two():
     by_name = {}
     for arch in ARCHS:
-        for part in network_parts(arch, 10):
+        for part in network_parts(SPACE, arch, 10):
             module = part.build(torch.device("meta"))
             by_name.setdefault(part.name, set()).add((part.input_size, str(module)))
     assert all(len(found) == 1 for found in by_name.values())
@@ -166,7 +168,7 @@ def test_a_table_of_something_else_is_refused(tmp_path, clock, change, message):
 
 def test_a_measurement_is_a_positive_time_and_leaves_randomness_alone():
     state = torch.get_rng_state()
-    parts = [*network_parts(ARCHS[0], 10)[:2], whole_network(ARCHS[0], 10)]
+    parts = [*network_parts(SPACE, ARCHS[0], 10)[:2], whole_network(SPACE, ARCHS[0], 10)]
     times = latency_table.interleaved_ms(parts, device="cpu", batch=2, seconds=0.01, visits=2)
     assert len(times) == 3
     assert all(np.isfinite(times))
@@ -178,3 +180,15 @@ def test_a_measurement_is_a_positive_time_and_leaves_randomness_alone():
 def test_a_missing_device_is_named():
     with pytest.raises(SearchError, match="torch finds no GPU here; measure on cpu"):
         TableConditions.here("cuda", 1, 10)
+
+
+@pytest.mark.parametrize("name", list_spaces())
+def test_parts_of_every_space_fit_together(name):
+    space = get_space(name, resolutions=(32, 40))
+    arch = space.sample(np.random.default_rng(0))
+    parts = network_parts(space, arch, 7)
+    with torch.no_grad():
+        for part, after in itertools.pairwise(parts):
+            x = part.build(CPU)(torch.zeros(2, *part.input_size))
+            assert tuple(x.shape[1:]) == after.input_size, part.name
+        assert parts[-1].build(CPU)(x).shape == (2, 7)

@@ -10,7 +10,7 @@ import yaml
 from torch.nn import functional as F
 
 from alphanet_plugin import get_space
-from alphanet_plugin.models import AlphaNet, alphanet_subnet, read_arch, refresh_entries
+from alphanet_plugin.models import MobileNetwork, alphanet_subnet, read_arch, refresh_entries
 from alphanet_plugin.spaces import Arch
 
 SPACE = get_space("attentive_nas")
@@ -42,7 +42,7 @@ def test_list_models_finds_them():
 def test_entries_build_their_preset(name):
     model = on_meta(name)
     arch = ENTRIES[name]
-    assert isinstance(model, AlphaNet)
+    assert isinstance(model, MobileNetwork)
     assert model.arch == arch
     assert sum(p.numel() for p in model.parameters()) == SPACE.params(arch, idle_shortcuts=False)
     cfg = model.pretrained_cfg

@@ -221,7 +221,7 @@ def test_batch_norms_of_a_distributed_run_are_folded():
 def test_what_fx_cannot_follow_is_an_error_that_tells_the_way():
     supernet = build_supernet(SMALL, num_classes=10)
     supernet.activate(SMALL.smallest())
-    with pytest.raises(ValueError, match=r"cannot follow the forward of AlphaNetSupernet .*extract a subnet first"):
+    with pytest.raises(ValueError, match=r"cannot follow the forward of MobileSupernet .*extract a subnet first"):
         fuse(supernet)
 
 

@@ -13,7 +13,7 @@ from timm.optim import create_optimizer_v2
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 from alphanet_plugin import get_space
-from alphanet_plugin.models import AlphaNet
+from alphanet_plugin.models import MobileNetwork
 
 SPACE = get_space("attentive_nas")
 X = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -382,5 +382,5 @@ def test_channels_last(model):
 
 
 def test_network_is_built_without_timms_factory():
-    net = AlphaNet(SPACE.presets["a0"], num_classes=2)
+    net = MobileNetwork(SPACE.presets["a0"], num_classes=2)
     assert net(X).shape == (2, 2)

@@ -22,7 +22,7 @@ from nni.nas.strategy import (
 )
 from torch.utils.data import TensorDataset
 
-from alphanet_plugin.models import AlphaNet
+from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.nni_bridge import ElasticSpace
 from alphanet_plugin.nni_bridge.nas.evolution_serializer import allow_evolution_to_resume
 
@@ -89,7 +89,7 @@ def test_one_shot(face, strategy):
     (sample,) = experiment.export_top_models(1, formatter="dict")
     assert space.contains(sample)
     (model,) = experiment.export_top_models(1, formatter="instance")
-    assert type(model) is AlphaNet
+    assert type(model) is MobileNetwork
     assert model(torch.randn(2, 3, 24, 24)).shape == (2, 10)
     experiment.stop()
     if face == "fast":  # the fit trained the shared weights

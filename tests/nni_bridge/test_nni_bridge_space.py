@@ -9,7 +9,7 @@ from nni.nas.profiler.pytorch.flops import FlopsParamsProfiler, FlopsProfiler, N
 from nni.nas.space import SimplifiedModelSpace
 from nni.nas.strategy import DARTS, RandomOneShot
 
-from alphanet_plugin.models import AlphaNet
+from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.nni_bridge import ElasticSpace
 from alphanet_plugin.nni_bridge.nas.samples import arch_of, open_genes, sample_of
 from alphanet_plugin.spaces import AttentiveNASSpace
@@ -51,11 +51,11 @@ def test_samples_and_archs_are_the_same():
 
 def test_random_and_frozen_are_static_timm_models(space):
     model = space.random()
-    assert type(model) is AlphaNet
+    assert type(model) is MobileNetwork
     assert model.resize_input
     sample = sample_of(SPACE, ARCHS[2])
     frozen = space.freeze(sample)
-    assert type(frozen) is AlphaNet
+    assert type(frozen) is MobileNetwork
     assert frozen.arch == ARCHS[2]
     assert frozen.num_classes == 10
     assert space(torch.randn(2, 3, 20, 20)).shape == (2, 10)
@@ -88,7 +88,7 @@ def test_a_serialised_frozen_model_builds_the_same_network(space):
     loaded = nni.load(nni.dump(frozen))
     assert loaded.sample == sample
     model = loaded.executable_model()
-    assert type(model) is AlphaNet
+    assert type(model) is MobileNetwork
     assert model.arch == ARCHS[1]
     assert model.num_classes == 10
 

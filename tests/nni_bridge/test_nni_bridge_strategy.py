@@ -20,7 +20,7 @@ from nni.nas.strategy import Random, RegularizedEvolution
 from safetensors.torch import load_file
 
 from alphanet_plugin.errors import ConfigError, SearchError
-from alphanet_plugin.models import AlphaNet
+from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.nni_bridge import (
     AccelerateEvaluator,
     AlphaNetStrategy,
@@ -78,7 +78,7 @@ def test_trains_reports_and_exports(trained):
     ranked = {result.arch: result.metrics.top1 for result in strategy.training.results}
     assert len(ranked) == 11  # eight presets, of which a0 is the smallest; two drawn; the largest
     model = models[0].executable_model()
-    assert type(model) is AlphaNet
+    assert type(model) is MobileNetwork
     assert ranked[model.arch] == models[0].metric == max(ranked.values())
     assert 0 <= intermediate <= 100
     assert final["default"] == pytest.approx(np.mean(list(ranked.values())))
