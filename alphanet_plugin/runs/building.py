@@ -43,7 +43,7 @@ from ..losses import (
 )
 from ..samplers import AttentiveSampler, Sampler, SandwichSampler, UniformSampler
 from ..schedules import WarmupCosine
-from ..spaces import SearchSpace, get_space
+from ..spaces import SearchSpace
 from ..supernet import Supernet, build_supernet
 from ..training import (
     Checkpoints,
@@ -66,9 +66,8 @@ _KD_LOSSES: dict[type, Callable[..., KDLoss]] = {
 
 
 def build_space(config: RunConfig) -> SearchSpace:
-    """The search space, at its own resolutions where the configuration names none."""
-    resolutions = config.space.resolutions
-    return get_space(config.space.name, **({} if resolutions is None else {"resolutions": resolutions}))
+    """The search space."""
+    return config.space.build()
 
 
 @lru_cache(maxsize=8)

@@ -71,7 +71,7 @@ class SearchSpace(ABC):
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """The entries of an arch in their order, which are the genes unless some follow others."""
+        """Where each entry of an arch comes from: one from each gene, unless some follow others."""
         return tuple(Place(gene, column) for column, gene in enumerate(self.genes))
 
     # -- archs ----------------------------------------------------------------------------------------------------
@@ -91,14 +91,19 @@ class SearchSpace(ABC):
 
     def validate(self, arch: Arch | Mapping[str, Any]) -> Arch:
         """`arch`, with its fields in this space's order; ValueError as in `arch`."""
-        if not isinstance(arch, Arch):
-            arch = Arch(arch)
-        self._check_fields(arch)
-        entries = self._without_idle([place.gene.check(_read(arch, place.gene)) for place in self.places])
+        entries = self._entries_of_whole(arch if isinstance(arch, Arch) else Arch(arch))
         for place, entry in zip(self.places, entries, strict=True):
             if not _is_idle(place, entries):
                 self._check_choice(place, entry, entries)
         return self._assemble(entries)
+
+    def holds(self, arch: Arch) -> bool:
+        """Whether `validate` accepts an arch."""
+        try:
+            self.validate(arch)
+        except ValueError:
+            return False
+        return True
 
     def largest(self) -> Arch:
         """Every gene at its greatest candidate."""
@@ -123,6 +128,8 @@ class SearchSpace(ABC):
 
     def canonical(self, values: NDArray[Any]) -> NDArray[Any]:
         """`values` (n, genes) with the least candidate in every block that its stage's depth leaves out."""
+        if not self._of_blocks:
+            return values
         values = values.copy()
         for column, (depth, block) in self._of_blocks.items():
             values[depth.entries(values) <= block, column] = self.genes[column].least
@@ -254,6 +261,11 @@ class SearchSpace(ABC):
             if depth.column == column and block < depth.of(value):
                 ways *= len(self.genes[of_block].choices)
         return ways
+
+    def _entries_of_whole(self, arch: Arch) -> list[Any]:
+        """The entries of an arch of the whole space, checked."""
+        self._check_fields(arch)
+        return self._without_idle([place.gene.check(_read(arch, place.gene)) for place in self.places])
 
     def _without_idle(self, entries: list[Any]) -> list[Any]:
         """`entries` with the least candidate of the whole space in every block that is left out."""
