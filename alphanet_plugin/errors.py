@@ -39,3 +39,7 @@ class ExportError(AlphaNetError, RuntimeError):
 
 class StudyError(AlphaNetError, RuntimeError):
     """A study cannot be run as asked, or some of its runs failed."""
+
+
+class InUseError(AlphaNetError, RuntimeError):
+    """Another process writes what this one was to write."""

@@ -23,7 +23,7 @@ import torch
 
 import alphanet_plugin  # noqa: F401
 from alphanet_plugin.config import NetworkRunConfig, from_dict
-from alphanet_plugin.runs import build_network_accelerator, build_network_data, build_network_trainer
+from alphanet_plugin.runs import NetworkRun
 
 
 def main() -> None:
@@ -62,12 +62,9 @@ def train(arguments: Any, output: Path, weights: Path, views: int | None) -> tup
         "training": {"epochs": arguments.epochs, "batch_size": arguments.batch, "warmup_epochs": 0},
     })  # fmt: skip
     ends: list[float] = []
-    accelerator = build_network_accelerator(config)
-    trainer = build_network_trainer(
-        config, accelerator, build_network_data(config), lambda _record: ends.append(time.process_time())
-    )
+    trainer = NetworkRun(config).trainer
     began = time.process_time()
-    trainer.run()
+    trainer.run(lambda _record: ends.append(time.process_time()))
     return [second - first for first, second in itertools.pairwise(ends)], time.process_time() - began
 
 

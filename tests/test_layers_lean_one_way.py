@@ -9,11 +9,12 @@ PACKAGE = Path(__file__).parents[1] / "alphanet_plugin"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Rows from above. A row imports only rows above it; a file that stands alone is a room of its own. The table's row 0
-# is four here: every room raises the errors, the spaces' tables are shipped files, a configuration checks that its
-# space is one of the spaces, and the hub's copies are folders like the store's.
+# is four here: every room raises the errors, the spaces' tables are shipped files, what a dead process left is known by
+# its owner, a configuration checks that its space is one of the spaces, and the hub's copies are folders like the
+# store's.
 ROWS = [
     {"errors", "shipped"},
-    {"spaces"},
+    {"spaces", "owner"},
     {"config", "store", "atomic", "digest"},
     {"hub"},
     {"models", "losses", "data"},
@@ -25,8 +26,9 @@ ROWS = [
     {"cli"},
 ]
 ROW_OF = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
-# The package itself only registers and re-exports; `python -m alphanet_plugin` is the command line.
-TOP = {"__init__": {"models", "spaces"}, "__main__": {"cli"}}
+# The package itself only registers and re-exports; `python -m alphanet_plugin` is the command line,
+# `python -m alphanet_plugin.timm` runs other programs.
+TOP = {"__init__": {"models", "spaces"}, "__main__": {"cli"}, "timm": {"errors"}}
 
 
 def room_of(file):

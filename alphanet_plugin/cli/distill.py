@@ -22,6 +22,7 @@ from .progress import Advance, progress_bar
 
 if TYPE_CHECKING:
     from ..config import NetworkRunConfig
+    from ..runs import OnStep
     from ..training import Trainer
 
 _DIGITS = "configs/distill/digits.yaml"
@@ -90,15 +91,13 @@ def _default_config(arguments: argparse.Namespace) -> str:
 def _train(config: NetworkRunConfig, advance: Advance) -> dict[str, float]:
     from ..runs import run_network
 
-    started: list[Trainer] = []
-
-    def on_step(record: dict[str, Any]) -> None:
-        advance(int(record["step"]) + 1, started[0].total_steps, _note(record))
+    def watch(trainer: Trainer) -> OnStep:
+        return lambda record: advance(int(record["step"]) + 1, trainer.total_steps, _note(record))
 
     def on_filled(done: int, total: int) -> None:
         advance(done, total, "asking the teacher")
 
-    return run_network(config, on_step, on_filled, on_start=started.append)
+    return run_network(config, on_filled=on_filled, watch=watch)
 
 
 def _note(record: dict[str, Any]) -> str:

@@ -28,7 +28,8 @@ from .progress import progress_bar
 if TYPE_CHECKING:
     from ..config import FinetuneConfig
     from ..nni_bridge.hpo.trial_ledger import Trial
-    from ..runs import ImageForm
+    from ..runs import ImageForm, OnStep
+    from ..training import Trainer
 
 _ANY = "folder"  # whose configuration serves data sets that have none of their own
 
@@ -89,7 +90,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     runs.check_same_transfer(config)
     form = runs.image_form(config)
     # before anything is written or begun: the images are there
-    runs.build_network_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
+    runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
     main = os.environ.get("RANK", "0") == "0"
     if main:
         runs.write_finetune_config(config)
@@ -140,13 +141,13 @@ def _train(config: FinetuneConfig, form: ImageForm, lr: float, weight_decay: flo
 
     folder = runs.FinetuneFolder(Path(config.output))
     run = runs.network_run_of(config, form, folder.final, lr, weight_decay, hold_out=False)
-    splits = runs.build_network_data(run)
-    total = config.training.epochs * max(1, len(splits.train) // config.training.batch_size)
     with progress_bar("train", shown=main) as advance:
+
+        def watch(trainer: Trainer) -> OnStep:
+            return lambda record: advance(int(record["step"]) + 1, trainer.total_steps, f"loss {record['loss']:.3f}")
+
         try:
-            return runs.run_network(
-                run, lambda record: advance(int(record["step"]) + 1, total, f"loss {record['loss']:.3f}")
-            )
+            return runs.run_network(run, watch=watch)
         except ConfigError as error:
             if "training.lr" not in str(error):
                 raise

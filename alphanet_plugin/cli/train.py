@@ -8,8 +8,8 @@ As a trial of an NNI experiment, whose tuner chooses keys such as kd.name or tra
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, read_run_config
@@ -17,9 +17,8 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..config import RunConfig
+    from ..runs import OnStep, Watch
     from ..training import Trainer
-
-Record = dict[str, float]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,32 +39,29 @@ def run(arguments: argparse.Namespace) -> None:
         train(read_run_config(arguments.config, arguments.overrides))
 
 
-def train(config: RunConfig, watch: Callable[[Trainer, RunConfig], Callable[[Record], None]] | None = None) -> None:
+def train(config: RunConfig, watch: Watch | None = None) -> None:
     """Train to the end, or on from where a run in the same folder stopped.
 
     Args:
         config: The run.
-        watch: Given the trainer, makes what the main rank calls after each step with its record.
+        watch: See `alphanet_plugin.runs.run_supernet`.
     """
-    from .. import runs
+    from ..runs import run_supernet
 
-    accelerator = runs.build_accelerator(config)
-    main = accelerator.is_main_process
+    main = os.environ.get("RANK", "0") == "0"
     with progress_bar("train", shown=main) as advance:
 
-        def on_step(record: Record) -> None:
-            note = f"loss {record['loss']:.3f}  kd {record['kd_loss']:.3f}"
-            advance(int(record["step"]) + 1, trainer.total_steps, note)
-            if watcher:
-                watcher(record)
+        def show(trainer: Trainer) -> OnStep:
+            watcher = watch(trainer) if watch else None
 
-        trainer = runs.build_trainer(config, accelerator, runs.build_data(config), on_step)
-        watcher = watch(trainer, config) if watch else None
-        if main:
-            runs.write_run_config(config)
-        if config.training.tracker:
-            accelerator.init_trackers("alphanet")
-        trainer.run()
-    accelerator.end_training()
+            def on_step(record: dict[str, Any]) -> None:
+                note = f"loss {record['loss']:.3f}  kd {record['kd_loss']:.3f}"
+                advance(int(record["step"]) + 1, trainer.total_steps, note)
+                if watcher:
+                    watcher(record)
+
+            return on_step
+
+        run_supernet(config, watch=show)
     if main:
         print(f"trained: {config.output} (log {config.output}/log.jsonl; next: alphanet search {config.output})")

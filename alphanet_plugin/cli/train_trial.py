@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import read_run_config
-from .train import Record, train
+from .train import train
 
 if TYPE_CHECKING:
     from ..config import RunConfig
+    from ..runs import OnStep, Watch
     from ..training import Trainer
 
 
@@ -31,22 +32,22 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
     chosen, folder = _from_first_rank(lambda: (next_overrides(), trial_folder()))
     config = read_run_config(path, [*overrides, *chosen])
     config = replace(config, output=str(Path(config.output) / folder))
-    train(config, _watch)
+    train(config, _watching(config))
     if PartialState().is_main_process:
         top1 = report_end(open_run(config.output, device=PartialState().device or "cpu"))
         print(f"mean top-1 of smallest, presets and largest: {top1:.2f} % with {', '.join(chosen) or 'no overrides'}")
 
 
-def _watch(trainer: Trainer, config: RunConfig) -> Callable[[Record], None]:
+def _watching(config: RunConfig) -> Watch:
     from .. import runs
     from ..nni_bridge.hpo.hpo_trial import EpochReporter
-    from ..training import SupernetUpdate
 
-    assert isinstance(trainer.update, SupernetUpdate)
-    supernet = trainer.update.supernet
-    folder = runs.RunFolder(Path(config.output))
-    run = runs.TrainedRun(folder, config, folder.checkpoints, supernet, runs.build_data(config))
-    return EpochReporter(supernet.space, runs.build_evaluator(run), trainer.total_steps // config.training.epochs)
+    def watch(trainer: Trainer) -> OnStep:
+        supernet, folder = runs.supernet_of(trainer), runs.RunFolder(Path(config.output))
+        run = runs.TrainedRun(folder, config, folder.checkpoints, supernet, runs.build_data(config))
+        return EpochReporter(supernet.space, runs.build_evaluator(run), trainer.steps_per_epoch)
+
+    return watch
 
 
 def _from_first_rank(ask: Callable[[], Any]) -> Any:

@@ -8,6 +8,7 @@ from .finetune import (
     FinetuneTrainingConfig,
     RateSearchConfig,
 )
+from .identity import free, identity, left_open
 from .loop import LoopConfig
 from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, TeacherConfig
 from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
@@ -35,9 +36,9 @@ from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRu
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
     "EvaluationConfig", "ExampleConfig", "FinetuneConfig", "FinetuneDataConfig", "FinetuneModelConfig",
-    "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LoopConfig", "NetworkConfig", "NetworkRunConfig",
-    "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig", "ReverseKLConfig",
-    "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SymmetricKLConfig", "TeacherConfig",
-    "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences", "from_dict", "read_config", "read_mapping",
-    "to_dict", "to_yaml",
+    "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LoopConfig", "NetworkConfig",
+    "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig",
+    "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig",
+    "SymmetricKLConfig", "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences",
+    "free", "from_dict", "identity", "left_open", "read_config", "read_mapping", "to_dict", "to_yaml",
 ]  # fmt: skip

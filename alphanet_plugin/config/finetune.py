@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from .identity import free, left_open
 from .network import NetworkConfig, NetworkTrainingConfig
 from .require import require
 
@@ -41,12 +42,12 @@ class FinetuneDataConfig:
     """
 
     name: str = "digits"
-    root: str | None = None
+    root: str | None = free(None)
     image_size: int | None = None
     crop_pct: float | None = None
     augment: bool | str = True
     hold_out: float = 0.2
-    workers: int = 0
+    workers: int = free(0)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     interpolation: str | None = None
@@ -76,11 +77,11 @@ class FinetuneTrainingConfig:
         clip_value: Each gradient's entries are clipped to plus or minus this; None for no clipping.
         save_every: Steps between checkpoints; one is written at the end all the same.
         keep_checkpoints: How many of the newest checkpoints stay.
-        mixed_precision: ``no``, ``bf16`` or ``fp16``.
+        mixed_precision: ``no``, ``bf16`` or ``fp16``; None for what `accelerate launch` says, and else ``no``.
     """
 
-    lr: float | None = None
-    weight_decay: float | None = None
+    lr: float | None = free(None)
+    weight_decay: float | None = free(None)
     epochs: int = 150
     batch_size: int = 64
     warmup_epochs: int = 0
@@ -88,9 +89,9 @@ class FinetuneTrainingConfig:
     momentum: float = 0.9
     label_smoothing: float = 0.1
     clip_value: float | None = None
-    save_every: int = 1000
-    keep_checkpoints: int = 2
-    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    save_every: int = free(1000)
+    keep_checkpoints: int = free(2)
+    mixed_precision: Literal["no", "bf16", "fp16"] | None = left_open(means="no")
 
     def __post_init__(self) -> None:
         require(
@@ -121,15 +122,15 @@ class RateSearchConfig:
         trial_gpus: GPUs that NNI keeps for each trial; null to let each trial see all.
     """
 
-    trials: int = 20
-    concurrency: int = 1
+    trials: int = free(20)
+    concurrency: int = free(1)
     lr: tuple[float, ...] = (1e-4, 1e-1)
     weight_decay: tuple[float, ...] = (1e-6, 1e-3)
-    tuner: Literal["TPE", "Random"] = "TPE"
-    startup_trials: int = 6
-    stop_early: bool = False
-    stop_after: int = 10
-    trial_gpus: int | None = None
+    tuner: Literal["TPE", "Random"] = free("TPE")
+    startup_trials: int = free(6)
+    stop_early: bool = free(False)
+    stop_after: int = free(10)
+    trial_gpus: int | None = free(None)
 
     def __post_init__(self) -> None:
         for name in ("trials", "concurrency", "startup_trials", "stop_after"):
@@ -154,7 +155,7 @@ class FinetuneConfig:
         seed: Of everything random.
     """
 
-    output: str
+    output: str = free()
     seed: int = 0
     model: FinetuneModelConfig
     data: FinetuneDataConfig = field(default_factory=FinetuneDataConfig)

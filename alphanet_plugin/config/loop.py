@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .identity import free, left_open
 from .require import require
 
 
@@ -23,7 +24,7 @@ class LoopConfig:
         clip_value: Each gradient's entries are clipped to plus or minus this; None for no clipping.
         save_every: Steps between checkpoints; one is written at the end all the same.
         keep_checkpoints: How many of the newest checkpoints stay.
-        mixed_precision: ``no``, ``bf16`` or ``fp16``.
+        mixed_precision: ``no``, ``bf16`` or ``fp16``; None for what `accelerate launch` says, and else ``no``.
         tracker: Any tracker of Accelerate by name, such as ``tensorboard``; None for the JSON-lines log alone.
     """
 
@@ -35,10 +36,10 @@ class LoopConfig:
     weight_decay: float = 1e-5
     label_smoothing: float = 0.1
     clip_value: float | None = 1.0
-    save_every: int = 1000
-    keep_checkpoints: int = 2
-    mixed_precision: Literal["no", "bf16", "fp16"] = "no"
-    tracker: str | None = None
+    save_every: int = free(1000)
+    keep_checkpoints: int = free(2)
+    mixed_precision: Literal["no", "bf16", "fp16"] | None = left_open(means="no")
+    tracker: str | None = free(None)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "save_every", "keep_checkpoints"):

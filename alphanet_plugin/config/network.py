@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .identity import free
 from .loop import LoopConfig, check_shares
 from .require import require
 from .schema import AdaptiveAlphaConfig, DataConfig, KDConfig, NoKDConfig
@@ -58,7 +59,7 @@ class TeacherConfig:
     options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     weight: float = 0.9
     views: int | None = None
-    cache: str | None = None
+    cache: str | None = free(None)
 
     def __post_init__(self) -> None:
         require(bool(self.name), "name is empty")
@@ -114,7 +115,7 @@ class NetworkRunConfig:
             given: ``adaptive_alpha`` where there is a teacher.
     """
 
-    output: str
+    output: str = free()
     seed: int = 0
     model: NetworkConfig
     teacher: TeacherConfig | None = None

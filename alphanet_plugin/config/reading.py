@@ -119,6 +119,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _convert_union(value, get_args(hint), where)
     if origin is Literal:
+        if value is False and "no" in get_args(hint):  # YAML 1.1 reads a bare no as false
+            value = "no"
         if value not in get_args(hint):
             raise ConfigError(f"{where} must be one of {', '.join(map(repr, get_args(hint)))}, not {value!r}")
         return value

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from ..spaces import SearchSpace, get_space, list_spaces
+from .identity import FREE, free
 from .loop import LoopConfig, check_shares
 from .require import require as _require
 
@@ -69,7 +70,7 @@ class DataConfig:
     """
 
     name: str = "digits"
-    root: str | None = None
+    root: str | None = free(None)
     image_size: int = 224
     crop_pct: float | None = None
     augment: bool | str = True
@@ -78,7 +79,7 @@ class DataConfig:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     interpolation: str | None = None
-    workers: int = 0
+    workers: int = free(0)
 
     def __post_init__(self) -> None:
         _require(self.image_size >= 8, f"image_size must be at least 8 pixels, not {self.image_size}")
@@ -275,7 +276,7 @@ class EvaluationConfig:
     calibration_batches: int = 64
     search_calibration_batches: int = 32
     batch_size: int = 256
-    cache_gb: float = 8.0
+    cache_gb: float = free(8.0)
 
     def __post_init__(self) -> None:
         for name in ("calibration_batches", "search_calibration_batches", "batch_size"):
@@ -357,13 +358,13 @@ class RunConfig:
         seed: Of everything random.
     """
 
-    output: str
+    output: str = free()
     seed: int = 0
     space: SpaceConfig = field(default_factory=SpaceConfig)
     data: DataConfig = field(default_factory=DataConfig)
     kd: KDConfig = field(default_factory=AdaptiveAlphaConfig)
     sampler: SandwichConfig | UniformConfig | AttentiveConfig = field(default_factory=SandwichConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    search: SearchConfig = field(default_factory=SearchConfig)
-    publish: PublishConfig = field(default_factory=PublishConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig, metadata=FREE)
+    search: SearchConfig = field(default_factory=SearchConfig, metadata=FREE)
+    publish: PublishConfig = field(default_factory=PublishConfig, metadata=FREE)

@@ -30,11 +30,21 @@ class Shortcut(nn.Module):
     def pool(self, x: torch.Tensor) -> torch.Tensor:
         """Halve the sides (rounding up) where the block strides."""
         if self.stride == 2:
-            x = F.avg_pool2d(x, 2, stride=2, padding=[x.shape[2] % 2, x.shape[3] % 2])
+            x = F.avg_pool2d(_pad_to_even(x), 2, stride=2)
         return x
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.conv(self.pool(x))
+
+
+def _pad_to_even(x: torch.Tensor) -> torch.Tensor:
+    """A row of zeros above and a column at the left of features (B, C, H, W), each where that side is odd.
+
+    Apart from the pooling and without a remainder: as `padding=H % 2` of the pooling, compilers would make a graph for
+    every parity, and exporters could not follow a free size.
+    """
+    height, width = x.shape[2], x.shape[3]
+    return F.pad(x, [(width + 1) // 2 * 2 - width, 0, (height + 1) // 2 * 2 - height, 0])
 
 
 class MBConvBlock(nn.Module):
@@ -46,12 +56,23 @@ class MBConvBlock(nn.Module):
         spec: Shapes of the block.
         drop_path: Probability of dropping the block in training; only for a block whose shortcut is the identity.
         zero_init_last: Start with the projection's BatchNorm weight at 0, so that the block is its shortcut.
+        dense: Do not stride where `spec` does: the output has the input's sides.
+        dilation: Of the depthwise kernel.
     """
 
     def __init__(
-        self, spec: BlockSpec, *, drop_path: float = 0.0, zero_init_last: bool = True, device=None, dtype=None
+        self,
+        spec: BlockSpec,
+        *,
+        drop_path: float = 0.0,
+        zero_init_last: bool = True,
+        dense: bool = False,
+        dilation: int = 1,
+        device=None,
+        dtype=None,
     ):
         super().__init__()
+        stride = 1 if dense else spec.stride
         dd: dict[str, Any] = {"device": device, "dtype": dtype}
         conv = partial(create_conv2d, bias=False, **dd)
         norm_act = partial(BatchNormAct2d, act_layer=nn.SiLU, **dd)
@@ -59,7 +80,7 @@ class MBConvBlock(nn.Module):
 
         self.conv_pw = conv(spec.in_channels, mid, 1) if spec.expands else nn.Identity()
         self.bn1 = norm_act(mid) if spec.expands else nn.Identity()
-        self.conv_dw = conv(mid, mid, spec.kernel_size, stride=spec.stride, depthwise=True)
+        self.conv_dw = conv(mid, mid, spec.kernel_size, stride=stride, dilation=dilation, depthwise=True)
         self.bn2 = norm_act(mid)
         self.se = nn.Identity()
         if spec.se_channels:
@@ -67,7 +88,7 @@ class MBConvBlock(nn.Module):
         self.conv_pwl = conv(mid, spec.out_channels, 1)
         self.bn3 = norm_act(spec.out_channels, apply_act=False)
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
-        self.shortcut = Shortcut(spec.in_channels, spec.out_channels, spec.stride, **dd)
+        self.shortcut = Shortcut(spec.in_channels, spec.out_channels, stride, **dd)
         if zero_init_last:
             nn.init.zeros_(self.bn3.get_parameter("weight"))
 

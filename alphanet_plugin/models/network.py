@@ -19,6 +19,9 @@ _FEATURE_STAGES = (0, 1, 2, 4, 6)
 _DROP_PATH_STAGES = (5, 6)
 
 
+_OUTPUT_STRIDES = (8, 16, 32)
+
+
 class PoolingError(ValueError, AssertionError):
     """A pooling that the head cannot take; timm's own models assert here, so it may be caught as that too."""
 
@@ -36,6 +39,8 @@ class AlphaNet(nn.Module):
         resize_input: Resize the input to the arch's resolution inside the network (bicubic), as in training; off, the
             network takes images as they come.
         zero_init_last: Start the BatchNorm weight of every projection at 0.
+        output_stride: 32, or 16 or 8 for features that stay finer, as timm's EfficientNets make them: blocks that would
+            stride beyond it do not, and those after them dilate their kernels instead. Weights and names stay.
 
     Shapes:
         images (B, in_chans, H, W) -> logits (B, num_classes).
@@ -54,6 +59,7 @@ class AlphaNet(nn.Module):
         drop_path_rate: float = 0.0,
         resize_input: bool = False,
         zero_init_last: bool = True,
+        output_stride: int = 32,
         device=None,
         dtype=None,
     ):
@@ -71,7 +77,7 @@ class AlphaNet(nn.Module):
 
         self.conv_stem = create_conv2d(in_chans, spec.stem_channels, 3, stride=2, bias=False, **dd)
         self.bn1 = BatchNormAct2d(spec.stem_channels, act_layer=nn.SiLU, **dd)
-        self.blocks = _build_stages(spec, drop_path_rate, zero_init_last, dd)
+        self.blocks = _build_stages(spec, drop_path_rate, zero_init_last, output_stride, dd)
         self.conv_expand = create_conv2d(spec.stages[-1][-1].out_channels, spec.expand_channels, 1, bias=False, **dd)
         self.bn2 = BatchNormAct2d(spec.expand_channels, act_layer=nn.SiLU, **dd)
         self.num_features = spec.expand_channels
@@ -83,7 +89,7 @@ class AlphaNet(nn.Module):
         self.flatten = nn.Flatten(1) if global_pool else nn.Identity()
         self.head_hidden_size = spec.head_channels
         self.classifier = Linear(spec.head_channels, num_classes, **dd) if num_classes > 0 else nn.Identity()
-        self.feature_info = _feature_info(spec)
+        self.feature_info = _feature_info(spec, output_stride)
         self.stage_ends = [stage + 1 for stage in _FEATURE_STAGES]  # how many stages lead to each intermediate
 
     @property
@@ -109,7 +115,7 @@ class AlphaNet(nn.Module):
         return list(stage.children())
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32))."""
+        """Images (B, in_chans, H, W) -> features (B, num_features, ceil(H / 32), ceil(W / 32)) at output stride 32."""
         x = self.bn1(self.conv_stem(self.resize(x)))
         if self.grad_checkpointing and not torch.jit.is_scripting():
             for stage in self.blocks:
@@ -138,7 +144,7 @@ class AlphaNet(nn.Module):
         output_fmt: str = "NCHW",
         intermediates_only: bool = False,
     ) -> list[torch.Tensor] | tuple[torch.Tensor, list[torch.Tensor]]:
-        """The outputs at strides 2, 4, 8, 16 and 32.
+        """The outputs at strides 2, 4, 8, 16 and 32, none above output_stride.
 
         Args:
             x: Images (B, in_chans, H, W).
@@ -231,7 +237,12 @@ class AlphaNet(nn.Module):
         self.grad_checkpointing = enable
 
 
-def _build_stages(spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool, dd: dict[str, Any]) -> nn.Sequential:
+def _build_stages(
+    spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool, output_stride: int, dd: dict[str, Any]
+) -> nn.Sequential:
+    if output_stride not in _OUTPUT_STRIDES:
+        raise ValueError(f"output_stride must be one of {', '.join(map(str, _OUTPUT_STRIDES))}, not {output_stride!r}")
+    stride, dilation = 2, 1
     num_blocks = sum(len(stage) for stage in spec.stages)
     index = 0
     stages = []
@@ -241,7 +252,12 @@ def _build_stages(spec: NetworkSpec, drop_path_rate: float, zero_init_last: bool
             identity = block.stride == 1 and block.in_channels == block.out_channels
             drops = identity and number in _DROP_PATH_STAGES
             rate = drop_path_rate * index / num_blocks if drops else 0.0
-            blocks.append(build_block(block, drop_path=rate, zero_init_last=zero_init_last, **dd))
+            dense = stride * block.stride > output_stride
+            blocks.append(
+                build_block(block, drop_path=rate, zero_init_last=zero_init_last, dense=dense, dilation=dilation, **dd)
+            )
+            stride *= 1 if dense else block.stride
+            dilation *= block.stride if dense else 1
             index += 1
         stages.append(nn.Sequential(*blocks))
     return nn.Sequential(*stages)
@@ -258,8 +274,12 @@ def _build_pool(global_pool: str) -> SelectAdaptivePool2d:
     return SelectAdaptivePool2d(pool_type=global_pool)
 
 
-def _feature_info(spec: NetworkSpec) -> list[dict[str, Any]]:
+def _feature_info(spec: NetworkSpec, output_stride: int) -> list[dict[str, Any]]:
     return [
-        {"num_chs": spec.stages[stage][-1].out_channels, "reduction": 2 ** (level + 1), "module": f"blocks.{stage}"}
+        {
+            "num_chs": spec.stages[stage][-1].out_channels,
+            "reduction": min(2 ** (level + 1), output_stride),
+            "module": f"blocks.{stage}",
+        }
         for level, stage in enumerate(_FEATURE_STAGES)
     ]

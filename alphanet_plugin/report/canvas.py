@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..atomic import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,11 +100,5 @@ def write_picture(figure: Figure, path: Path) -> None:
 
     picture = io.BytesIO()
     FigureCanvasAgg(figure).print_png(picture)  # not savefig, which the caller's settings may crop or resize
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with atomic_file(path) as beside:
         beside.write_bytes(picture.getvalue())
-        os.replace(beside, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()

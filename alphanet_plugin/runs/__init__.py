@@ -1,51 +1,38 @@
-"""Names and YAML become built objects, here and nowhere else."""
+"""Names and YAML become built objects, and runs are assembled, trained, searched and published."""
 
-from .building import (
-    build_accelerator,
-    build_data,
-    build_kd_loss,
-    build_model,
-    build_sampler,
-    build_space,
-    build_trainer,
-    complete_identity,
-    forget_accelerator,
-    run_identity,
-)
+from .accelerator import describe_machine, forget_accelerator, is_main_rank
+from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, read_config
 from .finetune import FinetuneFolder, ImageForm, check_same_transfer, image_form, network_run_of, write_finetune_config
-from .network_run import (
-    build_network_accelerator,
-    build_network_data,
-    build_network_trainer,
-    finish_network,
-    network_identity,
-    run_network,
-)
+from .identity import complete_network_identity, complete_supernet_identity, network_identity, supernet_identity
+from .network_run import NetworkRun, run_network
 from .networks import create_network, create_teacher
 from .run_folder import RunFolder
 from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
+from .supernet_run import SupernetRun, build_accelerator, run_supernet, supernet_of
 from .trained_run import (
     Deployment,
     TrainedRun,
     build_evaluator,
     build_search,
     cost_of_run,
+    open_history,
     open_run,
     publish_run,
     search_batches,
     search_fingerprint,
     search_results,
     to_publish,
-    write_run_config,
 )
+from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
-    "Deployment", "FinetuneFolder", "ImageForm", "RunFolder", "SearchCost", "SearchPlan", "TrainedRun",
-    "build_accelerator", "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model",
-    "build_network_accelerator", "build_network_data", "build_network_trainer", "build_sampler", "build_search",
-    "build_space", "build_trainer", "check_latency_table", "check_same_transfer", "complete_identity", "cost_of_run",
-    "create_network", "create_teacher", "finish_network", "forget_accelerator", "image_form", "network_identity",
-    "network_run_of", "open_run", "publish_run", "read_search_plan", "run_identity", "run_network", "search_batches",
-    "search_fingerprint", "search_options", "search_results", "to_publish", "write_finetune_config", "write_run_config",
+    "Deployment", "FinetuneFolder", "ImageForm", "NetworkRun", "OnStep", "RunFolder", "SearchCost", "SearchPlan",
+    "SupernetRun", "TrainedRun", "Watch", "build_accelerator", "build_cost", "build_data", "build_evaluator",
+    "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "check_latency_table",
+    "check_same_transfer", "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network",
+    "create_teacher", "describe_machine", "forget_accelerator", "image_form", "is_main_rank", "network_identity",
+    "network_run_of", "open_history", "open_run", "publish_run", "read_config", "read_search_plan", "run_network",
+    "run_supernet", "search_batches", "search_fingerprint", "search_options", "search_results", "supernet_identity",
+    "supernet_of", "to_publish", "write_finetune_config", "write_run_config",
 ]  # fmt: skip

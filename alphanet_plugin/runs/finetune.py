@@ -17,27 +17,12 @@ from ..config import (
     NetworkConfig,
     NetworkRunConfig,
     differences,
+    identity,
     read_config,
-    to_dict,
     to_yaml,
 )
 from ..errors import ConfigError
 from .networks import create_network
-
-_FREE = {  # may change between two calls on one folder: no trial's result depends on it
-    "": ("output",),
-    "data": ("root", "workers"),
-    "training": ("lr", "weight_decay", "save_every", "keep_checkpoints"),
-    "search": (
-        "trials",
-        "concurrency",
-        "tuner",
-        "startup_trials",
-        "stop_early",
-        "stop_after",
-        "trial_gpus",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -150,20 +135,12 @@ def check_same_transfer(config: FinetuneConfig) -> None:
     folder = FinetuneFolder(Path(config.output))
     if not folder.config.is_file():
         return
-    before = _identity(read_config(FinetuneConfig, folder.config))
-    if changed := differences(before, _identity(config)):
+    before = identity(read_config(FinetuneConfig, folder.config))
+    if changed := differences(before, identity(config)):
         raise ConfigError(
             f"{folder.path} holds a transfer with other values of {', '.join(changed)}; choose another output, put the "
             "values back, or delete that folder to start anew"
         )
-
-
-def _identity(config: FinetuneConfig) -> dict[str, Any]:
-    values = to_dict(config)
-    for section, keys in _FREE.items():
-        for key in keys:
-            del (values[section] if section else values)[key]
-    return values
 
 
 def _data_of(data: FinetuneDataConfig, form: ImageForm, hold_out: bool) -> DataConfig:

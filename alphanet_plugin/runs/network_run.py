@@ -4,51 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, set_seed
+from accelerate.utils import broadcast_object_list
 from timm.optim import create_optimizer_v2, list_optimizers
 from torch import nn
 
 from ..atomic import atomic_file
-from ..config import DataConfig, NetworkRunConfig, NetworkTrainingConfig, to_dict
-from ..data import (
-    ErasedImages,
-    LabelledImages,
-    SeededDataset,
-    SeededMixing,
-    Splits,
-    build_splits,
-    draw_loader,
-    eval_loader,
-    train_loader,
-)
+from ..config import NetworkRunConfig, NetworkTrainingConfig
+from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Splits, draw_loader, eval_loader
 from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..losses import FixedTeacherObjective, LabelSmoothingCrossEntropy
-from ..schedules import WarmupCosine
-from ..training import (
-    Checkpoints,
-    JsonLinesLog,
-    NetworkUpdate,
-    Teacher,
-    TeacherLogits,
-    Trainer,
-    weights_digest,
-)
+from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
 from ..weights import NetworkPublication, publish_network
-from .building import check_same_identity, kd_loss_of, open_accelerator
+from .accelerator import with_launch_flags
+from .building import build_data, kd_loss_of
+from .identity import complete_network_identity, network_identity
 from .networks import check_networks, create_network, create_teacher
 from .run_folder import RunFolder
-from .trained_run import write_run_config
+from .training_run import OnStep, TrainingRun, Watch
 
-OnStep = Callable[[dict[str, Any]], None]
 OnFilled = Callable[[int, int], None]
 _FINGERPRINTS = 8  # images whose pixels count as those of all
 
@@ -58,7 +39,7 @@ def run_network(
     on_step: OnStep | None = None,
     on_filled: OnFilled | None = None,
     *,
-    on_start: Callable[[Trainer], None] | None = None,
+    watch: Watch | None = None,
 ) -> dict[str, float]:
     """Train one network, or go on where a run in the same folder stopped; measure it, and write it for timm.
 
@@ -67,7 +48,7 @@ def run_network(
         on_step: Called by the main rank with each step's record.
         on_filled: Told by the main rank how many of how many views the teacher has been asked about, where its logits
             are kept.
-        on_start: Given the trainer before it starts.
+        watch: Given the trainer before its first step, on every rank; what it returns is called as `on_step` is.
 
     Returns:
         ``test_top1``, ``test_top5`` (percent), ``test_loss`` and ``test_count``; the same of ``search`` where images
@@ -76,154 +57,159 @@ def run_network(
     Raises:
         AlphaNetError: A configuration that cannot be built, a folder of another run, a loss that is not finite, ...
     """
-    folder = RunFolder(Path(config.output))
-    if (metrics := _finished(config, folder)) is not None:
+    if (metrics := _finished(config)) is not None:
         return metrics
     check_networks(config)
-    accelerator = build_network_accelerator(config)
-    splits = build_network_data(config)
-    trainer = build_network_trainer(config, accelerator, splits, on_step, on_filled)
-    if accelerator.is_main_process:
-        write_run_config(config)
-    if config.training.tracker:
-        accelerator.init_trackers("alphanet")
-    if on_start:
-        on_start(trainer)
-    trainer.run()
-    measured = [finish_network(config, trainer, splits) if accelerator.is_main_process else None]
+    run = NetworkRun(config, on_filled=on_filled)
+    run.train(on_step, watch)
+    measured = [run.finish() if run.accelerator.is_main_process else None]
     (metrics,) = broadcast_object_list(measured)
-    accelerator.end_training()
+    run.accelerator.end_training()
     assert metrics is not None
     return metrics
 
 
-def build_network_accelerator(config: NetworkRunConfig) -> Accelerator:
-    """Accelerate's, as a run of one network has it under several ranks."""
-    return open_accelerator(config.training, config.output)
-
-
-def build_network_data(config: NetworkRunConfig) -> Splits:
-    """The images; the same object when asked again."""
-    return _splits(config.data)
-
-
-@lru_cache(maxsize=8)
-def _splits(data: DataConfig) -> Splits:
-    options = {key: value for key, value in asdict(data).items() if key != "workers"}
-    return build_splits(options.pop("name"), **options)
-
-
-def build_network_trainer(
-    config: NetworkRunConfig,
-    accelerator: Accelerator,
-    splits: Splits,
-    on_step: OnStep | None = None,
-    on_filled: OnFilled | None = None,
-    *,
-    model: nn.Module | None = None,
-) -> Trainer:
-    """Everything that training needs, prepared; a run that was begun in the folder is resumed by `Trainer.run`.
+class NetworkRun(TrainingRun[NetworkRunConfig]):
+    """Trains one network.
 
     Args:
         config: The run.
-        accelerator: From `build_network_accelerator`.
-        splits: The images.
-        on_step: Called by the main rank with each step's record.
+        splits: Its images, where they are not the configured ones.
         on_filled: See `run_network`.
         model: What to train in place of the configured network.
-
-    Raises:
-        ConfigError: The folder holds a run with another configuration, or a network or teacher cannot be built.
-        HubError: Weights cannot be fetched.
     """
-    training = config.training
-    folder = RunFolder(Path(config.output))
-    world = accelerator.num_processes
-    steps_per_epoch = max(1, len(splits.train) // (training.batch_size * world))
-    total_steps = training.epochs * steps_per_epoch
-    scale = max(1, training.batch_size * world // 256)
-    images = ErasedImages(splits.train, training.erasing) if training.erasing else splits.train
-    teacher = _build_teacher(config, accelerator, splits)
-    identity = network_identity(config)
-    if teacher is not None:
-        identity["teacher"]["sha256"] = weights_digest(teacher.model)
-    check_same_identity(identity, folder)
 
-    set_seed(config.seed)
-    model = model if model is not None else create_network(config.model, splits.num_classes, splits.image_size)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = _build_optimizer(training, model)
-    prepared, optimizer = accelerator.prepare(model, optimizer)
-    set_seed(config.seed, device_specific=True)
+    def __init__(
+        self,
+        config: NetworkRunConfig,
+        splits: Splits | None = None,
+        *,
+        on_filled: OnFilled | None = None,
+        model: nn.Module | None = None,
+    ):
+        config = replace(config, training=with_launch_flags(config.training))
+        super().__init__(config, build_data(config) if splits is None else splits)
+        self.on_filled, self._model = on_filled, model
+        self.views = _views(config)
 
-    return Trainer(
-        accelerator=accelerator,
-        update=NetworkUpdate(
-            accelerator=accelerator,
-            model=prepared,
+    def identity(self) -> dict[str, Any]:
+        values = network_identity(self.config)
+        if self.teacher is not None:
+            values["teacher"]["sha256"] = weights_digest(self.teacher.model)
+        return values
+
+    def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        return complete_network_identity(kept)
+
+    @cached_property
+    def images(self) -> LabelledImages:
+        erasing = self.config.training.erasing
+        return ErasedImages(self.splits.train, erasing) if erasing else self.splits.train
+
+    @property
+    def final_lr(self) -> float:
+        return self.config.training.final_lr
+
+    @cached_property
+    def teacher(self) -> Teacher | None:
+        """The fixed teacher, prepared; None where labels alone are learnt."""
+        config = self.config
+        if config.teacher is None or not config.distils:
+            return None
+        model = create_teacher(config.teacher, self.splits)
+        cfg: Any = model.pretrained_cfg
+        return Teacher(
+            self.accelerator,
+            model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            images={"mean": self.splits.mean, "std": self.splits.std},
+            expected={"mean": cfg["mean"], "std": cfg["std"]},
+        )
+
+    def build_model(self) -> nn.Module:
+        if self._model is not None:
+            return self._model
+        return create_network(self.config.model, self.splits.num_classes, self.splits.image_size)
+
+    def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        return _build_optimizer(self.config.training, model)
+
+    def build_update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Update:
+        return NetworkUpdate(
+            accelerator=self.accelerator,
+            model=model,
             optimizer=optimizer,
-            objective=_build_objective(config),
-            teacher=teacher,
-            mix=_build_mixing(config, splits.num_classes, accelerator.process_index),
-            clip_value=training.clip_value,
-        ),
-        schedule=WarmupCosine(
-            base_lr=training.lr * scale,
-            final_lr=training.final_lr * scale,
-            total_steps=total_steps,
-            warmup_steps=training.warmup_epochs * steps_per_epoch,
-        ),
-        batches=_Batches(config, accelerator, images, total_steps, teacher, identity, splits, on_filled),
-        total_steps=total_steps,
-        checkpoints=Checkpoints(accelerator, folder.checkpoints, keep=training.keep_checkpoints, identity=identity),
-        save_every=training.save_every,
-        log=JsonLinesLog(folder.log),
-        on_step=on_step,
-    )
+            objective=_build_objective(self.config),
+            teacher=self.teacher,
+            mix=_build_mixing(self.config, self.splits.num_classes, self.accelerator.process_index),
+            clip_value=self.config.training.clip_value,
+        )
+
+    def batches(self, start_step: int, **options: Any) -> Iterable[Sequence[torch.Tensor]]:
+        """This rank's batches from a step on, with the teacher's logits where views repeat."""
+        if self.logits is not None and self.teacher is not None:
+            self.logits.fill(self.accelerator, self.teacher, self._drawn, self.on_filled)
+        repeats = self.config.training.repeats
+        return super().batches(start_step, repeats=repeats, views=self.views, beside=self.logits, **options)
+
+    def _drawn(self, draws: Sequence[int]) -> Iterable[Sequence[torch.Tensor]]:
+        config = self.config
+        return draw_loader(
+            self.images, draws, config.training.batch_size, seed=config.seed, num_workers=config.data.workers
+        )
+
+    @cached_property
+    def logits(self) -> TeacherLogits | None:
+        """The teacher's kept logits, where views repeat."""
+        if self.teacher is None or self.views is None:
+            return None
+        config, count = self.config, len(self.images)
+        assert config.teacher is not None
+        views = count * self.views
+        values = network_identity(config)
+        key = {
+            "teacher": weights_digest(self.teacher.model),
+            "options": values["teacher"]["options"],
+            "precision": config.training.mixed_precision,
+            "data": values["data"],
+            "seed": config.seed,
+            "erasing": config.training.erasing,
+            "views": self.views,
+            "images": count,
+            "pixels": _fingerprint(self.images, config.seed, views),
+        }
+        where = Path(config.teacher.cache).expanduser() if config.teacher.cache else self.folder.teacher_logits
+        return TeacherLogits(where, key, views, self.splits.num_classes)
+
+    def finish(self) -> dict[str, float]:
+        """Measure the trained network, write it to the run's ``model`` folder, and keep the figures."""
+        config, splits = self.config, self.splits
+        model = self.accelerator.unwrap_model(self.trainer.update.model)
+        metrics: dict[str, float] = {}
+        for part in ("test", "search"):
+            images: LabelledImages = getattr(splits, part)
+            if len(images):
+                batches = eval_loader(images, batch_size=config.training.batch_size, num_workers=config.data.workers)
+                metrics |= {f"{part}_{name}": value for name, value in asdict(evaluate(model, batches)).items()}
+        publication = NetworkPublication(
+            name=config.model.name,
+            data_config=splits.data_config,
+            class_names=splits.class_names,
+            metrics={key.removeprefix("test_"): value for key, value in metrics.items() if key.startswith("test_")},
+            dataset=splits.name,
+            recipe=network_identity(config, defaults=True),
+        )
+        publish_network(model, publication, self.folder.model)
+        with atomic_file(self.folder.metrics) as beside:
+            beside.write_text(json.dumps({"metrics": metrics, "identity": network_identity(config)}, indent=2))
+        return metrics
 
 
-def finish_network(config: NetworkRunConfig, trainer: Trainer, splits: Splits) -> dict[str, float]:
-    """Measure the trained network, write it to the run's ``model`` folder, and keep the figures; the main rank's."""
-    folder = RunFolder(Path(config.output))
-    model = trainer.accelerator.unwrap_model(trainer.update.model)
-    metrics: dict[str, float] = {}
-    for part in ("test", "search"):
-        images: LabelledImages = getattr(splits, part)
-        if len(images):
-            batches = eval_loader(images, batch_size=config.training.batch_size, num_workers=config.data.workers)
-            metrics |= {f"{part}_{name}": value for name, value in asdict(evaluate(model, batches)).items()}
-    publication = NetworkPublication(
-        name=config.model.name,
-        data_config=splits.data_config,
-        class_names=splits.class_names,
-        metrics={key.removeprefix("test_"): value for key, value in metrics.items() if key.startswith("test_")},
-        dataset=splits.name,
-        recipe=network_identity(config),
-    )
-    publish_network(model, publication, folder.model)
-    with atomic_file(folder.metrics) as beside:
-        beside.write_text(json.dumps({"metrics": metrics, "identity": network_identity(config)}, indent=2))
-    return metrics
-
-
-def network_identity(config: NetworkRunConfig) -> dict[str, Any]:
-    """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
-    values = to_dict(replace(config, kd=config.distillation))
-    del values["output"]
-    for key in ("save_every", "keep_checkpoints", "tracker"):
-        del values["training"][key]
-    for key in ("root", "workers"):
-        del values["data"][key]
-    if values["teacher"] is not None:
-        del values["teacher"]["cache"]
-    return values
-
-
-def _finished(config: NetworkRunConfig, folder: RunFolder) -> dict[str, float] | None:
+def _finished(config: NetworkRunConfig) -> dict[str, float] | None:
     """The figures of a run that was finished with this very configuration."""
+    folder = RunFolder(Path(config.output))
     try:
         record = json.loads(folder.metrics.read_text(encoding="utf-8"))
-        same = record["identity"] == json.loads(json.dumps(network_identity(config)))
+        same = complete_network_identity(record["identity"]) == json.loads(json.dumps(network_identity(config)))
         return dict(record["metrics"]) if same and folder.model.is_dir() else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -235,19 +221,6 @@ def _build_objective(config: NetworkRunConfig) -> LabelSmoothingCrossEntropy | F
     if kd is None or config.teacher is None:
         return LabelSmoothingCrossEntropy(smoothing)
     return FixedTeacherObjective(kd, config.teacher.weight, smoothing)
-
-
-def _build_teacher(config: NetworkRunConfig, accelerator: Accelerator, splits: Splits) -> Teacher | None:
-    if config.teacher is None or not config.distils:
-        return None
-    model = create_teacher(config.teacher, splits)
-    cfg: Any = model.pretrained_cfg
-    return Teacher(
-        accelerator,
-        model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
-        images={"mean": splits.mean, "std": splits.std},
-        expected={"mean": cfg["mean"], "std": cfg["std"]},
-    )
 
 
 def _build_optimizer(training: NetworkTrainingConfig, model: nn.Module) -> torch.optim.Optimizer:
@@ -271,69 +244,6 @@ def _build_mixing(config: NetworkRunConfig, num_classes: int, rank: int) -> Seed
     return SeededMixing(
         mixup=training.mixup, cutmix=training.cutmix, num_classes=num_classes, seed=config.seed, rank=rank
     )
-
-
-class _Batches:
-    """start step -> this rank's batches from there on, with the teacher's logits where views repeat."""
-
-    def __init__(
-        self,
-        config: NetworkRunConfig,
-        accelerator: Accelerator,
-        images: LabelledImages,
-        total_steps: int,
-        teacher: Teacher | None,
-        identity: dict[str, Any],
-        splits: Splits,
-        on_filled: OnFilled | None,
-    ):
-        self.config, self.accelerator, self.images, self.total_steps = config, accelerator, images, total_steps
-        self.views = _views(config)
-        self.teacher, self.on_filled = teacher, on_filled
-        self.logits = self._open_logits(identity, splits) if teacher is not None and self.views else None
-
-    def __call__(self, start_step: int) -> Iterable[Sequence[torch.Tensor]]:
-        config, accelerator = self.config, self.accelerator
-        if self.logits is not None and self.teacher is not None:
-            self.logits.fill(accelerator, self.teacher, self._drawn, self.on_filled)
-        return train_loader(
-            self.images,
-            batch_size=config.training.batch_size,
-            steps=self.total_steps,
-            seed=config.seed,
-            start_step=start_step,
-            rank=accelerator.process_index,
-            world_size=accelerator.num_processes,
-            num_workers=config.data.workers,
-            repeats=config.training.repeats,
-            views=self.views,
-            beside=self.logits,
-        )
-
-    def _drawn(self, draws: Sequence[int]) -> Iterable[Sequence[torch.Tensor]]:
-        config = self.config
-        return draw_loader(
-            self.images, draws, config.training.batch_size, seed=config.seed, num_workers=config.data.workers
-        )
-
-    def _open_logits(self, identity: dict[str, Any], splits: Splits) -> TeacherLogits:
-        assert self.views is not None
-        config, count = self.config, len(self.images)
-        views = count * self.views
-        key = {
-            "teacher": identity["teacher"]["sha256"],
-            "options": identity["teacher"]["options"],
-            "precision": config.training.mixed_precision,
-            "data": identity["data"],
-            "seed": config.seed,
-            "erasing": config.training.erasing,
-            "views": self.views,
-            "images": count,
-            "pixels": _fingerprint(self.images, config.seed, views),
-        }
-        folder = config.teacher.cache if config.teacher else None
-        where = Path(folder).expanduser() if folder else RunFolder(Path(config.output)).teacher_logits
-        return TeacherLogits(where, key, views, splits.num_classes)
 
 
 def _views(config: NetworkRunConfig) -> int | None:

@@ -12,7 +12,8 @@ from ..errors import CheckpointError, ConfigError
 from ..search import EvolutionRounds
 from ..spaces import SearchSpace
 from ..training import latest_checkpoint, read_weights
-from .building import build_space, check_same_run, run_identity
+from .building import build_space
+from .identity import check_same_supernet, complete_supernet_identity, supernet_identity
 from .run_folder import RunFolder
 from .search_cost import build_cost
 
@@ -86,7 +87,7 @@ def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Ru
     if not folder.config.is_file() or latest is None:
         raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train --config ...` makes one")
     config = replace(read_config(RunConfig, folder.config, overrides), output=str(folder.path))
-    check_same_run(config, folder)
+    check_same_supernet(config, folder)
     return folder, config, latest
 
 
@@ -107,7 +108,13 @@ def fingerprint(config: RunConfig, checkpoint: Path, space: SearchSpace, num_cla
         "space": space.to_config(),
         "num_classes": num_classes,
         "checkpoint": checkpoint.name,
-        "training": run_identity(config),
+        "training": supernet_identity(config),
         "calibration_batches": settings.search_calibration_batches,
         "batch_size": settings.batch_size,
     }
+
+
+def complete_fingerprint(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept `fingerprint` as today's; see `complete_supernet_identity`."""
+    training = kept.get("training")
+    return {**kept, "training": complete_supernet_identity(training)} if isinstance(training, Mapping) else dict(kept)

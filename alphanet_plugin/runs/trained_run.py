@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..config import NetworkRunConfig, RunConfig, to_yaml
+from ..config import RunConfig
 from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, QuickEvaluator, SubnetEvaluator, evaluate
@@ -20,10 +20,11 @@ from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
 from ..weights import Publication, publish
-from .building import build_data, build_model, run_identity
+from .building import build_data, build_model
+from .identity import supernet_identity
 from .run_folder import RunFolder
 from .search_cost import SearchCost, build_cost
-from .search_plan import fingerprint, open_checkpoint, search_options
+from .search_plan import complete_fingerprint, fingerprint, open_checkpoint, search_options
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,6 @@ def open_run(path: str | Path, overrides: Sequence[str] = (), device: str | torc
     return TrainedRun(folder, config, latest, supernet.to(device), splits)
 
 
-def write_run_config(config: RunConfig | NetworkRunConfig) -> None:
-    """Keep the configuration beside what it makes."""
-    folder = RunFolder(Path(config.output))
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(to_yaml(config), encoding="utf-8")
-
-
 def build_evaluator(run: TrainedRun) -> SubnetEvaluator:
     """What the search evaluates subnets with: BatchNorm from training images, accuracy on the search images."""
     return SubnetEvaluator(run.supernet, *search_batches(run.config, run.splits))
@@ -115,7 +109,7 @@ def build_search(
     return EvolutionSearch(
         run.space,
         lambda arch: asdict(evaluator(arch)),
-        history=SearchHistory(run.folder.history, search_fingerprint(run)),
+        history=open_history(run),
         initial=initial,
         on_evaluated=on_evaluated,
         stages=[Stage(share, QuickEvaluator(evaluator, share)) for share in run.config.search.stages],
@@ -137,8 +131,13 @@ def search_results(run: TrainedRun) -> list[Evaluated]:
     """
     if not run.folder.history.is_file():
         return []
-    with SearchHistory(run.folder.history, search_fingerprint(run)) as history:
+    with open_history(run) as history:
         return [entry.evaluated for entry in history]
+
+
+def open_history(run: TrainedRun) -> SearchHistory:
+    """The history of this run's searches; one process at a time."""
+    return SearchHistory(run.folder.history, search_fingerprint(run), complete_fingerprint)
 
 
 def search_fingerprint(run: TrainedRun) -> dict[str, Any]:
@@ -207,7 +206,7 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch]) -> Iterator[Publica
             mflops=run.mflops(arch),
             params=run.params(arch),
             dataset=deployment.splits.name,
-            recipe=run_identity(run.config),
+            recipe=supernet_identity(run.config, defaults=True),
             protocol=(
                 f"timm's, input at {arch.resolution} pixels ({deployment.splits.interpolation}, centre crop "
                 f"{deployment.splits.crop_pct:g}); test images, which neither training nor search saw"

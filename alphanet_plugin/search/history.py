@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,13 +75,20 @@ class SearchHistory:
     Args:
         path: The file; made, with its folders, if there is none.
         fingerprint: What JSON can hold (anything else goes in as its ``str``).
+        complete: Makes of a kept fingerprint one of today, where an earlier version wrote the file.
 
     Raises:
         SearchError: The file's fingerprint differs, it is damaged or no history, or it cannot be opened or written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], fingerprint: Mapping[str, Any]):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        fingerprint: Mapping[str, Any],
+        complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+    ):
         self.path = Path(path)
+        self.complete = complete
         self.fingerprint: dict[str, Any] = json.loads(json.dumps(dict(fingerprint), default=str))
         self._entries: dict[tuple[Arch, float], HistoryEntry] = {}
         try:
@@ -148,7 +155,7 @@ class SearchHistory:
             self._append(json.dumps({"format": _FORMAT, "fingerprint": self.fingerprint}))
             return
         fingerprint, entries, self._size = _parse(self.path, content)
-        _check_fingerprint(self.path, fingerprint, self.fingerprint)
+        _check_fingerprint(self.path, self.complete(fingerprint), self.fingerprint)
         for entry in entries:
             self._entries.setdefault(_key(entry), entry)
         self._file.truncate(self._size)

@@ -50,8 +50,8 @@ class CellKind(ABC):
         """What the run's weights depend on, JSON values."""
 
     @abstractmethod
-    def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
-        """A kept `identity` with the keys that have come since then, at their defaults."""
+    def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """A kept `identity`, of today or of an earlier version, as today's."""
 
     @abstractmethod
     def check(self, cell: Cell, study: StudyConfig) -> None:

@@ -92,21 +92,13 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _changes(config: Any, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Of an identity what is not at its default, so that keys that come later do not rename the runs of today."""
-    fields = {field.name: field for field in dataclasses.fields(config)}
-    changes: dict[str, Any] = {}
-    for key, value in identity.items():
-        section = getattr(config, key, None)
-        if dataclasses.is_dataclass(section):
-            changes[key] = _changes(section, value)
-        elif key == "name" or key not in fields or value != json.loads(json.dumps(fields[key].default, default=str)):
-            changes[key] = value
-    return changes
-
-
 def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return "name" in new and new["name"] != old.get("name", new["name"])
+
+
+def with_root(identity: dict[str, Any], root: str | None) -> dict[str, Any]:
+    """A run's identity with its images' folder, as runs of one study may share their own folder."""
+    return identity if root is None else {**identity, "data": {**identity["data"], "root": root}}
 
 
 def digest_of(identity: Mapping[str, Any]) -> str:
@@ -144,7 +136,7 @@ def _build(study: StudyConfig, kind: CellKind, values: dict[str, Any], cell: Cel
     try:
         config = from_dict(kind.schema, {**named, "output": ""})
         identity = kind.identity(config)
-        folder = runs_folder(study) / digest_of(_changes(config, identity))
+        folder = runs_folder(study) / digest_of(identity)
         config = from_dict(kind.schema, {**values, "output": str(folder)})
         cell = dataclasses.replace(cell, config=config, identity=identity, seed=config.seed)
         if cell.teaches or values["seed"] == study.seeds[0]:  # the other seeds differ in nothing else

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import runs
-from ..config import NetworkRunConfig, StudyConfig, from_dict
+from ..config import NetworkRunConfig, StudyConfig
 from ..errors import ConfigError
 from ..runs import RunFolder
 from ..training import Trainer
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
-from .grid import Cell
+from .grid import Cell, with_root
 from .trained import described, tidy
 
 _COLUMN = "top-1"
@@ -26,14 +26,10 @@ class NetworkCell(CellKind):
     schema = NetworkRunConfig
 
     def identity(self, config: NetworkRunConfig) -> dict[str, Any]:
-        identity = runs.network_identity(config)
-        return {**identity, "data": {**identity["data"], "root": config.data.root}}
+        return with_root(runs.network_identity(config), config.data.root)
 
-    def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            return self.identity(from_dict(NetworkRunConfig, {**identity, "output": ""}))
-        except ConfigError:  # a key that is no more, or a value that is no longer allowed
-            return dict(identity)
+    def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        return with_root(runs.complete_network_identity(kept), kept["data"].get("root"))
 
     def check(self, cell: Cell, study: StudyConfig) -> None:
         for key in ("random_subnets", "search", "curve_epochs"):
@@ -50,21 +46,16 @@ class NetworkCell(CellKind):
         return CellOutcome(columns={_COLUMN: metrics}, seconds=trained["seconds"])
 
     def train(self, config: NetworkRunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:  # noqa: ARG002
-        trainers: list[Trainer] = []
-
-        def on_start(trainer: Trainer) -> None:
-            trainers.append(trainer)
+        def watch(trainer: Trainer) -> runs.OnStep:
             if trainer.accelerator.is_main_process:
                 file.write(total_steps=trainer.total_steps)
-
-        def on_step(record: dict[str, Any]) -> None:
-            advance(int(record["step"]) + 1, trainers[0].total_steps)
+            return lambda record: advance(int(record["step"]) + 1, trainer.total_steps)
 
         runs.forget_accelerator()
-        metrics = runs.run_network(config, on_step, on_start=on_start)
-        if not trainers or trainers[0].accelerator.is_main_process:
+        metrics = runs.run_network(config, watch=watch)
+        if runs.is_main_rank():
             folder = RunFolder(Path(config.output))
-            file.write(**{TRAINED: {**described(folder, trainers[0] if trainers else None), "metrics": metrics}})
+            file.write(**{TRAINED: {**described(folder), "metrics": metrics}})
 
     def finish(self, cell: Cell, study: StudyConfig, file: CellFile, advance: Advance) -> None:  # noqa: ARG002
         folder = RunFolder(cell.folder)

@@ -6,30 +6,23 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from .. import runs
-from ..config import RunConfig, StudyConfig, to_dict
+from ..config import RunConfig, StudyConfig, identity, to_dict
 from ..errors import ConfigError, StudyError
 from ..runs import RunFolder, TrainedRun
 from ..spaces import Arch, SearchSpace
-from ..training import SupernetUpdate, Trainer, latest_checkpoint
+from ..training import latest_checkpoint
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
 from .curve import Curve, random_states_kept
-from .grid import Cell
+from .grid import Cell, with_root
 from .random_archs import random_archs
 from .trained import described, tidy
 
-_FIRST_KEYS = frozenset({
-    "calibration_batches", "search_calibration_batches", "batch_size", "min_mflops", "max_mflops", "num_random",
-    "num_parents", "num_crossovers", "num_mutations", "num_rounds", "mutation_probability", "rank", "bin_mflops",
-    "cost", "latency_device", "latency_batch",
-})  # fmt: skip
-"""Of evaluation and search, when the first studies ran: results are known by these and by what was changed since."""
 _CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"
 
 
@@ -39,12 +32,10 @@ class SupernetCell(CellKind):
     schema = RunConfig
 
     def identity(self, config: RunConfig) -> dict[str, Any]:
-        identity = runs.run_identity(config)
-        return {**identity, "data": {**identity["data"], "root": config.data.root}}
+        return with_root(runs.supernet_identity(config), config.data.root)
 
-    def complete(self, identity: Mapping[str, Any]) -> dict[str, Any]:
-        completed = runs.complete_identity(identity)
-        return {**completed, "data": {**completed["data"], "root": identity["data"]["root"]}}
+    def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        return with_root(runs.complete_supernet_identity(kept), kept["data"].get("root"))
 
     def check(self, cell: Cell, study: StudyConfig) -> None:  # noqa: ARG002
         runs.build_kd_loss(cell.config)
@@ -61,31 +52,22 @@ class SupernetCell(CellKind):
 
     def train(self, config: RunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:
         """From the beginning or the last checkpoint to the end."""
-        curve: Curve | None = None
+        runs.forget_accelerator()
+        run = runs.SupernetRun(config)
+        trainer, main = run.trainer, run.accelerator.is_main_process
+        curve = _curve(run, curve_epochs) if curve_epochs and main else None
+        if main:
+            file.write(total_steps=trainer.total_steps)
 
         def on_step(record: dict[str, Any]) -> None:
             if curve:
                 curve.on_step(record)
             advance(int(record["step"]) + 1, trainer.total_steps)
 
-        runs.forget_accelerator()
-        folder, splits = RunFolder(Path(config.output)), runs.build_data(config)
-        accelerator = runs.build_accelerator(config)
-        trainer: Trainer = runs.build_trainer(config, accelerator, splits, on_step)
-        if accelerator.is_main_process:
-            runs.write_run_config(config)
-            file.write(total_steps=trainer.total_steps)
-        if curve_epochs and accelerator.is_main_process:
-            every = trainer.total_steps // config.training.epochs * curve_epochs
-            with random_states_kept():
-                batches = runs.search_batches(config, splits)
-            supernet = cast(SupernetUpdate, trainer.update).supernet
-            curve = Curve(folder.path / "curve.jsonl", supernet, *batches, every, trainer.total_steps)
-            curve.rewind(latest_checkpoint(folder.checkpoints))
-        trainer.run()
-        if accelerator.is_main_process:
+        run.train(on_step)
+        if main:
             records = curve.read(config.training.epochs) if curve else []
-            trained = {**described(folder, trainer), "num_classes": splits.num_classes}
+            trained = {**described(run.folder), "num_classes": run.splits.num_classes}
             file.write(**{_CURVE: {"every": curve_epochs, "records": records}, TRAINED: trained})
 
     def finish(self, cell: Cell, study: StudyConfig, file: CellFile, advance: Advance) -> None:
@@ -100,6 +82,17 @@ class SupernetCell(CellKind):
         tidy(RunFolder(cell.folder), keep_weights=study.keep_weights)
 
 
+def _curve(run: runs.SupernetRun, epochs: int) -> Curve:
+    with random_states_kept():
+        batches = runs.search_batches(run.config, run.splits)
+    trainer = run.trainer
+    every = trainer.steps_per_epoch * epochs
+    supernet = runs.supernet_of(trainer)
+    curve = Curve(run.folder.path / "curve.jsonl", supernet, *batches, every, trainer.total_steps)
+    curve.rewind(latest_checkpoint(run.folder.checkpoints))
+    return curve
+
+
 class _Work:
     """What a study asks of a run, and how much of it is there."""
 
@@ -107,9 +100,9 @@ class _Work:
         self.cell, self.study, self.file = cell, study, file
         self.space = runs.build_space(cell.config)
         self.columns = {name: _arch(self.space, name) for name in cell.measure}
-        evaluation = _deciding(cell.config.evaluation)
+        evaluation = identity(cell.config.evaluation)
         self.settings = _short(evaluation)
-        self.search_settings = _short([evaluation, _deciding(cell.config.search)])
+        self.search_settings = _short([evaluation, identity(cell.config.search)])
 
     @property
     def num_subnets(self) -> int:
@@ -230,16 +223,6 @@ def _arch(space: SearchSpace, name: str) -> Arch:
         return space.parse(name)
     except ValueError as error:
         raise ConfigError(f"measure: {error}") from error
-
-
-def _deciding(section: Any) -> dict[str, Any]:
-    """What of a section decides what is measured, without later keys that are at their default."""
-    defaults = to_dict(type(section)())
-    return {
-        key: value
-        for key, value in to_dict(section).items()
-        if key != "cache_gb" and (key in _FIRST_KEYS or value != defaults[key])
-    }
 
 
 def _short(values: Any) -> str:

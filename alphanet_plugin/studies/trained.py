@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from typing import Any
 
-import torch
-
-from ..runs import RunFolder
-from ..training import JsonLinesLog, Trainer, latest_checkpoint
+from ..runs import RunFolder, describe_machine
+from ..training import JsonLinesLog, latest_checkpoint
 
 _RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")
 
 
-def described(folder: RunFolder, trainer: Trainer | None) -> dict[str, Any]:
-    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine.
-
-    Without a trainer the run was trained before, and its log alone is left to say this.
-    """
+def described(folder: RunFolder) -> dict[str, Any]:
+    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine."""
     records = JsonLinesLog(folder.log).read()
     return {
         "steps": records[-1]["step"] + 1,
         "seconds": sum(record["seconds"] for record in records),
         "last_loss": records[-1]["loss"],
-        "machine": {
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "ranks": trainer.accelerator.num_processes if trainer else None,
-            "machine": platform.machine(),
-            "device": str(trainer.accelerator.device) if trainer else None,
-        },
+        "machine": describe_machine(),
     }
 
 

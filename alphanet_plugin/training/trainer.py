@@ -36,7 +36,7 @@ class Trainer:
         checkpoints: Where the state is kept.
         save_every: Steps between checkpoints.
         log: The JSON-lines log; written by the main rank.
-        on_step: Called with each step's record by the main rank, for progress bars.
+        steps_per_epoch: Steps of an epoch.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Trainer:
         checkpoints: Checkpoints,
         save_every: int,
         log: JsonLinesLog,
-        on_step: Callable[[Record], None] | None = None,
+        steps_per_epoch: int = 1,
     ):
         self.accelerator = accelerator
         self.update = update
@@ -60,10 +60,13 @@ class Trainer:
         self.checkpoints = checkpoints
         self.save_every = save_every
         self.log = log
-        self.on_step = on_step
+        self.steps_per_epoch = steps_per_epoch
 
-    def run(self) -> None:
+    def run(self, on_step: Callable[[Record], None] | None = None) -> None:
         """Train to the end.
+
+        Args:
+            on_step: Called with each step's record by the main rank.
 
         Raises:
             NonFiniteLossError: A loss is not finite; the weights of the step before are untouched.
@@ -74,7 +77,9 @@ class Trainer:
             return
         self.update.model.train()
         for step, batch in zip(range(start, self.total_steps), self.batches(start), strict=False):
-            self._step(step, *batch)
+            record = self._step(step, *batch)
+            if on_step and self.accelerator.is_main_process:
+                on_step(record)
             if (step + 1) % self.save_every == 0 or step + 1 == self.total_steps:
                 self.checkpoints.save(step + 1)
 
@@ -85,7 +90,7 @@ class Trainer:
             self.log.rewind(start)
         return start
 
-    def _step(self, step: int, images: Tensor, *others: Tensor) -> None:
+    def _step(self, step: int, images: Tensor, *others: Tensor) -> Record:
         began = time.perf_counter()
         lr = self.schedule.lr(step)
         for group in self.update.optimizer.param_groups:
@@ -93,18 +98,17 @@ class Trainer:
         device = self.accelerator.device
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         figures = self._update(step, images, *(other.to(device, non_blocking=True) for other in others))
+        record = {
+            "step": step,
+            "lr": lr,
+            **figures,
+            "images": len(images) * self.accelerator.num_processes,
+            "seconds": time.perf_counter() - began,
+        }
         if self.accelerator.is_main_process:
-            record = {
-                "step": step,
-                "lr": lr,
-                **figures,
-                "images": len(images) * self.accelerator.num_processes,
-                "seconds": time.perf_counter() - began,
-            }
             self.log.write(record)
-            if self.on_step:
-                self.on_step(record)
             self.accelerator.log({k: v for k, v in record.items() if k != "step"}, step=step)
+        return record
 
     def _update(self, step: int, *batch: Tensor) -> Mapping[str, float]:
         try:

@@ -24,17 +24,16 @@ def config(output, *, model="test_resnet", training=None, data=None, **sections)
 
 def few(run):
     """The run's images, but only the first of each part."""
-    splits = runs.build_network_data(run)
+    splits = runs.build_data(run)
     parts = {name: Subset(getattr(splits, name), range(IMAGES)) for name in ("train", "search", "test")}
     return replace(splits, **parts)
 
 
-def build(run, on_step=None, on_filled=None):
-    accelerator = runs.build_network_accelerator(run)
-    return runs.build_network_trainer(run, accelerator, few(run), on_step, on_filled)
+def build(run, on_filled=None):
+    return runs.NetworkRun(run, few(run), on_filled=on_filled).trainer
 
 
-def finish(run, trainer=None):
-    trainer = trainer or build(run)
-    trainer.run()
-    return runs.finish_network(run, trainer, few(run))
+def finish(run):
+    training = runs.NetworkRun(run, few(run))
+    training.trainer.run()
+    return training.finish()

@@ -59,7 +59,7 @@ def test_every_loss_distils(tmp_path, teacher, kd):
     kd = {"name": kd} if isinstance(kd, str) else kd
     records = []
     run = config(tmp_path, model="test_efficientnet", teacher={"name": teacher[0]}, kd=kd, training=ONE)
-    build(run, records.append).run()
+    build(run).run(records.append)
     assert len(records) == 4
     assert ("kd_loss" in records[0]) == (kd["name"] != "none")
 
@@ -140,7 +140,7 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(tmp_path, teacher):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(run(tmp_path / "stopped"), stop).run()
+        build(run(tmp_path / "stopped")).run(stop)
     again = build(run(tmp_path / "stopped"))
     again.run()
     for (name, one), other in zip(state(whole).items(), state(again).values(), strict=True):
@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 def test_training_on_all_images_leaves_none_to_search_with(tmp_path):
     run = config(tmp_path, data={"search_count": 0})
-    splits = runs.build_network_data(run)
+    splits = runs.build_data(run)
     assert (len(splits.train), len(splits.search), len(splits.test)) == (1437, 0, 360)
 
 

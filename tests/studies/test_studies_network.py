@@ -43,12 +43,12 @@ def trained(monkeypatch):
     """What `runs.run_network` was given; it trains nothing."""
     configs = []
 
-    def run_network(config, on_step, *, on_start):
+    def run_network(config, *, watch):
         configs.append(config)
         if config.teacher:
             assert (Path(config.teacher.name) / "config.json").is_file()  # it is there by now
-        accelerator = SimpleNamespace(is_main_process=True, num_processes=1, device=torch.device("cpu"))
-        on_start(SimpleNamespace(accelerator=accelerator, total_steps=1))
+        accelerator = SimpleNamespace(is_main_process=True)
+        on_step = watch(SimpleNamespace(accelerator=accelerator, total_steps=1))
         folder = runs.RunFolder(Path(config.output))
         folder.model.mkdir(parents=True)
         (folder.model / "config.json").write_text("{}")

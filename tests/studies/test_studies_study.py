@@ -9,6 +9,7 @@ from stand_in import STEPS, StandIn
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.config import StudyConfig, from_dict
 from alphanet_plugin.errors import NonFiniteLossError, StudyError
+from alphanet_plugin.runs import supernet_identity
 from alphanet_plugin.studies import Study
 from alphanet_plugin.studies.cell_file import locked
 from alphanet_plugin.studies.kinds import KINDS
@@ -131,6 +132,7 @@ def test_an_identity_of_fewer_keys_is_filled_up(make):
     study.run()
     path = study.cells[0].folder / "result.json"
     content = json.loads(path.read_text())
+    content["identity"] = {**supernet_identity(study.cells[0].config, defaults=True), "sampler": {"name": "sandwich"}}
     del content["identity"]["training"]["label_smoothing"]
     path.write_text(json.dumps(content))
     assert make().to_run() == []

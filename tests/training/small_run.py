@@ -27,11 +27,10 @@ def config(output, **training):
     return from_dict(RunConfig, values)
 
 
-def build(run, on_step=None):
-    accelerator = runs.build_accelerator(run)
+def build(run):
     splits = runs.build_data(run)
     few = replace(splits, train=Subset(splits.train, range(32)))
-    return runs.build_trainer(run, accelerator, few, on_step)
+    return runs.SupernetRun(run, few).trainer
 
 
 def main():
@@ -45,7 +44,7 @@ def main():
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
-        build(config(output), on_step).run()
+        build(config(output)).run(on_step)
     except AlphaNetError as error:
         sys.exit(str(error))
 

@@ -58,7 +58,7 @@ def test_a_stopped_run_goes_on_with_the_same_numbers(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build(attentive(stopped), stop).run()
+        build(attentive(stopped)).run(stop)
     again = build(attentive(stopped))
     again.run()
 

@@ -52,9 +52,9 @@ def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(train
 def test_without_distillation_a_run_trains_and_logs(tmp_path):
     run = replace(config(tmp_path, epochs=1), kd=NoKDConfig())
     records = []
-    trainer = build(run, records.append)
+    trainer = build(run)
     assert trainer.update.kd_loss is None
-    trainer.run()
+    trainer.run(records.append)
     assert len(records) == 4
     assert all(record["kd_loss"] > 0 for record in records)
 

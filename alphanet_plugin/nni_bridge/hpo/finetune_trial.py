@@ -25,13 +25,10 @@ from ...errors import CheckpointError, NonFiniteLossError
 from ...evaluation import evaluate
 from ...runs import (
     FinetuneFolder,
+    NetworkRun,
     RunFolder,
-    build_network_accelerator,
-    build_network_data,
-    build_network_trainer,
     image_form,
     network_run_of,
-    write_run_config,
 )
 from ...training import JsonLinesLog, Trainer, latest_checkpoint, read_state
 from .ledger_tuner import TRIAL
@@ -74,18 +71,14 @@ def run_trial(path: Path, number: int) -> dict[str, Any]:
 
 def train_trial(run: NetworkRunConfig, trial: Trial) -> dict[str, Any]:
     """The figures of a trained trial on the images held out."""
-    accelerator = build_network_accelerator(run)
-    splits = build_network_data(run)
-    reporter = EpochReporter(run, splits, trial)
-    trainer = build_network_trainer(run, accelerator, splits, reporter)
-    reporter.watch(trainer)
-    write_run_config(run)
+    training = NetworkRun(run)
+    reporter = EpochReporter(run, training.splits, trial)
     try:
-        trainer.run()
+        training.train(watch=reporter.watch)
     except NonFiniteLossError:
         return {METRIC: 0.0, "diverged": True}
     except CheckpointError:
-        if _is_finite(trainer):
+        if _is_finite(training.trainer):
             raise
         return {METRIC: 0.0, "diverged": True}
     metrics = reporter.measure()
@@ -110,13 +103,14 @@ class EpochReporter:
         self.log = JsonLinesLog(trial.folder / "epochs.jsonl")
         self._trainer: Trainer | None = None
 
-    def watch(self, trainer: Trainer) -> None:
+    def watch(self, trainer: Trainer) -> EpochReporter:
         """Report of this trainer's model, and at once what was reported up to its checkpoint."""
         self._trainer = trainer
         latest = latest_checkpoint(RunFolder(Path(self.run.output)).checkpoints)
         self.log.rewind(int(read_state(latest)["step"]) if latest else 0)
         for record in self.log.read() if self.log.path.exists() else []:
             self._report(record["top1"])
+        return self
 
     def measure(self) -> dict[str, float]:
         """The network's figures on the images held out."""
@@ -131,7 +125,7 @@ class EpochReporter:
         """Take a step's record in."""
         assert self._trainer is not None
         step = int(record["step"])
-        if (step + 1) % max(1, self._trainer.total_steps // self.run.training.epochs):
+        if (step + 1) % self._trainer.steps_per_epoch:
             return
         top1 = self.measure()["top1"]
         self.log.write({"step": step, "top1": top1})

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import nni
+from accelerate import PartialState
 from nni.nas.evaluator import Evaluator
 from torch import nn
 
 from ...config import RunConfig, from_dict
 from ...data import Splits
 from ...evaluation import Metrics, evaluate, recalibrate_bn
-from ...runs import build_accelerator, build_data, build_trainer, search_batches
+from ...runs import build_data, run_supernet, search_batches
 from .single_network import SingleNetwork, SingleSampler
 
 
@@ -70,17 +71,12 @@ class AccelerateEvaluator(Evaluator):
     def evaluate(self, model: nn.Module) -> float:
         """Train a frozen model, report its top-1 accuracy in percent on the search images, and return it."""
         config = self.run_config(output=str(Path(self.output) / "trials" / _name_of(model)))
-        accelerator = build_accelerator(config)
-        splits = build_data(config)
         if self.epochs:
             network = SingleNetwork(model)
-            trainer = build_trainer(
-                config, accelerator, splits, supernet=network, sampler=SingleSampler(network.active)
-            )
-            trainer.run()
-            accelerator.end_training()
-        metrics = measure(config, splits, model.to(accelerator.device))
-        if accelerator.is_main_process:
+            run_supernet(config, supernet=network, sampler=SingleSampler(network.active))
+        state = PartialState()
+        metrics = measure(config, build_data(config), model.to(state.device))
+        if state.is_main_process:
             nni.report_intermediate_result(metrics.top1)
             nni.report_final_result({"default": metrics.top1, **asdict(metrics)})
         return metrics.top1

@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import nni
+from accelerate import PartialState
 from nni.nas.evaluator import Evaluator
 
 from ...config import RunConfig, SandwichConfig
 from ...evaluation import Metrics, SubnetEvaluator
-from ...runs import build_accelerator, build_data, build_trainer, search_batches, write_run_config
+from ...runs import OnStep, build_data, run_supernet, search_batches
 from ...samplers import SandwichSampler
 from ...spaces import Arch
 from ...supernet import Supernet
+from ...training import Trainer
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,19 @@ class SupernetTraining(Evaluator):
     def evaluate(self, model: Any) -> float:  # noqa: ARG002  # the supernet is the model's own
         """Returns the candidates' mean top-1 accuracy in percent."""
         config = self.config
-        accelerator = build_accelerator(config)
-        splits = build_data(config)
-        measure = SubnetEvaluator(self.supernet, *search_batches(config, splits))
-        steps_per_epoch = max(1, len(splits.train) // (config.training.batch_size * accelerator.num_processes))
+        measure = SubnetEvaluator(self.supernet, *search_batches(config, build_data(config)))
 
-        def on_step(record: dict[str, Any]) -> None:  # called by the main rank alone
-            if (record["step"] + 1) % steps_per_epoch == 0:
-                nni.report_intermediate_result(measure(self.candidates[0]).top1)
+        def watch(trainer: Trainer) -> OnStep:
+            def on_step(record: dict[str, Any]) -> None:  # called by the main rank alone
+                if (record["step"] + 1) % trainer.steps_per_epoch == 0:
+                    nni.report_intermediate_result(measure(self.candidates[0]).top1)
+
+            return on_step
 
         assert isinstance(config.sampler, SandwichConfig)  # the strategies' own section
         sampler = SandwichSampler(self.supernet.space, config.sampler.num_random, config.seed)
-        trainer = build_trainer(config, accelerator, splits, on_step, supernet=self.supernet, sampler=sampler)
-        if accelerator.is_main_process:
-            write_run_config(config)
-        trainer.run()
-        accelerator.end_training()
-        if not accelerator.is_main_process:
+        run_supernet(config, watch=watch, supernet=self.supernet, sampler=sampler)
+        if not PartialState().is_main_process:
             return 0.0
         self.results = [RankedSubnet(arch, measure(arch)) for arch in self.candidates]
         mean = sum(result.metrics.top1 for result in self.results) / len(self.results)

@@ -1,0 +1,120 @@
+"""Accelerate as a run uses it: what its launcher was told, precision, accumulation, trackers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate.state import AcceleratorState, GradientState, PartialState
+
+from ..config import LoopConfig, to_dict
+from ..errors import ConfigError
+
+_logger = logging.getLogger(__name__)
+_PRECISIONS = ("no", "bf16", "fp16")
+_RUN_NAMES = {
+    "wandb": "name",
+    "mlflow": "run_name",
+    "trackio": "name",
+    "swanlab": "experiment_name",
+    "clearml": "task_name",
+}
+_EXTRAS = {"tensorboard": "tensorboard"}  # trackers that an extra of this package installs
+
+Loop = TypeVar("Loop", bound=LoopConfig)
+
+
+def with_launch_flags(training: Loop) -> Loop:
+    """`training` with what `accelerate launch` was told where the configuration leaves it open.
+
+    Where the two differ the configuration's value holds, and a warning names both.
+
+    Raises:
+        ConfigError: The launcher was told a precision that runs here do not have.
+    """
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if training.mixed_precision is None and launched not in _PRECISIONS:
+        raise ConfigError(
+            f"`accelerate launch` says mixed precision {launched}; runs take one of {', '.join(_PRECISIONS)}: "
+            "launch with --mixed_precision, or set training.mixed_precision"
+        )
+    if training.mixed_precision not in (None, launched) and launched != "no":
+        _logger.warning(
+            "training.mixed_precision=%s holds, though `accelerate launch` says %s", training.mixed_precision, launched
+        )
+    return replace(training, mixed_precision=training.mixed_precision or launched)
+
+
+def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataParallelKwargs | None) -> Accelerator:
+    """Accelerate's, with a run's precision and tracker, both as `with_launch_flags` gives them.
+
+    Raises:
+        ConfigError: Accelerate refuses one of the two, or the tracker's package is not installed.
+    """
+    try:
+        accelerator = Accelerator(
+            mixed_precision=training.mixed_precision,
+            log_with=training.tracker,
+            project_dir=output,
+            kwargs_handlers=[ddp] if ddp else None,
+        )
+    except ValueError as error:
+        raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
+    if training.tracker and not accelerator.log_with:
+        raise ConfigError(f"training.tracker: {training.tracker} is not installed; {_how_to_install(training.tracker)}")
+    return accelerator
+
+
+def forget_accelerator() -> None:
+    """Let the next `open_accelerator` of this process start afresh, with another mixed precision for one."""
+    AcceleratorState._reset_state(reset_partial_state=True)  # Accelerate offers no other way
+    GradientState._reset_state()
+
+
+def is_main_rank() -> bool:
+    """Whether this process is the first of its launch."""
+    return PartialState().is_main_process
+
+
+def describe_machine() -> dict[str, Any]:
+    """What runs are made on: torch's version, threads and ranks, machine, device."""
+    state = PartialState()
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "ranks": state.num_processes,
+        "machine": platform.machine(),
+        "device": str(state.device),
+    }
+
+
+def init_trackers(accelerator: Accelerator, config: Any) -> None:
+    """Begin the tracker's run: named by the run's folder, with the whole configuration, keys dotted."""
+    tracker = config.training.tracker
+    if not tracker:
+        return
+    named = {tracker: {_RUN_NAMES[tracker]: config.output}} if tracker in _RUN_NAMES else {}
+    accelerator.init_trackers("alphanet", config=_flat(to_dict(config)), init_kwargs=named)
+
+
+def _flat(values: dict[str, Any], where: str = "") -> dict[str, Any]:
+    """Dotted keys with numbers, booleans and text, which is what every tracker takes."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{where}{key}.")
+        else:
+            flat[f"{where}{key}"] = value if isinstance(value, (int, float, str)) else str(value)
+    return flat
+
+
+def _how_to_install(tracker: str) -> str:
+    if tracker in _EXTRAS:
+        return f"pip install '.[{_EXTRAS[tracker]}]' in a clone of this package brings it"
+    return f"install its package, such as pip install {tracker}" if find_spec(tracker) is None else "its package fails"

@@ -1,0 +1,61 @@
+"""What the weights of a run depend on, and whether a folder holds that run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..config import NetworkRunConfig, RunConfig, SpaceConfig, differences, from_dict, identity
+from ..errors import ConfigError
+from ..training import latest_checkpoint, read_state
+from .building import build_space
+from .run_folder import RunFolder
+
+
+def supernet_identity(config: RunConfig, *, defaults: bool = False) -> dict[str, Any]:
+    """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
+    return {**identity(config, defaults=defaults), "space": build_space(config).to_config()}
+
+
+def complete_supernet_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept identity as today's: earlier ones hold defaults too, and lack keys that have come since then."""
+    try:
+        known = {key: value for key, value in kept["space"].items() if key in SpaceConfig.__dataclass_fields__}
+        return supernet_identity(from_dict(RunConfig, {**kept, "space": known, "output": ""}))
+    except ConfigError:  # a key that is no more, or a value that is no longer allowed
+        return dict(kept)
+
+
+def check_same_supernet(config: RunConfig, folder: RunFolder) -> None:
+    """ConfigError if the folder holds a run whose weights come of another configuration."""
+    check_same_identity(supernet_identity(config), folder, complete_supernet_identity)
+
+
+def network_identity(config: NetworkRunConfig, *, defaults: bool = False) -> dict[str, Any]:
+    """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
+    return {**identity(config, defaults=defaults), "kd": identity(config.distillation, defaults=defaults)}
+
+
+def complete_network_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept identity as today's: earlier ones hold defaults too, and lack keys that have come since then."""
+    try:
+        teacher = kept.get("teacher")
+        sha256 = {"sha256": teacher["sha256"]} if teacher and "sha256" in teacher else {}
+        known = {**kept, "teacher": teacher and {k: v for k, v in teacher.items() if k not in sha256}, "output": ""}
+        values = network_identity(from_dict(NetworkRunConfig, known))
+        return {**values, "teacher": {**values["teacher"], **sha256}} if sha256 else values
+    except ConfigError:  # a key that is no more, or a value that is no longer allowed
+        return dict(kept)
+
+
+def check_same_identity(
+    identity: dict[str, Any], folder: RunFolder, complete: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> None:
+    """ConfigError if the folder holds a run of another identity, of which `complete` makes one of today's keys."""
+    latest = latest_checkpoint(folder.checkpoints)
+    changed = differences(complete(read_state(latest)["identity"]), identity) if latest else []
+    if changed:
+        raise ConfigError(
+            f"{folder.path} holds a run with other values of {', '.join(changed)}; "
+            f"choose another output, put the values back, or delete {folder.checkpoints} to start anew"
+        )

@@ -1,0 +1,115 @@
+"""A configuration becomes a run that trains a supernet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+
+from ..config import RunConfig
+from ..data import Splits
+from ..losses import KDLoss, LabelSmoothingCrossEntropy
+from ..samplers import Sampler
+from ..supernet import Supernet
+from ..training import SupernetUpdate, Trainer, Update, build_sgd, latest_checkpoint
+from .accelerator import open_accelerator, with_launch_flags
+from .building import build_data, build_kd_loss, build_model, build_sampler
+from .identity import complete_supernet_identity, supernet_identity
+from .trained_run import TrainedRun
+from .training_run import OnStep, TrainingRun, Watch
+
+# A step's last subnet leaves weights unused that earlier ones used; BatchNorm keeps no statistics to broadcast.
+_DDP = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+
+
+def run_supernet(
+    config: RunConfig,
+    on_step: OnStep | None = None,
+    *,
+    watch: Watch | None = None,
+    supernet: Supernet | None = None,
+    sampler: Sampler | None = None,
+    kd_loss: KDLoss | None = None,
+) -> TrainedRun:
+    """Train a supernet, or go on where a run in the same folder stopped.
+
+    Args:
+        config: The run, from `read_config`.
+        on_step: Called by the main rank with each step's record: ``step``, ``lr``, ``loss``, ``kd_loss``, ...
+        watch: Given the trainer before its first step, on every rank; what it returns is called as `on_step` is.
+        supernet: What to train in place of the configured space's supernet.
+        sampler: What to draw archs by in place of the configured sampler.
+        kd_loss: What the students learn by in place of the configured loss.
+
+    Returns:
+        The trained run, ready to be searched and published.
+
+    Raises:
+        AlphaNetError: A configuration that cannot be built, a folder of another run, a loss that is not finite, ...
+    """
+    run = SupernetRun(config, supernet=supernet, sampler=sampler, kd_loss=kd_loss)
+    run.train(on_step, watch)
+    run.accelerator.end_training()
+    return run.trained()
+
+
+class SupernetRun(TrainingRun[RunConfig]):
+    """Trains a supernet; the arguments are those of `run_supernet`, and `splits` for other images than configured."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        splits: Splits | None = None,
+        *,
+        supernet: Supernet | None = None,
+        sampler: Sampler | None = None,
+        kd_loss: KDLoss | None = None,
+    ):
+        config = replace(config, training=with_launch_flags(config.training))
+        super().__init__(config, build_data(config) if splits is None else splits, _DDP)
+        self._supernet, self._sampler, self._kd_loss = supernet, sampler, kd_loss
+
+    def identity(self) -> dict[str, Any]:
+        return supernet_identity(self.config)
+
+    def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        return complete_supernet_identity(kept)
+
+    def build_model(self) -> Supernet:
+        return build_model(self.config, self.splits.num_classes) if self._supernet is None else self._supernet
+
+    def build_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        training = self.config.training
+        return build_sgd(model, lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay)
+
+    def build_update(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Update:
+        training = self.config.training
+        return SupernetUpdate(
+            accelerator=self.accelerator,
+            model=model,
+            optimizer=optimizer,
+            sampler=self._sampler or build_sampler(self.config, self.splits.num_classes),
+            label_loss=LabelSmoothingCrossEntropy(training.label_smoothing),
+            kd_loss=self._kd_loss or build_kd_loss(self.config),
+            clip_value=training.clip_value,
+        )
+
+    def trained(self) -> TrainedRun:
+        """What was trained, opened for searching and publishing."""
+        latest = latest_checkpoint(self.folder.checkpoints)
+        assert latest is not None, "not trained yet"
+        return TrainedRun(self.folder, self.config, latest, supernet_of(self.trainer), self.splits)
+
+
+def supernet_of(trainer: Trainer) -> Supernet:
+    """What a trainer of a supernet trains, as it is now."""
+    assert isinstance(trainer.update, SupernetUpdate)
+    return trainer.update.supernet
+
+
+def build_accelerator(config: RunConfig) -> Accelerator:
+    """Accelerate's, as a run of a supernet has it."""
+    return open_accelerator(with_launch_flags(config.training), config.output, ddp=_DDP)

@@ -1,0 +1,169 @@
+"""A run that trains: opened, built, prepared, trained and closed here, whatever it trains."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from torch import nn
+
+from ..config import NetworkRunConfig, RunConfig, to_yaml
+from ..data import LabelledImages, Splits, train_loader
+from ..schedules import WarmupCosine
+from ..training import Checkpoints, JsonLinesLog, Trainer, Update
+from .accelerator import init_trackers, open_accelerator
+from .identity import check_same_identity
+from .run_folder import RunFolder
+
+Config = TypeVar("Config", RunConfig, NetworkRunConfig)
+OnStep = Callable[[dict[str, Any]], None]
+Watch = Callable[[Trainer], OnStep | None]
+"""Given the trainer before its first step, on every rank; what it returns is called like an `OnStep`."""
+
+
+class TrainingRun(ABC, Generic[Config]):
+    """One assembler for runs that train a supernet or a network; a kind of run says only what it trains.
+
+    Args:
+        config: The run, with what the launcher says filled in.
+        splits: Its images.
+
+    Attributes:
+        folder: Where its parts lie.
+        accelerator: Accelerate's.
+    """
+
+    def __init__(self, config: Config, splits: Splits, ddp: DistributedDataParallelKwargs | None = None):
+        self.config: Config = config
+        self.splits = splits
+        self.folder = RunFolder(Path(config.output))
+        self.accelerator: Accelerator = open_accelerator(config.training, config.output, ddp=ddp)
+
+    # -- what a kind of run says ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """What the weights depend on, JSON values."""
+
+    @abstractmethod
+    def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
+        """A kept `identity`, of today or of an earlier version, as today's."""
+
+    @abstractmethod
+    def build_model(self) -> nn.Module:
+        """What is trained, on the CPU."""
+
+    @abstractmethod
+    def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Of the model's parameters."""
+
+    @abstractmethod
+    def build_update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Update:
+        """What a step does with the prepared two."""
+
+    @property
+    def images(self) -> LabelledImages:
+        """What steps train on."""
+        return self.splits.train
+
+    @property
+    def final_lr(self) -> float:
+        """Where the cosine ends, for 256 images a step."""
+        return 0.0
+
+    def batches(self, start_step: int, **options: Any) -> Iterable[Sequence[torch.Tensor]]:
+        """This rank's batches from a step on."""
+        return train_loader(
+            self.images,
+            batch_size=self.config.training.batch_size,
+            steps=self.total_steps,
+            seed=self.config.seed,
+            start_step=start_step,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+            num_workers=self.config.data.workers,
+            **options,
+        )
+
+    # -- the rest is the same for all ------------------------------------------------------------------------------
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return max(1, len(self.splits.train) // (self.config.training.batch_size * self.accelerator.num_processes))
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.training.epochs * self.steps_per_epoch
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Everything that training needs, prepared; `Trainer.run` goes on with a run that was begun in the folder.
+
+        Raises:
+            ConfigError: The folder holds a run with another configuration, or something cannot be built.
+        """
+        training, accelerator = self.config.training, self.accelerator
+        self.check_same()
+        set_seed(self.config.seed)
+        model = self.build_model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        prepared, optimizer = accelerator.prepare(model, self.build_optimizer(model))
+        set_seed(self.config.seed, device_specific=True)
+        scale = max(1, training.batch_size * accelerator.num_processes // 256)
+        return Trainer(
+            accelerator=accelerator,
+            update=self.build_update(prepared, optimizer),
+            schedule=WarmupCosine(
+                base_lr=training.lr * scale,
+                final_lr=self.final_lr * scale,
+                total_steps=self.total_steps,
+                warmup_steps=training.warmup_epochs * self.steps_per_epoch,
+            ),
+            batches=self.batches,
+            total_steps=self.total_steps,
+            steps_per_epoch=self.steps_per_epoch,
+            checkpoints=Checkpoints(
+                accelerator, self.folder.checkpoints, keep=training.keep_checkpoints, identity=self.identity()
+            ),
+            save_every=training.save_every,
+            log=JsonLinesLog(self.folder.log),
+        )
+
+    def train(self, on_step: OnStep | None = None, watch: Watch | None = None) -> None:
+        """To the end, or on from where a run in the same folder stopped.
+
+        Args:
+            on_step: Called by the main rank with each step's record.
+            watch: See `Watch`.
+
+        Raises:
+            AlphaNetError: The folder holds another run, a loss is not finite, a checkpoint cannot be written, ...
+        """
+        trainer = self.trainer
+        if self.accelerator.is_main_process:
+            write_run_config(self.config)
+        init_trackers(self.accelerator, self.config)
+        watcher = watch(trainer) if watch else None
+
+        def both(record: dict[str, Any]) -> None:
+            for call in (watcher, on_step):
+                if call:
+                    call(record)
+
+        trainer.run(both)
+
+    def check_same(self) -> None:
+        """ConfigError if the folder holds a run whose weights come of another configuration."""
+        check_same_identity(self.identity(), self.folder, self.complete)
+
+
+def write_run_config(config: RunConfig | NetworkRunConfig) -> None:
+    """Keep the configuration beside what it makes."""
+    folder = RunFolder(Path(config.output))
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(to_yaml(config), encoding="utf-8")

@@ -1,0 +1,97 @@
+"""`python -m alphanet_plugin.timm SCRIPT ...`: scripts that create timm models find ours.
+
+Neither timm's wheel nor its source distribution holds its scripts; TIMM_SCRIPTS names a folder with copies of them:
+
+    TIMM_SCRIPTS=pytorch-image-models pytest tests/test_timm_scripts.py
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+from PIL import Image
+
+from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.timm import run_script
+
+SCRIPTS = os.environ.get("TIMM_SCRIPTS")
+STAND_IN = """
+import argparse, sys
+import timm
+import beside
+parser = argparse.ArgumentParser()
+parser.add_argument("--model")
+parser.add_argument("--width", type=float)
+arguments = parser.parse_args()
+if __name__ == "__main__":
+    model = timm.create_model(arguments.model, num_classes=3, width=arguments.width)
+    print(timm.__name__, beside.WORD, type(model).__name__, model.num_classes, model.arch["width"], sys.argv[0])
+"""
+
+
+def run(*arguments, cwd):
+    command = [sys.executable, "-m", "alphanet_plugin.timm", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_a_script_finds_our_models_its_arguments_and_what_lies_beside_it(tmp_path):
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    (folder / "script.py").write_text(STAND_IN)
+    (folder / "beside.py").write_text("WORD = 'neighbour'")
+    done = run("clone/script.py", "--model", "us_mobilenet_v2", "--width", "0.5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["timm", "neighbour", "UsMobileNetV2", "3", "0.5", "clone/script.py"]
+
+
+def test_a_script_keeps_its_exit_status(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    monkeypatch.setattr(sys, "argv", [])
+    (tmp_path / "script.py").write_text("raise SystemExit(7)")
+    with pytest.raises(SystemExit) as stop:
+        run_script([str(tmp_path / "script.py")])
+    assert stop.value.code == 7
+
+
+@pytest.mark.parametrize(("arguments", "said"), [([], "no script is given"), (["none.py"], "none.py is no file")])
+def test_a_missing_script_is_an_error(arguments, said):
+    with pytest.raises(ConfigError, match=f"{said}: python -m alphanet_plugin.timm SCRIPT.py"):
+        run_script(arguments)
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A folder of two classes with four images each."""
+    for number in range(8):
+        folder = tmp_path / "data" / "validation" / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "data"
+
+
+OF_MODEL = ["--model", "alphanet_a0", "--num-classes", "2"]
+ON_CPU = [*OF_MODEL, "--img-size", "64", "--device", "cpu"]
+ARGUMENTS = {
+    "validate.py": ["--data-dir", "data/validation", *ON_CPU, "-b", "4", "-j", "0", "--no-prefetcher"],
+    "inference.py": ["--data-dir", "data/validation", *ON_CPU, "-b", "4", "-j", "0", "--results-dir", "."],
+    "benchmark.py": [*ON_CPU, "-b", "2", "--num-bench-iter", "1", "--num-warm-iter", "1", "--bench", "inference"],
+    "onnx_export.py": ["model.onnx", *OF_MODEL, "--img-size", "64"],
+    "train.py": ["--data-dir", "data", "--train-split", "validation", *ON_CPU, "--epochs", "1", "-b", "4", "-j", "0",
+                 "--no-prefetcher", "--warmup-epochs", "0"],
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SCRIPTS, reason="TIMM_SCRIPTS does not say where timm's scripts are")
+@pytest.mark.parametrize("script", ARGUMENTS)
+def test_timms_own_scripts(script, images):
+    assert timm.is_model("alphanet_a0")
+    done = run(Path(SCRIPTS or "").absolute() / script, *ARGUMENTS[script], cwd=images.parent)
+    assert done.returncode == 0, done.stderr[-2000:]
+    if script == "onnx_export.py":
+        assert (images.parent / "model.onnx").stat().st_size > 1e6
