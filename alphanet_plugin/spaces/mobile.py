@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -19,6 +20,11 @@ from .place import Activity, Place
 from .space import SearchSpace
 from .subspace import read_choices, read_follow, subspace_of, written_choices, written_follow
 from .table import Candidates, StageRow, Table, check_positive, written_table
+
+CostTables = list[tuple[list[int], NDArray[np.int64]]]
+
+# Of spaces made again and again, as those of a configuration are: by what makes them, and the number of classes.
+_COST_TABLES: dict[tuple[str, tuple[Gene, ...], int], CostTables] = {}
 
 
 class _Entry(NamedTuple):
@@ -229,20 +235,17 @@ class MobileSpace(SearchSpace):
             side = strided(side, stage.row.stride)
         return side
 
-    def _cost_tables(self, num_classes: int) -> list[tuple[list[int], NDArray[np.int64]]]:
+    def _cost_tables(self, num_classes: int) -> CostTables:
         """For stem, stages and head: the columns it depends on, and costs (3, product of their candidates).
 
         A stage whose blocks have genes of their own has a table for each block.
         """
-        if num_classes not in self._tables:
-            self._tables[num_classes] = self._make_cost_tables(num_classes)
-        return self._tables[num_classes]
+        key = json.dumps(self.to_config()), self.genes, num_classes
+        if key not in _COST_TABLES:
+            _COST_TABLES[key] = self._make_cost_tables(num_classes)
+        return _COST_TABLES[key]
 
-    @cached_property
-    def _tables(self) -> dict[int, list[tuple[list[int], NDArray[np.int64]]]]:
-        return {}
-
-    def _make_cost_tables(self, num_classes: int) -> list[tuple[list[int], NDArray[np.int64]]]:
+    def _make_cost_tables(self, num_classes: int) -> CostTables:
         resolution = _Entry(0)
         tables = [
             self._cost_table(

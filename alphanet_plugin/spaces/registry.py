@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..shipped import shipped, shipped_config
+from ..shipped import shipped_config
 from .attentive_nas import AttentiveNASSpace
 from .mobile import MobileSpace
 from .space import SearchSpace
-from .table import Table, read_table
+from .table import Table, read_table, shipped_tables
 from .us_mobilenet import UsMobileNetV1Space, UsMobileNetV2Space
 
 GivenTable = str | PathLike[str] | Mapping[str, Any]
@@ -25,7 +24,7 @@ _SLIMMABLE: dict[str, type[SearchSpace]] = {space.name: space for space in (UsMo
 
 def list_spaces() -> list[str]:
     """Names that `get_space` knows."""
-    return sorted([*_SLIMMABLE, *_shipped_tables()])
+    return sorted([*_SLIMMABLE, *shipped_tables()])
 
 
 def get_space(
@@ -51,14 +50,13 @@ def get_space(
         near = difflib.get_close_matches(str(name), known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         raise ValueError(f"no search space {name!r}; {hint}, or the path of a table that ends in .yaml")
-    return _space(str(name), _shipped_tables().get(str(name)), parameters)
+    return _space(str(name), shipped_tables().get(str(name)), parameters)
 
 
 def _space(name: str, table: Table | None, parameters: Mapping[str, Any]) -> SearchSpace:
-    known = _shipped_tables()
+    known = shipped_tables()
     try:
-        own = {"choices", "follow", "width_mult"} & parameters.keys()
-        if table == known["attentive_nas"] and not own:  # until models and supernets are built from any table
+        if table == known["attentive_nas"]:
             return AttentiveNASSpace(**parameters)
         if table is None:
             return _SLIMMABLE[name](**parameters)
@@ -83,15 +81,6 @@ def _own_table(given: GivenTable, name: str) -> tuple[str, Table]:
         except yaml.YAMLError as error:
             raise ValueError(f"table {given} is not valid YAML: {' '.join(str(error).split())}") from None
     table = read_table(values, name)
-    if table.name in list_spaces() and table != _shipped_tables().get(table.name):
+    if table.name in list_spaces() and table != shipped_tables().get(table.name):
         raise ValueError(f"table {table.name}: a space of this package has that name; take another, as name: my_space")
     return table.name, table
-
-
-@cache
-def _shipped_tables() -> dict[str, Table]:
-    """The tables that come with this package, by name."""
-    return {
-        path.stem: read_table(yaml.safe_load(path.read_text(encoding="utf-8")), path.stem)
-        for path in sorted(shipped("configs/spaces").glob("*.yaml"))
-    }

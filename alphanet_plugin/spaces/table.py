@@ -5,8 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, cast, get_args
 
+import yaml
+
+from ..shipped import shipped
 from .gene import check_resolutions
 from .network import Activation
 
@@ -173,6 +177,15 @@ def _written(value: Any) -> Any:
 def _default(row: type, key: str) -> Any:
     one = row.__dataclass_fields__[key]  # type: ignore[attr-defined]
     return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+@cache
+def shipped_tables() -> dict[str, Table]:
+    """The tables that come with this package, by name."""
+    return {
+        path.stem: read_table(yaml.safe_load(path.read_text(encoding="utf-8")), path.stem)
+        for path in sorted(shipped("configs/spaces").glob("*.yaml"))
+    }
 
 
 def _stem(values: object, where: str) -> StemRow:
