@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +86,25 @@ def _errors_end_the_experiment() -> Iterator[None]:
         yield
     except Exception as error:
         logger.exception("the tuner failed: %s", error)
-        url = os.environ.get("NNI_TUNER_COMMAND_CHANNEL")
-        if url:
-            channel = TunerCommandChannel(url)
-            channel.connect()
-            channel._send(CommandType.Error, f"the tuner failed: {error}")
+        report_error(f"the tuner failed: {error}")
         raise
+
+
+_report: Callable[[str], Any] | None = None
+
+
+def report_through(report: Callable[[str], Any] | None) -> None:
+    """Errors go this way where the tuner runs in a process that has the manager's one connection already."""
+    global _report
+    _report = report
+
+
+def report_error(message: str) -> None:
+    """Tell the manager, where there is one, that the experiment ends with this error."""
+    url = os.environ.get("NNI_TUNER_COMMAND_CHANNEL")
+    if _report is not None:
+        _report(message)
+    elif url:
+        channel = TunerCommandChannel(url)
+        channel.connect()
+        channel._send(CommandType.Error, message)

@@ -141,6 +141,10 @@ def _with_revision(copy: store.Published) -> store.Published:
 
 def _is_whole(copy: store.Published) -> bool:
     """Whether a copy's weights still are what they were when they came; disks fail too."""
+    try:
+        store.check_whole(copy.folder, copy.config)
+    except CheckpointError:
+        return False
     return digest(copy.weights)["sha256"] == _origin(copy).get("sha256")
 
 
@@ -169,8 +173,21 @@ def _choose_tag(org: str, architecture: str) -> str:
     found = [(name[len(prefix) :], modified) for name, modified in listed if name.casefold().startswith(prefix)]
     if not found:
         raise HubError(f"the hub shows no repository {org}/{architecture}.*; {_ACCESS}")
-    newest_first = sorted(found, key=lambda item: item[1], reverse=True)
-    return min(newest_first, key=lambda item: not store.is_imagenet(item[0]))[0]
+    tags = [tag for tag, _ in sorted(found, key=lambda item: item[1], reverse=True)]
+    claim = (tag for tag in tags if store.is_imagenet(tag))
+    return next((tag for tag in claim if store.is_imagenet(tag, _ask_config(org, architecture, tag))), tags[0])
+
+
+def _ask_config(org: str, architecture: str, tag: str) -> dict[str, Any]:
+    """What a repository's config.json says now."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+
+    name = f"{org}/{architecture}.{tag}"
+    with hub_errors(name):
+        answer = get_session().get(hf_hub_url(name, store.CONFIG_FILE), headers=build_hf_headers(), timeout=_TIMEOUT)
+        hf_raise_for_status(answer)
+        return dict(answer.json())
 
 
 def _ask_repository(org: str, architecture: str, tag: str) -> _Repository:
@@ -232,7 +249,8 @@ def _verify(repository: _Repository, folder: Path) -> None:
         raise CheckpointError(f"the weights of {name} are damaged: sha256 {sha256} expected, {found} found; {_REFUSED}")
     try:
         store.read_published(folder, f"{repository.architecture}.{repository.tag}")
-    except (OSError, ValueError) as error:
+        store.check_whole(folder, config)
+    except (OSError, ValueError, CheckpointError) as error:
         raise CheckpointError(f"what came of {name} is damaged: {error}; {_REFUSED}") from error
     if repository.modified is not None:
         changed = repository.modified.timestamp()

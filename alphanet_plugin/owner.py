@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -84,9 +85,9 @@ def owned(file: Path, of: str, instead: str = "") -> Iterator[None]:
     handle, locked = _open(file)
     try:
         _check_free(handle, locked, file, of, instead)
-        _write(handle, locked)
         _held.add(file)
         try:
+            _write(handle, locked, file)
             yield
         finally:
             _held.discard(file)
@@ -141,7 +142,7 @@ def _check_free(handle: int, locked: bool | None, file: Path, of: str, instead: 
     )
 
 
-def _write(handle: int, locked: bool | None) -> None:
+def _write(handle: int, locked: bool | None, file: Path) -> None:
     program, *arguments = sys.argv
     command = shlex.join([os.path.basename(program), *arguments])
     record = {
@@ -152,8 +153,14 @@ def _write(handle: int, locked: bool | None) -> None:
     }
     os.ftruncate(handle, 0)
     os.lseek(handle, 0, os.SEEK_SET)
-    os.write(handle, json.dumps(record).encode())
-    os.fsync(handle)
+    content = json.dumps(record).encode()
+    try:
+        if os.write(handle, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+        os.fsync(handle)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
 
 
 def _read(handle: int) -> dict[str, Any]:

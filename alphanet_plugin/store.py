@@ -1,16 +1,20 @@
 """Where published weights lie on this computer, and how they are found. Files only.
 
 The store is a folder, ``$ALPHANET_HOME`` or the user's data directory, with one folder a published model:
-``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``config.json`` (as `timm.models.push_to_hf_hub` writes it,
-with the weights' sha256 beside), ``README.md``, and ``pareto.png`` where a search drew one.
+``models/ARCHITECTURE.TAG/`` holding ``model.safetensors``, ``README.md``, ``pareto.png`` where a search drew one, and
+written last ``config.json``: as `timm.models.push_to_hf_hub` writes it, with the sha256 of all files beside.
 Imported supernets lie beside them in ``supernets/FAMILY.TAG/``, copies from a hub in ``hub/ORG/ARCHITECTURE.TAG/``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +22,21 @@ from typing import Any
 import platformdirs
 from safetensors import SafetensorError, safe_open
 
+from .atomic import remove_leftovers
+from .digest import damaged_files, digest_files
+from .errors import CheckpointError, StoreError
+from .owner import owned
+
 WEIGHTS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
 CARD_FILE = "README.md"
 PICTURE_FILE = "pareto.png"
 FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE, PICTURE_FILE)
 """All that a published folder may hold."""
+
+
+_IMAGENET = {"in1k": 1000, "in22k": 21841}  # classes
+_SYNSET = re.compile(r"n\d{8}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +65,33 @@ class Published:
         return f"{self.architecture}.{self.tag}"
 
     @property
+    def is_imagenet(self) -> bool:
+        """Whether its weights were trained on ImageNet."""
+        return is_imagenet(self.tag, self.config)
+
+    @property
+    def trained_on(self) -> str:
+        """Such as ``digits, 10 classes, images of 24 pixels``, as far as it is known."""
+        size = self.config.get("pretrained_cfg", {}).get("input_size")
+        parts = [
+            self.dataset,
+            f"{classes} classes" if (classes := self.config.get("num_classes")) else "",
+            f"images of {size[-1]} pixels" if size else "",
+        ]
+        return ", ".join(part for part in parts if part) or "nothing is recorded of the images"
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set that its weights were trained on; empty if it is not recorded."""
+        return str(_training(self.config).get("dataset", ""))
+
+    @property
+    def run(self) -> Mapping[str, str]:
+        """``id`` and ``name`` of the run that published it; empty if they are not recorded."""
+        run = _training(self.config).get("run")
+        return run if isinstance(run, Mapping) else {}
+
+    @property
     def weights(self) -> Path:
         """The safetensors file."""
         return self.folder / WEIGHTS_FILE
@@ -74,6 +114,85 @@ def check_tag(tag: str) -> None:
         raise ValueError(f"a tag is letters, digits, '_' and '-', such as 'digits', not {tag!r}")
 
 
+@contextmanager
+def owned_tag(tag: str) -> Iterator[None]:
+    """Own a tag of the store while the block runs: one process at a time publishes under it.
+
+    Raises:
+        InUseError: Another process does; the message says which.
+        StoreError: The store cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            lock = home() / "models" / f".{tag}.lock"
+            stack.enter_context(owned(lock, f"the tag {tag} in {home()}", "give another --tag"))
+        except OSError as error:
+            raise StoreError(f"cannot publish to {home()}: {error}; make room there, or set ALPHANET_HOME") from error
+        remove_leftovers(home() / "models")
+        yield
+
+
+def with_digests(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A ``config.json`` that lists all files that `folder` holds now, and itself; it is to be written last."""
+    files = {name: listed for name, listed in digest_files(folder).items() if name != CARD_FILE}
+    card = {"card_sha256": _card_sha256(folder)} if (folder / CARD_FILE).is_file() else {}
+    listed = {**config, "files": files, **card}
+    return {**listed, "config_sha256": _config_sha256(listed)}
+
+
+def check_whole(folder: Path, config: Mapping[str, Any] | None = None) -> None:
+    """Compare a folder with what was published. A card or a picture that was changed since then is a warning.
+
+    Folders of earlier versions list their weights alone, or nothing, which then is not compared.
+
+    Args:
+        folder: The folder of a published network or supernet.
+        config: Its ``config.json``, if that was read already.
+
+    Raises:
+        CheckpointError: The weights or the configuration are not what was published.
+        OSError, ValueError: There is no configuration to compare with.
+    """
+    config = _read_config(folder) if config is None else config
+    listed, ours, own = config.get("files"), config.get("alphanet"), config.get("config_sha256")
+    if listed is None and isinstance(ours, Mapping) and "sha256" in ours:
+        listed = {WEIGHTS_FILE: ours}
+    if own is not None and own != _config_sha256(config):
+        raise _damaged(folder, f"{CONFIG_FILE} is not what was written (its sha256 differs)")
+    try:
+        damage = list(damaged_files(folder, listed)) if listed is not None else []
+    except ValueError as error:
+        raise _damaged(folder, f"{CONFIG_FILE}: {error}") from error
+    shown = [text for text in damage if text.startswith(f"{PICTURE_FILE} ")]
+    if len(shown) < len(damage):
+        raise _damaged(folder, "; ".join(damage))
+    if config.get("card_sha256") not in (None, _card_sha256(folder)):
+        shown.append(f"{CARD_FILE} is not what was written")
+    if shown:
+        warnings.warn(f"{folder}: {'; '.join(shown)}; the model itself is whole", stacklevel=3)
+
+
+def _damaged(folder: Path, damage: str) -> CheckpointError:
+    return CheckpointError(
+        f"{folder} is damaged: {damage}. Publish or import it again, or if it is a copy from a hub, delete it to fetch "
+        "it anew"
+    )
+
+
+def _card_sha256(folder: Path) -> str:
+    """Of a card's lines but those that tell a latency, which is another each time; empty without a card."""
+    try:
+        lines = (folder / CARD_FILE).read_bytes().splitlines()
+    except OSError:
+        return ""
+    return hashlib.sha256(b"\n".join(line for line in lines if b"latency" not in line.lower())).hexdigest()
+
+
+def _config_sha256(config: Mapping[str, Any]) -> str:
+    values = {key: value for key, value in config.items() if key != "config_sha256"}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
 def supernet_folder(family: str, tag: str) -> Path:
     """Where a supernet of that name is, or would be."""
     return home() / "supernets" / f"{family}.{tag}"
@@ -94,12 +213,24 @@ def list_folder(root: Path) -> list[Published]:
         warnings.warn(f"the store {root} cannot be read: {error}", stacklevel=3)
         return []
     found = [entry for folder in folders if (entry := _read_or_warn(folder)) is not None]
-    return sorted(found, key=lambda entry: (not is_imagenet(entry.tag), -entry.published_ns, entry.name))
+    return sorted(found, key=lambda entry: (not entry.is_imagenet, -entry.published_ns, entry.name))
 
 
-def is_imagenet(tag: str) -> bool:
-    """Whether a tag says ImageNet, in timm's way of naming: ``fb_in1k``, ``in22k_ft_in1k``."""
-    return tag.split("_")[-1].split("-")[0] in ("in1k", "in22k")
+def is_imagenet(tag: str, config: Mapping[str, Any] | None = None) -> bool:
+    """Whether weights were trained on ImageNet: by the classes and the data set that their ``config.json`` names.
+
+    Where that names neither, as without a `config`, the tag says it in timm's way: ``fb_in1k``, ``in22k_ft_in1k``.
+    """
+    config = config or {}
+    names, classes = config.get("label_names"), config.get("num_classes")
+    if classes is not None and classes not in _IMAGENET.values():
+        return False
+    if isinstance(names, list) and len(names) == classes and all(_SYNSET.fullmatch(str(name)) for name in names):
+        return True
+    dataset = str(_training(config).get("dataset", ""))
+    if dataset and dataset != "folder":
+        return "imagenet" in dataset.lower()
+    return tag.split("_")[-1].split("-")[0] in _IMAGENET
 
 
 def read_published(folder: Path, name: str | None = None) -> Published:
@@ -113,8 +244,7 @@ def read_published(folder: Path, name: str | None = None) -> Published:
         OSError, ValueError: Its files are missing, or damaged so that their headers show it.
     """
     architecture, _, tag = (name or folder.name).partition(".")
-    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    _check_config(config)
+    config = _read_config(folder)
     try:
         # Opening reads the header alone, and compares what it says with the file's length.
         with safe_open(folder / WEIGHTS_FILE, framework="numpy"):
@@ -122,6 +252,11 @@ def read_published(folder: Path, name: str | None = None) -> Published:
     except SafetensorError as error:
         raise ValueError(f"{WEIGHTS_FILE}: {error}") from error
     return Published(architecture=architecture, tag=tag, folder=folder, config=config, published_ns=published_ns)
+
+
+def _training(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    training = config.get("training")
+    return training if isinstance(training, Mapping) else {}
 
 
 def _read_or_warn(folder: Path) -> Published | None:
@@ -133,6 +268,13 @@ def _read_or_warn(folder: Path) -> Published | None:
     except (OSError, ValueError) as error:
         warnings.warn(f"left out of the store: {folder} ({error}); publish it again or delete it", stacklevel=4)
         return None
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """OSError or ValueError if there is none that `timm.models.save_for_hf` could have written."""
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    _check_config(config)
+    return config
 
 
 def _check_config(config: Any) -> None:

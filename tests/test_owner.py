@@ -169,3 +169,13 @@ for _ in range(200):
     owned_in_all = sum(process.communicate("\n")[0].count("mine") for process in many)
     assert [process.returncode for process in many] == [0, 0, 0]
     assert int(counter.read_text()) == owned_in_all
+
+
+def test_a_full_disk_leaves_no_owner(file, monkeypatch):
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: real(handle, content[:20]))
+    with pytest.raises(OSError, match="No space left"):
+        own(file)
+    assert not file.exists()
+    monkeypatch.undo()
+    own(file)

@@ -70,6 +70,25 @@ def test_tags_of_imagenet(tag, expected):
     assert store.is_imagenet(tag) == expected
 
 
+SYNSETS = [f"n{number:08}" for number in range(1000)]
+
+
+@pytest.mark.parametrize(
+    ("tag", "config", "expected"),
+    [
+        ("alpha_in1k", {"num_classes": 3, "label_names": ["daisy", "rose", "tulip"]}, False),
+        ("alpha_in1k", {"num_classes": 1000, "training": {"dataset": "torch/products"}}, False),
+        ("alpha_in1k", {"num_classes": 1000, "training": {"dataset": "folder"}}, True),
+        ("mine", {"num_classes": 1000, "label_names": SYNSETS, "training": {"dataset": "folder"}}, True),
+        ("mine", {"num_classes": 1000, "training": {"dataset": "hfds/timm/imagenet-1k-wds"}}, True),
+        ("mine", {"num_classes": 10, "training": {"dataset": "hfds/frgfm/imagenette"}}, False),
+        ("mine", {"num_classes": 1000}, False),
+    ],
+)
+def test_what_weights_were_trained_on_decides(tag, config, expected):
+    assert store.is_imagenet(tag, config) == expected
+
+
 @pytest.mark.parametrize("home", ["nothing", "file", "empty"])
 def test_an_empty_store(home, tmp_path, monkeypatch):
     path = tmp_path / home

@@ -11,11 +11,10 @@ alphanet evaluate resnet18 --data DIR                 any timm model"""
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_overrides, read_arch_option
+from .options import add_overrides, read_run_arch
 
 if TYPE_CHECKING:
     from ..evaluation import Metrics
@@ -23,7 +22,10 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subject", metavar="RUN|MODEL", help="folder of a trained run, or a name for timm.create_model")
-    parser.add_argument("--arch", help="of a run: a preset, largest, smallest, a YAML file or the printed form")
+    parser.add_argument(
+        "--arch",
+        help="of a run: a preset, front1 of its search, largest, smallest, a YAML file, the printed form",
+    )
     parser.add_argument("--split", choices=("search", "test"), default="search", help="of a run: which images")
     parser.add_argument("--data", help="of a model: a folder, digits, or a timm data set's name")
     parser.add_argument("--root", help="of a model: where the data set of that name lies")
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         name, metrics = _evaluate_model(arguments)
     figures = ", ".join(f"{key} {value:.4f}" if key == "loss" else f"{key} {value:.2f} %" for key, value in
-                        asdict(metrics).items() if key != "count")  # fmt: skip
+                        metrics.to_dict().items() if key != "count")  # fmt: skip
     print(f"{name}: {figures} ({metrics.count} images)")
 
 
@@ -53,8 +55,9 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
         raise ValueError(
             "--arch is needed to evaluate a run: a preset, largest, smallest, a YAML file, or the printed form"
         )
-    trained = runs.open_run(arguments.subject, arguments.overrides, arguments.device)
-    arch = read_arch_option(arguments.arch, trained.space)
+    overrides = [*runs.last_choice(arguments.subject), *arguments.overrides]
+    trained = runs.open_run(arguments.subject, overrides, arguments.device)
+    arch = read_run_arch(arguments.arch, trained)
     name = f"{arguments.arch} ({trained.mflops(arch):,.2f} MFLOPs, {arguments.split} images)"
     if arguments.split == "test":
         return name, runs.Deployment(trained, arch.resolution).measure(arch)[1]

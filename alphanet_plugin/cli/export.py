@@ -6,7 +6,7 @@ alphanet export local-dir:FOLDER --output deployed.onnx   a published folder, wh
 alphanet export resnet18 --no-pretrained --classes 10     any timm model
 
 The file is put in place only after a fresh process has read it and given torch's logits, at two batch sizes. ONNX needs
-onnx, onnxscript and onnxruntime: pip install 'alphanet-plugin[export]'"""
+onnx, onnxscript and onnxruntime: pip install onnx onnxscript onnxruntime"""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import json
 import logging
 import os
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,7 @@ def read_finetune_config(arguments: argparse.Namespace) -> FinetuneConfig:
 def finetune(config: FinetuneConfig) -> dict[str, Any]:
     """Search, train and test, or on from where that stopped; returns what ``results.json`` holds."""
     from .. import runs
+    from ..owner import owned
 
     if config.training.lr is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
@@ -92,6 +94,14 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     # before anything is written or begun: the images are there
     runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
     main = os.environ.get("RANK", "0") == "0"
+    folder = runs.FinetuneFolder(Path(config.output))
+    with owned(folder.owner, f"the transfer {folder.path}", "choose another output") if main else nullcontext():
+        return _finetune(config, form, main)
+
+
+def _finetune(config: FinetuneConfig, form: ImageForm, main: bool) -> dict[str, Any]:
+    from .. import runs
+
     if main:
         runs.write_finetune_config(config)
     lr, weight_decay = _searched(config) if config.training.lr is None else _given(config)

@@ -1,14 +1,17 @@
-"""NAS experiments with NNI from a YAML file
+"""NNI experiments from a YAML file
 
 alphanet nni run configs/nni/alphanet_digits.yaml    train a supernet in an NNI experiment and rank its subnets
+alphanet nni run configs/nni/search_subnets.yaml     as nnictl create, with the tuner connected first
 alphanet nni resume ID                               go on with one that was stopped or killed"""
 
 from __future__ import annotations
 
 import argparse
 import logging
+from pathlib import Path
 from typing import Any
 
+from ..errors import ConfigError
 from .cpu_ranks import start_cpu_ranks
 
 
@@ -26,7 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     start_cpu_ranks()
     logging.getLogger("nni").propagate = False  # it prints by itself
-    from ..nni_bridge.nas.experiment_file import resume, run_file
+    if arguments.nni_verb == "run" and _run_with_tuner(arguments):
+        return
+    try:
+        from ..nni_bridge.nas.experiment_file import resume, run_file
+    except ImportError as error:
+        raise ConfigError(str(error)) from error
     from .options import shipped_config
 
     if arguments.nni_verb == "run":
@@ -36,6 +44,19 @@ def run(arguments: argparse.Namespace) -> None:
     if experiment is not None:
         _print_top(experiment, arguments.top)
         experiment.stop()
+
+
+def _run_with_tuner(arguments: argparse.Namespace) -> bool:
+    """Run a file with trials of its own, if it is one."""
+    from ..config import read_mapping
+    from ..nni_bridge.hpo.tuner_experiment import is_tuner_file, run_tuner_file
+    from .options import shipped_config
+
+    path = Path(shipped_config(arguments.file))
+    if not is_tuner_file(read_mapping(path)):
+        return False
+    print(f"experiment {run_tuner_file(path, port=arguments.port)} has ended")
+    return True
 
 
 def _print_top(experiment: Any, count: int) -> None:

@@ -13,6 +13,7 @@ from ..spaces import Arch, SearchSpace
 
 if TYPE_CHECKING:
     from ..config import RunConfig
+    from ..runs import TrainedRun
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,23 @@ def read_run_config(path: str, overrides: list[str]) -> RunConfig:
     from ..config import RunConfig, read_config
 
     return read_config(RunConfig, shipped_config(path), overrides)
+
+
+def read_run_arch(text: str, trained: TrainedRun) -> Arch:
+    """An arch of a run: as `read_arch_option`, or ``front1`` and so on of the Pareto front of its last search.
+
+    Raises:
+        ValueError: There is no such arch.
+    """
+    from ..runs import search_front
+
+    if not (text.startswith("front") and text[5:].isdecimal()):
+        return read_arch_option(text, trained.space)
+    front, number = search_front(trained), int(text[5:])
+    if not 1 <= number <= len(front):
+        known = f"it has front1 to front{len(front)}" if front else "there was no search; `alphanet search` makes one"
+        raise ValueError(f"no arch {text} in the Pareto front of {trained.folder.path}; {known}")
+    return front[number - 1].arch
 
 
 def read_arch_option(text: str, space: SearchSpace) -> Arch:

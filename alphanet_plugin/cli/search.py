@@ -3,15 +3,18 @@
 Subnets are evaluated on images held out of training, never on the test images. The history is kept in
 RUN/search.jsonl, and a search that was stopped goes on from there. With --latency the Pareto set is taken by latency: a
 table of every block's latency is measured on the device, compared with whole networks that it was not made from, and
-kept as RUN/latency_DEVICE_bN.json, so that it is measured once. Examples:
+kept as RUN/latency_DEVICE_bN.json, so that it is measured once. Bounds of MFLOPs, parameters and latency
+(search.max_latency_ms, search.min_params, ...) hold whatever the Pareto set is taken by. Examples:
   alphanet search runs/digits --set search.max_mflops=40
   alphanet search runs/digits --latency cpu --batch 1
+  alphanet search runs/digits --set search.max_latency_ms=5 --set search.max_params=4e6
   alphanet search runs/imagenet --set search.rank=bins --set search.min_mflops=200 --set search.max_mflops=1200
   alphanet search runs/imagenet --set "search.stages=[0.1]"    # full evaluation of the promising alone"""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING
 
 from .options import add_overrides
@@ -42,29 +45,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from ..report import SubnetRow, print_table
-    from ..runs import cost_of_run, open_run
-    from ..search import pareto_front
+    from ..runs import cost_of_run, open_run, search_front, suggest_tag
 
     trained = open_run(arguments.run_folder, _overrides(arguments), arguments.device)
     cost = cost_of_run(trained)
     if cost.table is not None:
         print(_check(trained, cost.table, arguments.latency_check), flush=True)
     found = search(trained, cost)
+    front = search_front(trained)
+    names = [f"front{number}" for number in range(1, len(front) + 1)]
+    latency = {subnet.arch: cost.table.latency_ms(subnet.arch) for subnet in front} if cost.table is not None else {}
     rows = [
         SubnetRow(
-            name=str(number),
+            name=name,
             mflops=subnet.mflops,
             params=trained.params(subnet.arch),
             metrics={
-                **({"latency (ms)": cost.of(subnet)} if cost.table is not None else {}),
+                **({"latency (ms)": latency[subnet.arch]} if latency else {}),
                 "search top-1 (%)": subnet.metrics["top1"],
             },
         )
-        for number, subnet in enumerate(pareto_front(found, cost=cost.of), start=1)
+        for name, subnet in zip(names, front, strict=True)
     ]
     print_table(rows, title="Pareto front on the search images")
+    print(
+        f"for --arch of `alphanet evaluate {_quoted(trained)}` and `alphanet publish {_quoted(trained)}`, name or arch:"
+    )
+    for name, subnet in zip(names, front, strict=True):
+        print(f"{name}: '{subnet.arch}'")
     print(f"{len(found)} subnets: {trained.folder.history}; picture: {trained.folder.picture}")
-    print(f"next: alphanet publish {trained.folder.path}{_publish_options(trained)}")
+    print(f"next: alphanet publish {_quoted(trained)} --tag {suggest_tag(trained)}")
+
+
+def _quoted(trained: TrainedRun) -> str:
+    return shlex.quote(str(trained.folder.path))
 
 
 def _overrides(arguments: argparse.Namespace) -> list[str]:
@@ -76,13 +90,6 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
         return arguments.overrides
     asked = [f"search.latency_device={arguments.latency}", "search.cost=latency"]
     return [*arguments.overrides, *asked, f"search.latency_batch={1 if arguments.batch is None else arguments.batch}"]
-
-
-def _publish_options(trained: TrainedRun) -> str:
-    """What tells `alphanet publish` the cost of this search, where it is not the default."""
-    settings = trained.config.search
-    keys = {"latency": ("cost", "latency_device", "latency_batch"), "params": ("cost",)}.get(settings.cost, ())
-    return "".join(f" --set search.{key}={getattr(settings, key)}" for key in keys)
 
 
 def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
@@ -110,8 +117,9 @@ def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluate
 
         best = 0.0
         presets = trained.space.presets
-        evolution = runs.build_search(trained, on_evaluated, initial=tuple(presets.values()), cost=cost)
+        evolution = runs.build_search(trained, on_evaluated, presets=True, cost=cost)
         assert evolution.history is not None
+        runs.keep_choice(trained)
         with evolution.history:
             found = evolution.run()
     by_arch = {subnet.arch: subnet for subnet in found}

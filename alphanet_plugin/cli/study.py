@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..owner import owned
 from .options import add_overrides
 from .progress import progress_bar
 
@@ -85,7 +86,8 @@ def _run(study: Study, only: list[str]) -> list:
             last = (done, total)
             advance(done, total, f"{ended}/{len(todo)} runs")
 
-        return study.run(only, on_progress=on_progress, on_done=on_done)
+        with owned(study.folder / ".owner", f"the study {study.folder}", "choose another output"):
+            return study.run(only, on_progress=on_progress, on_done=on_done)
 
 
 def _list(study: Study, only: list[str]) -> None:

@@ -15,8 +15,11 @@ class LoopConfig:
 
     Attributes:
         epochs: Passes over the training images.
-        batch_size: Images of each rank in a step.
-        lr: Learning rate for 256 images a step; multiplied by max(1, images of all ranks // 256).
+        batch_size: Images of each rank in one forward.
+        accumulate: Such batches of each rank whose gradients add up to one update, with one synchronisation: for
+            GPUs that have no room for a larger ``batch_size``. BatchNorm takes its statistics of each by itself. A step
+            is an update, in epochs, schedules, the log and ``save_every``.
+        lr: Learning rate for 256 images an update; multiplied by max(1, images of all ranks' updates // 256).
         warmup_epochs: Linear warm-up, from a thousandth of the rate.
         momentum: Of SGD with Nesterov's correction.
         weight_decay: On convolution and linear weights; none on norms and biases.
@@ -30,6 +33,7 @@ class LoopConfig:
 
     epochs: int = 360
     batch_size: int = 32
+    accumulate: int = 1
     lr: float = 0.1
     warmup_epochs: int = 5
     momentum: float = 0.9
@@ -42,7 +46,7 @@ class LoopConfig:
     tracker: str | None = free(None)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "save_every", "keep_checkpoints"):
+        for name in ("epochs", "batch_size", "accumulate", "save_every", "keep_checkpoints"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
         require(self.lr > 0, f"lr must be above 0, not {self.lr}")
         require(self.weight_decay >= 0, f"weight_decay must be 0 or more, not {self.weight_decay}")

@@ -290,6 +290,11 @@ class SearchConfig:
     Attributes:
         min_mflops: Least multiply-adds / 1e6 of a candidate; None for the space's.
         max_mflops: Greatest multiply-adds / 1e6; None for the space's.
+        min_params: Least number of parameters of a candidate; None for no such bound.
+        max_params: Greatest number of parameters.
+        min_latency_ms: Least latency of a candidate in milliseconds, by a table measured on ``latency_device``; None
+            for no such bound.
+        max_latency_ms: Greatest latency. These bounds hold whatever ``cost`` is, and together.
         num_random: Random subnets in the first round.
         num_parents: Best subnets kept as parents.
         num_crossovers: Crossovers in each later round.
@@ -301,7 +306,7 @@ class SearchConfig:
             the best of each of its ``bins`` of MFLOPs.
         bin_mflops: Width of a bin, in multiply-adds / 1e6.
         cost: What a Pareto set is taken by: ``mflops``, ``params``, or ``latency`` by a table measured on a device.
-        latency_device: Where latency is measured, ``cpu`` or ``cuda``; of ``cost: latency`` only, as is the next.
+        latency_device: Where latency is measured, ``cpu`` or ``cuda``; where latency is the cost or is bounded.
         latency_batch: Images of a measured forward.
         stages: Evaluations that choose who is evaluated in full, as shares of its image passes, ascending. Each stage
             passes on as many as let the next cost no more in all (successive halving): with ``[0.1]`` all are
@@ -311,6 +316,10 @@ class SearchConfig:
 
     min_mflops: float | None = None
     max_mflops: float | None = None
+    min_params: float | None = None
+    max_params: float | None = None
+    min_latency_ms: float | None = None
+    max_latency_ms: float | None = None
     num_random: int = 512
     num_parents: int = 128
     num_crossovers: int = 128
@@ -330,8 +339,22 @@ class SearchConfig:
             all(low < high for low, high in pairwise(shares)),
             f"stages must ascend between 0 and 1, such as [0.1], not {list(self.stages)}",
         )
+        for kind in ("mflops", "params", "latency_ms"):
+            self._check_range(f"min_{kind}", f"max_{kind}")
         _require(self.bin_mflops > 0, f"bin_mflops must be above 0, not {self.bin_mflops}")
         _require(self.latency_batch >= 1, f"latency_batch must be at least 1, not {self.latency_batch}")
+
+    def _check_range(self, low: str, high: str) -> None:
+        least, most = getattr(self, low), getattr(self, high)
+        for name, end in ((low, least), (high, most)):
+            _require(end is None or 0 < end < float("inf"), f"{name} must be a number above 0, not {end}")
+        if least is not None and most is not None:
+            _require(least <= most, f"{low} must be at most {high} ({most:g}), not {least:g}")
+
+    @property
+    def needs_latency(self) -> bool:
+        """Whether a latency table is needed, for the cost or for a bound."""
+        return self.cost == "latency" or self.min_latency_ms is not None or self.max_latency_ms is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ from .metrics import Metrics
 from .modes import modes_kept
 from .placement import Placement
 
+NUM_BEST = 5
+
 
 @torch.inference_mode()
 def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
@@ -23,7 +25,7 @@ def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
         batches: (images (B, 3, S, S), integer labels (B,)), moved to the model's device and floating-point type.
     """
     placement = Placement.of(model)
-    top1 = top5 = count = 0
+    top1 = top5 = count = classes = 0
     loss = 0.0
     with modes_kept(model):
         model.eval()
@@ -31,6 +33,7 @@ def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
             logits = model(placement.put(images))
             labels = labels.to(logits.device)
             _check(logits, labels)
+            classes = logits.shape[1]
             hits = _hits(logits, labels)  # (B, min(5, K)), at most one True a row
             top1 += int(hits[:, :1].sum())
             top5 += int(hits.sum())
@@ -39,11 +42,13 @@ def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
             count += len(labels)
     if count == 0:
         raise ValueError("evaluate needs at least one image, got none")
-    return Metrics(top1=100.0 * top1 / count, top5=100.0 * top5 / count, loss=loss / count, count=count)
+    few = classes <= NUM_BEST  # then every answer is among the best
+    best = None if few else 100.0 * top5 / count
+    return Metrics(top1=100.0 * top1 / count, top5=best, loss=loss / count, count=count)
 
 
 def _hits(logits: Tensor, labels: Tensor) -> Tensor:
-    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    best = logits.topk(min(NUM_BEST, logits.shape[1]), dim=1).indices
     return (best == labels[:, None]) & ~logits.isnan().any(dim=1, keepdim=True)
 
 

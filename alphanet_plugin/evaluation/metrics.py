@@ -1,6 +1,6 @@
 """What an evaluation yields."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,8 +9,12 @@ class Metrics:
 
     top1: float
     """Per cent of images whose label has the highest logit, 0..100."""
-    top5: float
-    """Per cent of images whose label is among the five highest logits (all of them if there are fewer classes)."""
+    top5: float | None
+    """Per cent of images whose label is among the five highest logits; None where no more than five classes are."""
     loss: float
     """Mean cross entropy in nats."""
     count: int
+
+    def to_dict(self) -> dict[str, float]:
+        """The figures by their names, without what is none."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

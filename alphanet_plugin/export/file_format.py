@@ -36,8 +36,7 @@ class FileFormat(ABC):
         missing = [package for package in self.packages if not _is_there(package)]
         if missing:
             raise ExportError(
-                f"this export needs {' and '.join(missing)}, which cannot be imported: "
-                "pip install 'alphanet-plugin[export]'"
+                f"this export needs {' and '.join(missing)}, which cannot be imported: pip install {' '.join(missing)}"
             )
 
     def reader_source(self) -> str:

@@ -7,6 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -57,15 +58,17 @@ def choose_published(
         entries: What the store holds; it comes first.
         architecture: The entry's name.
         kwargs: What the entry point was given.
-        ask_hub: Whether ``ALPHANET_HUB`` may be asked for what the store lacks; else only copies kept from it answer.
+        ask_hub: Whether weights are loaded, so that ``ALPHANET_HUB`` may be asked for what the store lacks, else only
+            copies kept from it answer; and files are compared with what was published.
 
     Raises:
         NoWeightsError: Neither the store nor the hub has such weights; the message tells the ways to get some.
-        CheckpointError: The hub's weights are damaged.
+        CheckpointError: The hub's weights are damaged, or files here are not what was published.
     """
     wanted = kwargs.get("pretrained_cfg") or None
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     if (wanted is not None and not isinstance(wanted, str)) or any(overlay.get(source) for source in _SOURCES):
+        _check_folder(wanted, ask_hub)
         return None
     own = [entry for entry in entries if entry.architecture == architecture]
     found = _first(own, wanted)
@@ -77,11 +80,23 @@ def choose_published(
             on_hub = f", nor from {hub.VARIABLE}: {error}"
     if found is None:
         raise NoWeightsError(_no_weights(architecture, wanted, [entry.name for entry in own], on_hub))
+    if ask_hub:
+        store.check_whole(found.folder, found.config)
     if wanted is None:
         place = "on the hub" if found.revision is not None else "in the store"
-        what = "ImageNet weights" if store.is_imagenet(found.tag) else f"no ImageNet weights {place}; newest tag"
+        what = "ImageNet weights" if found.is_imagenet else f"no ImageNet weights {place}; newest tag"
         _logger.warning("%s: %s, %s from %s", architecture, what, found.name, found.folder)
     return found
+
+
+def _check_folder(cfg: Any, loads: bool) -> None:
+    """Of a folder by its path, ``local-dir:``: CheckpointError if it is not as it was published."""
+    file = cfg.get("file") if isinstance(cfg, Mapping) else getattr(cfg, "file", None)
+    if not loads or not file:
+        return
+    folder = Path(file) if Path(file).is_dir() else Path(file).parent  # timm puts the folder there
+    if (folder / store.CONFIG_FILE).is_file():
+        store.check_whole(folder)
 
 
 def _first(entries: Sequence[store.Published], tag: str | None) -> store.Published | None:

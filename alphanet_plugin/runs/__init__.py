@@ -1,12 +1,14 @@
 """Names and YAML become built objects, and runs are assembled, trained, searched and published."""
 
 from .accelerator import describe_machine, forget_accelerator, is_main_rank
-from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, read_config
+from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
 from .finetune import FinetuneFolder, ImageForm, check_same_transfer, image_form, network_run_of, write_finetune_config
 from .identity import complete_network_identity, complete_supernet_identity, network_identity, supernet_identity
 from .network_run import NetworkRun, run_network
 from .networks import create_network, create_teacher
+from .publishing import check_replaceable, check_tag, publish_run, run_record, suggest_tag, to_publish
 from .run_folder import RunFolder
+from .search_choice import keep_choice, last_choice, search_front
 from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
 from .supernet_run import SupernetRun, build_accelerator, run_supernet, supernet_of
@@ -18,11 +20,9 @@ from .trained_run import (
     cost_of_run,
     open_history,
     open_run,
-    publish_run,
     search_batches,
     search_fingerprint,
     search_results,
-    to_publish,
 )
 from .training_run import OnStep, Watch, write_run_config
 
@@ -30,9 +30,10 @@ __all__ = [
     "Deployment", "FinetuneFolder", "ImageForm", "NetworkRun", "OnStep", "RunFolder", "SearchCost", "SearchPlan",
     "SupernetRun", "TrainedRun", "Watch", "build_accelerator", "build_cost", "build_data", "build_evaluator",
     "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "check_latency_table",
-    "check_same_transfer", "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network",
-    "create_teacher", "describe_machine", "forget_accelerator", "image_form", "is_main_rank", "network_identity",
-    "network_run_of", "open_history", "open_run", "publish_run", "read_config", "read_search_plan", "run_network",
-    "run_supernet", "search_batches", "search_fingerprint", "search_options", "search_results", "supernet_identity",
-    "supernet_of", "to_publish", "write_finetune_config", "write_run_config",
+    "check_replaceable", "check_same_transfer", "check_tag", "complete_network_identity", "complete_supernet_identity",
+    "cost_of_run", "create_network", "create_teacher", "describe_machine", "forget_accelerator", "image_form",
+    "is_main_rank", "kd_loss_of", "keep_choice", "last_choice", "network_identity", "network_run_of", "open_history",
+    "open_run", "publish_run", "read_config", "read_search_plan", "run_network", "run_record", "run_supernet",
+    "search_batches", "search_fingerprint", "search_front", "search_options", "search_results", "suggest_tag",
+    "supernet_identity", "supernet_of", "to_publish", "write_finetune_config", "write_run_config",
 ]  # fmt: skip

@@ -55,17 +55,26 @@ def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataP
     """Accelerate's, with a run's precision and tracker, both as `with_launch_flags` gives them.
 
     Raises:
-        ConfigError: Accelerate refuses one of the two, or the tracker's package is not installed.
+        ConfigError: Accelerate refuses one of the two, the tracker's package is not installed, or the ranks that were
+            started do not find together.
     """
+    ranks = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
     try:
         accelerator = Accelerator(
             mixed_precision=training.mixed_precision,
             log_with=training.tracker,
             project_dir=output,
             kwargs_handlers=[ddp] if ddp else None,
+            # Accelerate leaves the ranks of a plain torchrun apart where there is no GPU, each training by itself.
+            cpu=ranks > 1 and not torch.cuda.is_available() and not torch.xpu.is_available(),
         )
     except ValueError as error:
         raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
+    if accelerator.num_processes != ranks:
+        raise ConfigError(
+            f"the launcher started {ranks} processes, but each would train by itself here; use `accelerate launch "
+            f"--num_processes {ranks}`, with --cpu on a machine without GPUs"
+        )
     if training.tracker and not accelerator.log_with:
         raise ConfigError(f"training.tracker: {training.tracker} is not installed; {_how_to_install(training.tracker)}")
     return accelerator

@@ -40,6 +40,11 @@ class FinetuneFolder:
         return self.path / "config.yaml"
 
     @property
+    def owner(self) -> Path:
+        """Which process works at it, while one does."""
+        return self.path / ".owner"
+
+    @property
     def trials(self) -> Path:
         return self.path / "trials"
 

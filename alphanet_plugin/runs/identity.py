@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..config import NetworkRunConfig, RunConfig, SpaceConfig, differences, from_dict, identity
@@ -22,7 +22,7 @@ def complete_supernet_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
     try:
         known = {key: value for key, value in kept["space"].items() if key in SpaceConfig.__dataclass_fields__}
         return supernet_identity(from_dict(RunConfig, {**kept, "space": known, "output": ""}))
-    except ConfigError:  # a key that is no more, or a value that is no longer allowed
+    except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now
         return dict(kept)
 
 
@@ -44,16 +44,23 @@ def complete_network_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
         known = {**kept, "teacher": teacher and {k: v for k, v in teacher.items() if k not in sha256}, "output": ""}
         values = network_identity(from_dict(NetworkRunConfig, known))
         return {**values, "teacher": {**values["teacher"], **sha256}} if sha256 else values
-    except ConfigError:  # a key that is no more, or a value that is no longer allowed
+    except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now
         return dict(kept)
 
 
 def check_same_identity(
-    identity: dict[str, Any], folder: RunFolder, complete: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    identity: dict[str, Any],
+    folder: RunFolder,
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    free: Collection[str] = (),
 ) -> None:
-    """ConfigError if the folder holds a run of another identity, of which `complete` makes one of today's keys."""
+    """ConfigError if the folder holds a run of another identity, of which `complete` makes one of today's keys.
+
+    Keys that are `free` may differ.
+    """
     latest = latest_checkpoint(folder.checkpoints)
-    changed = differences(complete(read_state(latest)["identity"]), identity) if latest else []
+    kept = complete(read_state(latest)["identity"] or {}) if latest else identity
+    changed = [key for key in differences(kept, identity) if key not in free]
     if changed:
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import broadcast_object_list
@@ -22,7 +22,7 @@ from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..losses import FixedTeacherObjective, LabelSmoothingCrossEntropy
 from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
-from ..weights import NetworkPublication, publish_network
+from ..weights import Publication, publish
 from .accelerator import with_launch_flags
 from .building import build_data, kd_loss_of
 from .identity import complete_network_identity, network_identity
@@ -62,8 +62,8 @@ def run_network(
     check_networks(config)
     run = NetworkRun(config, on_filled=on_filled)
     run.train(on_step, watch)
-    measured = [run.finish() if run.accelerator.is_main_process else None]
-    (metrics,) = broadcast_object_list(measured)
+    with run.owned():
+        (metrics,) = broadcast_object_list([run.finish() if run.accelerator.is_main_process else None])
     run.accelerator.end_training()
     assert metrics is not None
     return metrics
@@ -142,6 +142,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             teacher=self.teacher,
             mix=_build_mixing(self.config, self.splits.num_classes, self.accelerator.process_index),
             clip_value=self.config.training.clip_value,
+            micro_batches=self.config.training.accumulate,
         )
 
     def batches(self, start_step: int, **options: Any) -> Iterable[Sequence[torch.Tensor]]:
@@ -189,16 +190,18 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             images: LabelledImages = getattr(splits, part)
             if len(images):
                 batches = eval_loader(images, batch_size=config.training.batch_size, num_workers=config.data.workers)
-                metrics |= {f"{part}_{name}": value for name, value in asdict(evaluate(model, batches)).items()}
-        publication = NetworkPublication(
-            name=config.model.name,
+                metrics |= {f"{part}_{name}": value for name, value in evaluate(model, batches).to_dict().items()}
+        publication = Publication(
+            architecture=cast(Mapping[str, Any], model.pretrained_cfg)["architecture"],
             data_config=splits.data_config,
             class_names=splits.class_names,
             metrics={key.removeprefix("test_"): value for key, value in metrics.items() if key.startswith("test_")},
             dataset=splits.name,
             recipe=network_identity(config, defaults=True),
+            license=None,
+            protocol="timm's, resized, centre crop; test images, which training did not see",
         )
-        publish_network(model, publication, self.folder.model)
+        publish(model, publication, self.folder.model)
         with atomic_file(self.folder.metrics) as beside:
             beside.write_text(json.dumps({"metrics": metrics, "identity": network_identity(config)}, indent=2))
         return metrics

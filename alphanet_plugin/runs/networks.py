@@ -17,7 +17,7 @@ from ..config import NetworkConfig, NetworkRunConfig, TeacherConfig
 from ..data import Splits
 from ..errors import AlphaNetError, ConfigError, HubError
 from ..hub import hub_errors
-from ..store import CONFIG_FILE
+from ..store import CONFIG_FILE, check_whole
 
 
 def check_networks(config: NetworkRunConfig) -> None:
@@ -81,6 +81,8 @@ def _check_side(section: str, network: NetworkConfig | TeacherConfig, model: nn.
 
 def _create(section: str, name: str, pretrained: bool | str, options: Mapping[str, Any]) -> nn.Module:
     source, weights, checkpoint = _source(section, name, pretrained)
+    if weights and source.startswith("local-dir:"):
+        check_whole(Path(source.removeprefix("local-dir:")))
     try:
         with hub_errors(f"{name} ({section}.name)"):
             return timm.create_model(source, pretrained=weights, checkpoint_path=checkpoint, **options)

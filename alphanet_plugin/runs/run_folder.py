@@ -19,6 +19,11 @@ class RunFolder:
         return self.path / "config.yaml"
 
     @property
+    def owner(self) -> Path:
+        """Which process trains it, while one does."""
+        return self.path / ".owner"
+
+    @property
     def log(self) -> Path:
         return self.path / "log.jsonl"
 
@@ -29,6 +34,11 @@ class RunFolder:
     @property
     def history(self) -> Path:
         return self.path / "search.jsonl"
+
+    @property
+    def search_choice(self) -> Path:
+        """By what cost and within which bounds the last search went."""
+        return self.path / "search_choice.json"
 
     def latency_table(self, device: str, batch: int) -> Path:
         return self.path / f"latency_{device}_b{batch}.json"

@@ -10,7 +10,7 @@ import numpy as np
 from ..config import RunConfig
 from ..errors import SearchError
 from ..evaluation import LatencyTable, TableConditions, TableError
-from ..search import Cost, Proposals, mflops_cost, params_cost
+from ..search import Cost, Limit, Proposals, mflops_cost, params_cost, params_limit
 from ..spaces import Arch, AttentiveNASSpace, SearchSpace
 from .run_folder import RunFolder
 
@@ -27,12 +27,14 @@ class SearchCost:
     Attributes:
         of: Subnet -> cost.
         label: For an axis, with the unit.
-        table: Where it is a latency.
+        table: Where latency is the cost, or is bounded.
+        limits: What candidates may cost beside MFLOPs.
     """
 
     of: Cost
     label: str
     table: LatencyTable | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 def build_cost(
@@ -53,12 +55,32 @@ def build_cost(
             such device, or the space has no latency tables.
     """
     settings = config.search
+    table = _open_table(config, folder, space, num_classes, measuring) if settings.needs_latency else None
+    limits = []
+    if settings.min_params is not None or settings.max_params is not None:
+        limits.append(params_limit(space, num_classes, settings.min_params, settings.max_params))
+    if table is not None and (settings.min_latency_ms is not None or settings.max_latency_ms is not None):
+        least, most = settings.min_latency_ms or -np.inf, settings.max_latency_ms or np.inf
+        limits.append(Limit(of=table.latency_ms, unit="ms", least=least, most=most))
+    common = {"table": table, "limits": tuple(limits)}
     if settings.cost == "mflops":
-        return SearchCost(mflops_cost, "MFLOPs (multiply-adds / 1e6)")
+        return SearchCost(mflops_cost, "MFLOPs (multiply-adds / 1e6)", **common)
     if settings.cost == "params":
-        return SearchCost(params_cost(space, num_classes), "parameters (millions)")
+        return SearchCost(params_cost(space, num_classes), "parameters (millions)", **common)
+    assert table is not None
+    label = f"latency (ms), batch {table.conditions.batch} on {table.conditions.machine}"
+    return SearchCost(lambda subnet: table.latency_ms(subnet.arch), label, **common)
+
+
+def _open_table(
+    config: RunConfig, folder: RunFolder, space: SearchSpace, num_classes: int, measuring: bool
+) -> LatencyTable:
+    settings = config.search
     if not isinstance(space, AttentiveNASSpace):
-        raise SearchError(f"search.cost: latency tables are of the space attentive_nas, not {space.name}; take mflops")
+        raise SearchError(
+            f"search.cost, search.max_latency_ms: latency tables are of the space attentive_nas, not {space.name}; "
+            "take mflops or params"
+        )
     here = TableConditions.here(settings.latency_device, settings.latency_batch, num_classes)
     table = LatencyTable(folder.latency_table(settings.latency_device, settings.latency_batch), here)
     if not table.measured_here:
@@ -66,8 +88,7 @@ def build_cost(
         if measuring:
             raise SearchError(f"{difference}: search there, or delete the file to measure anew here")
         logger.warning(difference)
-    label = f"latency (ms), batch {table.conditions.batch} on {table.conditions.machine}"
-    return SearchCost(lambda subnet: table.latency_ms(subnet.arch), label, table)
+    return table
 
 
 def check_latency_table(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, read_config
 from ..errors import CheckpointError, ConfigError
-from ..search import EvolutionRounds
+from ..search import Evaluated, EvolutionRounds, check_evaluated
 from ..spaces import SearchSpace
 from ..training import latest_checkpoint, read_weights
 from .building import build_space
@@ -28,11 +29,13 @@ class SearchPlan:
         folder: The run's.
         rounds: Which subnets each round evaluates.
         fingerprint: All that decides a subnet's metrics; the history's.
+        check: Told of every subnet that the history holds; see `SearchHistory`.
     """
 
     folder: RunFolder
     rounds: EvolutionRounds
     fingerprint: dict[str, Any]
+    check: Callable[[Evaluated], None]
 
 
 def read_search_plan(
@@ -57,9 +60,10 @@ def read_search_plan(
             raise ConfigError(f"presets: {name!r} is none of {', '.join(space.presets) or 'none'}")
     num_classes = len(read_weights(checkpoint)[_CLASSIFIER])
     config = replace(config, search=replace(config.search, **changes))
-    if config.search.cost == "latency":
+    if config.search.needs_latency:
         raise ConfigError(
-            "cost: latency is that of one machine, and trials may run on many; take mflops or params here, "
+            "cost, max_latency_ms: latency is that of one machine, and trials may run on many; take mflops or params "
+            "here, "
             f"or `alphanet search {folder.path} --latency {config.search.latency_device}`"
         )
     if config.search.stages:
@@ -68,11 +72,17 @@ def read_search_plan(
             f"or `alphanet search {folder.path} --set search.stages={list(config.search.stages)}`"
         )
     options = search_options(config, space, num_classes)
-    cost = build_cost(config, folder, space, num_classes).of
+    cost = build_cost(config, folder, space, num_classes)
     if seed is not None:
         options["seed"] = seed
-    rounds = EvolutionRounds(space, initial=tuple(space.presets[name] for name in presets), cost=cost, **options)
-    return SearchPlan(folder, rounds, fingerprint(config, checkpoint, space, num_classes))
+    initial = tuple(space.presets[name] for name in presets)
+    rounds = EvolutionRounds(space, initial=initial, cost=cost.of, limits=cost.limits, **options)
+    return SearchPlan(
+        folder,
+        rounds,
+        fingerprint(config, checkpoint, space, num_classes),
+        partial(check_evaluated, space=space, num_classes=num_classes),
+    )
 
 
 def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[RunFolder, RunConfig, Path]:
@@ -93,7 +103,8 @@ def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Ru
 
 def search_options(config: RunConfig, space: SearchSpace, num_classes: int) -> dict[str, Any]:
     """Arguments of `EvolutionRounds` but the cost; where the configuration names no bounds, those of the space."""
-    built = ("cost", "latency_device", "latency_batch", "stages")
+    built = ("cost", "latency_device", "latency_batch", "stages", "min_params", "max_params", "min_latency_ms",
+             "max_latency_ms")  # fmt: skip
     options = {key: value for key, value in asdict(config.search).items() if key not in built}
     for name, arch in (("min_mflops", space.smallest()), ("max_mflops", space.largest())):
         if options[name] is None:

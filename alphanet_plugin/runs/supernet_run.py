@@ -95,6 +95,7 @@ class SupernetRun(TrainingRun[RunConfig]):
             label_loss=LabelSmoothingCrossEntropy(training.label_smoothing),
             kd_loss=self._kd_loss or build_kd_loss(self.config),
             clip_value=training.clip_value,
+            micro_batches=training.accumulate,
         )
 
     def trained(self) -> TrainedRun:

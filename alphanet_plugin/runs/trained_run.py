@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,11 @@ from ..config import RunConfig
 from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, QuickEvaluator, SubnetEvaluator, evaluate
-from ..models import entry_name
-from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, mflops_cost, pareto_front, pick_spread
+from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, check_evaluated
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
 from ..training import read_weights
-from ..weights import Publication, publish
 from .building import build_data, build_model
-from .identity import supernet_identity
 from .run_folder import RunFolder
 from .search_cost import SearchCost, build_cost
 from .search_plan import complete_fingerprint, fingerprint, open_checkpoint, search_options
@@ -94,6 +92,8 @@ def build_search(
     on_evaluated: Callable[..., None] | None = None,
     initial: Sequence[Arch] = (),
     cost: SearchCost | None = None,
+    *,
+    presets: bool = False,
 ) -> EvolutionSearch:
     """The evolutionary search over a trained run; it goes on from the run's history.
 
@@ -102,18 +102,22 @@ def build_search(
         on_evaluated: See `EvolutionSearch`.
         initial: Subnets to evaluate first.
         cost: What its Pareto fronts are taken by; `cost_of_run` by default.
+        presets: Whether to evaluate the space's presets first, those that lie within the bounds.
     """
     cost = cost or cost_of_run(run)
     options = search_options(run.config, run.space, run.splits.num_classes)
     evaluator = build_evaluator(run)
+    if presets:
+        initial = [*initial, *(arch for arch in run.space.presets.values() if within_bounds(run, cost, arch))]
     return EvolutionSearch(
         run.space,
-        lambda arch: asdict(evaluator(arch)),
+        lambda arch: evaluator(arch).to_dict(),
         history=open_history(run),
         initial=initial,
         on_evaluated=on_evaluated,
         stages=[Stage(share, QuickEvaluator(evaluator, share)) for share in run.config.search.stages],
         cost=cost.of,
+        limits=cost.limits,
         **options,
     )
 
@@ -121,6 +125,13 @@ def build_search(
 def cost_of_run(run: TrainedRun, *, measuring: bool = True) -> SearchCost:
     """The cost that the run's search section names; see `build_cost`."""
     return build_cost(run.config, run.folder, run.space, run.splits.num_classes, measuring=measuring)
+
+
+def within_bounds(run: TrainedRun, cost: SearchCost, arch: Arch) -> bool:
+    """Whether an arch lies within the bounds of the run's search section; limits are those of `cost`."""
+    options = search_options(run.config, run.space, run.splits.num_classes)
+    inside = options["min_mflops"] <= run.mflops(arch) <= options["max_mflops"]
+    return inside and not any(limit.side(arch) for limit in cost.limits)
 
 
 def search_results(run: TrainedRun) -> list[Evaluated]:
@@ -137,35 +148,13 @@ def search_results(run: TrainedRun) -> list[Evaluated]:
 
 def open_history(run: TrainedRun) -> SearchHistory:
     """The history of this run's searches; one process at a time."""
-    return SearchHistory(run.folder.history, search_fingerprint(run), complete_fingerprint)
+    check = partial(check_evaluated, space=run.space, num_classes=run.splits.num_classes)
+    return SearchHistory(run.folder.history, search_fingerprint(run), complete_fingerprint, check)
 
 
 def search_fingerprint(run: TrainedRun) -> dict[str, Any]:
     """All that decides a subnet's metrics in a search of this run."""
     return fingerprint(run.config, run.checkpoint, run.space, run.splits.num_classes)
-
-
-def to_publish(run: TrainedRun) -> dict[str, Arch]:
-    """Name of `timm.create_model` -> arch, for the configured presets and a spread of the search's Pareto front.
-
-    Raises:
-        ConfigError: A preset is not the space's.
-        SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
-    """
-    settings, presets = run.config.publish, run.space.presets
-    wanted = tuple(presets) if settings.presets is None else settings.presets
-    for name in wanted:
-        if name not in presets:
-            raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
-    chosen = {entry_name(run.space, settings.tag, name): presets[name] for name in wanted}
-    results = search_results(run) if settings.front else []
-    cost = cost_of_run(run, measuring=False).of if results else mflops_cost
-    front = pareto_front(results, cost=cost)
-    for subnet in pick_spread(front, settings.front, cost=cost) if front else []:
-        if subnet.arch not in chosen.values():
-            size = f"{subnet.mflops:.1f}".replace(".", "p")
-            chosen[f"{entry_name(run.space, settings.tag)}_{size}m"] = subnet.arch
-    return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
 
 
 class Deployment:
@@ -186,35 +175,6 @@ class Deployment:
         """The recalibrated subnet, and its figures on the test images."""
         subnet = self.evaluator.subnet(arch)
         return subnet, evaluate(subnet, self.evaluator.evaluation_batches)
-
-
-def publish_run(run: TrainedRun, chosen: Mapping[str, Arch]) -> Iterator[Publication]:
-    """Recalibrate, measure on the test images, and publish each of ``ARCHITECTURE.TAG`` -> arch to the local store."""
-    deployment = None
-    for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
-        if deployment is None or deployment.splits.image_size != arch.resolution:
-            deployment = Deployment(run, arch.resolution)
-        subnet, metrics = deployment.measure(arch)
-        architecture, _, tag = name.partition(".")
-        publication = Publication(
-            architecture=architecture,
-            tag=tag,
-            arch=arch,
-            data_config=deployment.splits.data_config,
-            class_names=deployment.splits.class_names,
-            metrics=asdict(metrics),
-            mflops=run.mflops(arch),
-            params=run.params(arch),
-            dataset=deployment.splits.name,
-            recipe=supernet_identity(run.config, defaults=True),
-            protocol=(
-                f"timm's, input at {arch.resolution} pixels ({deployment.splits.interpolation}, centre crop "
-                f"{deployment.splits.crop_pct:g}); test images, which neither training nor search saw"
-            ),
-            picture=run.folder.picture,
-        )
-        publish(subnet, publication)
-        yield publication
 
 
 class _Deployed:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 from torch import nn
 
 from ..config import NetworkRunConfig, RunConfig, to_yaml
 from ..data import LabelledImages, Splits, train_loader
+from ..errors import InUseError
+from ..owner import owned
 from ..schedules import WarmupCosine
-from ..training import Checkpoints, JsonLinesLog, Trainer, Update
+from ..training import Checkpoints, GlobalBatch, JsonLinesLog, Trainer, Update
 from .accelerator import init_trackers, open_accelerator
 from .identity import check_same_identity
 from .run_folder import RunFolder
+
+_OF_BATCH = ("training.batch_size", "training.accumulate")
 
 Config = TypeVar("Config", RunConfig, NetworkRunConfig)
 OnStep = Callable[[dict[str, Any]], None]
@@ -81,7 +86,7 @@ class TrainingRun(ABC, Generic[Config]):
         """This rank's batches from a step on."""
         return train_loader(
             self.images,
-            batch_size=self.config.training.batch_size,
+            batch_size=self.batch.batch_size * self.batch.accumulate,
             steps=self.total_steps,
             seed=self.config.seed,
             start_step=start_step,
@@ -94,8 +99,18 @@ class TrainingRun(ABC, Generic[Config]):
     # -- the rest is the same for all ------------------------------------------------------------------------------
 
     @property
+    def batch(self) -> GlobalBatch:
+        """The images of an update."""
+        return GlobalBatch(
+            batch_size=self.config.training.batch_size,
+            accumulate=self.config.training.accumulate,
+            processes=self.accelerator.num_processes,
+            num_images=len(self.splits.train),
+        )
+
+    @property
     def steps_per_epoch(self) -> int:
-        return max(1, len(self.splits.train) // (self.config.training.batch_size * self.accelerator.num_processes))
+        return self.batch.steps_per_epoch
 
     @property
     def total_steps(self) -> int:
@@ -114,7 +129,7 @@ class TrainingRun(ABC, Generic[Config]):
         model = self.build_model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         prepared, optimizer = accelerator.prepare(model, self.build_optimizer(model))
         set_seed(self.config.seed, device_specific=True)
-        scale = max(1, training.batch_size * accelerator.num_processes // 256)
+        scale = self.batch.lr_scale
         return Trainer(
             accelerator=accelerator,
             update=self.build_update(prepared, optimizer),
@@ -128,7 +143,11 @@ class TrainingRun(ABC, Generic[Config]):
             total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
             checkpoints=Checkpoints(
-                accelerator, self.folder.checkpoints, keep=training.keep_checkpoints, identity=self.identity()
+                accelerator,
+                self.folder.checkpoints,
+                keep=training.keep_checkpoints,
+                identity=self.identity(),
+                batch=self.batch,
             ),
             save_every=training.save_every,
             log=JsonLinesLog(self.folder.log),
@@ -142,8 +161,13 @@ class TrainingRun(ABC, Generic[Config]):
             watch: See `Watch`.
 
         Raises:
-            AlphaNetError: The folder holds another run, a loss is not finite, a checkpoint cannot be written, ...
+            AlphaNetError: The folder holds another run, another process trains this one, a loss is not finite, a
+                checkpoint cannot be written, ...
         """
+        with self.owned():
+            self._train(on_step, watch)
+
+    def _train(self, on_step: OnStep | None, watch: Watch | None) -> None:
         trainer = self.trainer
         if self.accelerator.is_main_process:
             write_run_config(self.config)
@@ -157,9 +181,32 @@ class TrainingRun(ABC, Generic[Config]):
 
         trainer.run(both)
 
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Be the only launch that writes into the folder; the ranks of this one share it.
+
+        Raises:
+            InUseError: Another does; on every rank.
+        """
+        refused = None
+        with ExitStack() as stack:
+            if self.accelerator.is_main_process:
+                try:
+                    run = f"the run {self.folder.path}"
+                    stack.enter_context(owned(self.folder.owner, run, "choose another output"))
+                except InUseError as error:
+                    refused = error
+            (refused,) = broadcast_object_list([refused])
+            if refused is not None:
+                raise refused
+            yield
+
     def check_same(self) -> None:
-        """ConfigError if the folder holds a run whose weights come of another configuration."""
-        check_same_identity(self.identity(), self.folder, self.complete)
+        """ConfigError if the folder holds a run whose weights come of another configuration.
+
+        `Checkpoints.load` compares the images of an update, as it knows the ranks of before.
+        """
+        check_same_identity(self.identity(), self.folder, self.complete, free=_OF_BATCH)
 
 
 def write_run_config(config: RunConfig | NetworkRunConfig) -> None:

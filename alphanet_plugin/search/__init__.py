@@ -1,18 +1,20 @@
-"""Search for good subnets under a range of MFLOPs: evolution, its history file, Pareto sets. No torch here."""
+"""Search for good subnets within ranges of costs: evolution, its history file, Pareto sets. No torch here."""
 
 from .cost import Cost, mflops_cost, params_cost
-from .evaluated import Evaluated
+from .evaluated import Evaluated, check_evaluated
 from .evolution import EvolutionSearch
 from .evolution_rounds import EvolutionRounds, next_batch
 from .history import HistoryEntry, SearchHistory, read_history
 from .hypervolume import hypervolume
+from .limit import Limit, params_limit
 from .parents import select_parents
 from .pareto import best_of_bins, best_under, pareto_front, pick_spread
 from .proposals import Proposals
 from .stages import Stage, num_promoted, promote
 
 __all__ = [
-    "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Proposals", "SearchHistory", "Stage",
-    "best_of_bins", "best_under", "hypervolume", "mflops_cost", "next_batch", "num_promoted", "params_cost",
-    "pareto_front", "pick_spread", "promote", "read_history", "select_parents",
+    "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Proposals", "SearchHistory",
+    "Stage", "best_of_bins", "best_under", "check_evaluated", "hypervolume", "mflops_cost", "next_batch",
+    "num_promoted", "params_cost", "params_limit", "pareto_front", "pick_spread", "promote", "read_history",
+    "select_parents",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import SearchError
-from ..spaces import Arch
+from ..spaces import Arch, SearchSpace
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,15 @@ class Evaluated:
                 "check the supernet's weights and the images of the BatchNorm calibration"
             )
         return value
+
+
+def check_evaluated(subnet: Evaluated, space: SearchSpace, num_classes: int) -> None:
+    """ValueError unless a subnet that was read from a file can be of this space: arch, cost, and figures in range."""
+    arch = space.validate(subnet.arch)
+    mflops = space.mflops(arch, num_classes)
+    if not math.isclose(mflops, subnet.mflops, rel_tol=1e-6):
+        raise ValueError(f"mflops is {subnet.mflops:g}, and of this arch {mflops:g}")
+    for name, value in subnet.metrics.items():
+        most = 100.0 if name in ("top1", "top5") else math.inf
+        if math.isfinite(value) and not 0 <= value <= most:
+            raise ValueError(f"{name} is {value:g}, outside 0 to {most:g}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -109,7 +109,7 @@ class EvolutionSearch(EvolutionRounds):
             known.evaluated.score(self.metric)
             return known.evaluated
         measured = stage.evaluate(arch)
-        metrics = measured if isinstance(measured, Mapping) else asdict(measured)
+        metrics = measured if isinstance(measured, Mapping) else measured.to_dict()
         numbers = {name: float(value) for name, value in metrics.items()}
         subnet = Evaluated(arch, self._mflops(arch), numbers, stage.share)
         subnet.score(self.metric)  # an unusable result is not worth keeping

@@ -12,6 +12,7 @@ from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
 from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
+from .limit import Limit
 from .parents import RANKS, select_parents
 from .proposals import Proposals
 
@@ -54,6 +55,7 @@ class EvolutionRounds:
         bin_mflops: Width of the bins of ``"bins"``, in multiply-adds / 1e6.
         metric: The metric to rank by, of which more is better.
         seed: Of all randomness.
+        limits: What candidates may cost beside; like the range of MFLOPs.
         initial: Subnets, such as presets, to evaluate first. Those outside the range are measured and returned for
             comparison, but never become parents.
     """
@@ -74,6 +76,7 @@ class EvolutionRounds:
     bin_mflops: float = 10.0
     metric: str = "top1"
     seed: int = 0
+    limits: Sequence[Limit] = ()
     initial: Sequence[Arch] = ()
 
     def __post_init__(self) -> None:
@@ -102,7 +105,7 @@ class EvolutionRounds:
             SearchError: No arch was found within the range, or a metric cannot be ranked.
         """
         rng = np.random.default_rng(self.seed)
-        proposals = Proposals(self.space, self.min_mflops, self.max_mflops, self.num_classes, rng)
+        proposals = Proposals(self.space, self.min_mflops, self.max_mflops, self.num_classes, rng, self.limits)
         done: list[Evaluated] = []
         batch = self._first_round(proposals)
         for round_number in range(self.num_rounds):
@@ -118,12 +121,12 @@ class EvolutionRounds:
         initial = [(arch, "preset" if arch in presets else "given") for arch in self.initial]
         proposals.exclude(self.initial)
         found = proposals.random(self.num_random)
-        if not found and not any(self._in_range(self._mflops(arch)) for arch in self.initial):
+        if not found and not any(self.allows(arch) for arch in self.initial):
             raise SearchError(self._no_arch())
         return initial + [(arch, "random") for arch in found]
 
     def _next_round(self, proposals: Proposals, done: Sequence[Evaluated]) -> list[Proposal]:
-        candidates = [subnet for subnet in done if self._in_range(subnet.mflops)]
+        candidates = [subnet for subnet in done if self.allows(subnet.arch)]
         chosen = select_parents(
             candidates,
             self.num_parents,
@@ -143,18 +146,30 @@ class EvolutionRounds:
     def _mflops(self, arch: Arch) -> float:
         return self.space.mflops(arch, num_classes=self.num_classes)
 
-    def _in_range(self, mflops: float) -> bool:
-        return self.min_mflops <= mflops <= self.max_mflops
+    def allows(self, arch: Arch) -> bool:
+        """Whether a subnet may be a candidate: it lies within the range of MFLOPs and all limits."""
+        inside = self.min_mflops <= self._mflops(arch) <= self.max_mflops
+        return inside and not any(limit.side(arch) for limit in self.limits)
+
+    def _range(self) -> str:
+        parts = [f"{self.min_mflops:g} to {self.max_mflops:g} MFLOPs", *map(str, self.limits)]
+        return ", ".join(parts)
 
     def _no_arch(self) -> str:
         least, most = self._mflops(self.space.smallest()), self._mflops(self.space.largest())
+        limits = "".join(
+            f" and from {min(ends):,.4g} to {max(ends):,.4g} {limit.unit}"
+            for limit in self.limits
+            for ends in [[limit.of(self.space.smallest()), limit.of(self.space.largest())]]
+        )
         return (
-            f"no arch with {self.min_mflops:g} to {self.max_mflops:g} MFLOPs was found; space {self.space.name} with "
-            f"{self.num_classes} classes reaches from {least:.4g} to {most:.4g} MFLOPs: widen the range within these"
+            f"no arch with {self._range()} was found; space {self.space.name} with "
+            f"{self.num_classes} classes reaches from {least:.4g} to {most:.4g} MFLOPs{limits}: "
+            "widen the range within these"
         )
 
     def _no_more(self) -> str:
-        return f"no new arch with {self.min_mflops:g} to {self.max_mflops:g} MFLOPs was found"
+        return f"no new arch with {self._range()} was found"
 
 
 def next_batch(rounds: Rounds, measured: Sequence[Evaluated] | None = None) -> list[Proposal] | None:

@@ -6,12 +6,15 @@ import contextlib
 import json
 import math
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import SearchError
+from ..errors import InUseError, SearchError
+from ..owner import owned
 from ..spaces import Arch
 from .evaluated import Evaluated
 
@@ -20,6 +23,10 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+Check = Callable[[Evaluated], None]
+"""Raises ValueError, saying why, for what cannot have been evaluated: an arch of another space, another cost, ..."""
+
+_NO_RECORD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 ORIGINS = ("random", "crossover", "mutation", "preset", "given")
 _FORMAT = "alphanet-search-history-1"
 _HEADER_START = f'{{"format": "{_FORMAT}", '.encode()
@@ -53,13 +60,17 @@ class HistoryEntry:
 
     @classmethod
     def from_json(cls, line: bytes) -> HistoryEntry:
-        """Any of LookupError, TypeError, ValueError, AttributeError where the line is not a record of an entry."""
-        fields = json.loads(line)
+        """Any of `_NO_RECORD` where the line is not a record of an entry."""
+        fields = json.loads(line, parse_constant=_refuse)
         metrics = {name: float(value) for name, value in fields["metrics"].items()}
         subnet = Evaluated(Arch(fields["arch"]), float(fields["mflops"]), metrics, float(fields.get("share", 1.0)))
         if fields["origin"] not in ORIGINS:
-            raise ValueError(f"origin {fields['origin']!r}")
-        return cls(subnet, int(fields["round"]), fields["origin"])
+            raise ValueError(f"origin {fields['origin']!r:.80}")
+        if type(fields["round"]) is not int or fields["round"] < 0:
+            raise ValueError(f"round {fields['round']!r:.80}")
+        if not (0 < subnet.mflops < math.inf and 0 < subnet.share <= 1):
+            raise ValueError(f"mflops {subnet.mflops}, share {subnet.share}")
+        return cls(subnet, fields["round"], fields["origin"])
 
 
 class SearchHistory:
@@ -76,6 +87,7 @@ class SearchHistory:
         path: The file; made, with its folders, if there is none.
         fingerprint: What JSON can hold (anything else goes in as its ``str``).
         complete: Makes of a kept fingerprint one of today, where an earlier version wrote the file.
+        check: Told of every subnet that the file holds.
 
     Raises:
         SearchError: The file's fingerprint differs, it is damaged or no history, or it cannot be opened or written.
@@ -86,21 +98,26 @@ class SearchHistory:
         path: str | os.PathLike[str],
         fingerprint: Mapping[str, Any],
         complete: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+        check: Check | None = None,
     ):
         self.path = Path(path)
         self.complete = complete
+        self.check = check
+        self._owner = ExitStack()
+        weakref.finalize(self, self._owner.close)
         self.fingerprint: dict[str, Any] = json.loads(json.dumps(dict(fingerprint), default=str))
         self._entries: dict[tuple[Arch, float], HistoryEntry] = {}
+        self._own()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115 - held until close()
         except OSError as error:
+            self._owner.close()
             raise SearchError(f"history {self.path} cannot be opened: {error.strerror}") from error
         try:
             self._lock()
             self._load()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def get(self, arch: Arch, share: float = 1.0) -> HistoryEntry | None:
@@ -126,12 +143,21 @@ class SearchHistory:
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
+        self._owner.close()
 
     def __enter__(self) -> SearchHistory:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _own(self) -> None:
+        try:
+            self._owner.enter_context(owned(self.path.with_name(f".{self.path.name}.owner"), f"history {self.path}"))
+        except InUseError as error:
+            raise SearchError(str(error)) from error
+        except OSError as error:
+            raise SearchError(f"history {self.path} cannot be written: {error.strerror}") from error
 
     def _lock(self) -> None:
         """POSIX record locks, because those die with the process even where a data-loading child outlives it."""
@@ -154,7 +180,7 @@ class SearchHistory:
             self._file.truncate(0)
             self._append(json.dumps({"format": _FORMAT, "fingerprint": self.fingerprint}))
             return
-        fingerprint, entries, self._size = _parse(self.path, content)
+        fingerprint, entries, self._size = _parse(self.path, content, self.check)
         _check_fingerprint(self.path, self.complete(fingerprint), self.fingerprint)
         for entry in entries:
             self._entries.setdefault(_key(entry), entry)
@@ -205,7 +231,11 @@ def _is_torn_header(content: bytes) -> bool:
     return b"\n" not in content and _HEADER_START.startswith(content[: len(_HEADER_START)])
 
 
-def _parse(path: Path, content: bytes) -> tuple[dict[str, Any], list[HistoryEntry], int]:
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")
+
+
+def _parse(path: Path, content: bytes, check: Check | None = None) -> tuple[dict[str, Any], list[HistoryEntry], int]:
     """Fingerprint, entries, and the number of bytes that hold them."""
     whole, newline, _torn = content.rpartition(b"\n")
     header, *lines = whole.split(b"\n")
@@ -214,19 +244,22 @@ def _parse(path: Path, content: bytes) -> tuple[dict[str, Any], list[HistoryEntr
         if fields["format"] != _FORMAT:
             raise ValueError
         fingerprint = dict(fields["fingerprint"])
-    except (LookupError, TypeError, ValueError):
+    except _NO_RECORD:
         raise SearchError(
             f"{path} does not start like a search history; name another file, or delete this one"
         ) from None
     entries = []
     for number, line in enumerate(lines, start=2):
         try:
-            entries.append(HistoryEntry.from_json(line))
-        except (LookupError, TypeError, ValueError, AttributeError):
+            entry = HistoryEntry.from_json(line)
+            if check:
+                check(entry.evaluated)
+        except _NO_RECORD as error:
             raise SearchError(
-                f"history {path}, line {number} is damaged; delete that line to evaluate its subnet again, "
-                "or name another file"
+                f"history {path}, line {number} is damaged ({error!s:.200}); delete that line to evaluate its subnet "
+                "again, or name another file"
             ) from None
+        entries.append(entry)
     return fingerprint, entries, len(whole) + len(newline)
 
 

@@ -1,16 +1,18 @@
 """New archs within a range of MFLOPs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..spaces import Arch, SearchSpace
+from .limit import Limit
 from .variation import ChoiceTable, Rows, crossover, draw_uniform, mutate, step
 
 MAX_DRAWS = 2**17  # draws a call makes before it gives up; about half a second
 MAX_REPEATS = 2**14  # draws within the range but known before it gives up: a small range, or parents much alike
 MAX_WALKS = 2**12  # the same for walks, which cost far more each
+MAX_MEASURED_WALKS = 2**6  # walks at once where a cost is looked at one by one
 MAX_STEPS = 256  # steps of a walk; from one end of the AttentiveNAS space to the other are 54
 LARGEST_BATCH = 2**14
 
@@ -26,6 +28,7 @@ class Proposals:
         min_mflops, max_mflops: The range, both ends included, in multiply-adds / 1e6.
         num_classes: Outputs of the classifier, which is part of the cost.
         rng: All randomness.
+        limits: What candidates may cost beside.
     """
 
     def __init__(
@@ -35,11 +38,14 @@ class Proposals:
         max_mflops: float,
         num_classes: int,
         rng: np.random.Generator,
+        limits: Sequence[Limit] = (),
     ):
         self._space = space
         self._range = (min_mflops, max_mflops)
         self._num_classes = num_classes
         self._rng = rng
+        self._batched = [limit for limit in limits if limit.of_batch is not None]
+        self._single = [limit for limit in limits if limit.of_batch is None]
         self._table = ChoiceTable(space)
         self._known: set[bytes] = set()
 
@@ -83,7 +89,7 @@ class Proposals:
             new = self._claim(inside, count - len(found))
             found += new
             repeats += len(inside) - len(new)
-            drawn += batch
+            drawn += len(rows)
             batch *= 2
         if not found:
             return []
@@ -96,16 +102,19 @@ class Proposals:
             if len(new) == room:
                 break
             key = row.tobytes()
-            if key not in self._known:
+            if key not in self._known and not self._single_side(row):
                 self._known.add(key)
                 new.append(row)
         return new
 
     def _walk(self, batch: int) -> Rows:
+        batch = min(batch, MAX_MEASURED_WALKS) if self._single else batch
         rows = draw_uniform(self._table.sizes, batch, self._rng)
         outside = np.arange(batch)
         for _ in range(MAX_STEPS):
             side = self._side(rows[outside])
+            if self._single:
+                side = np.asarray([of or self._single_side(row) for of, row in zip(side, rows[outside], strict=True)])
             outside, side = outside[side != 0], side[side != 0]
             moved = step(rows[outside], self._table.sizes, side < 0, self._rng)
             if (moved == rows[outside]).all():  # all have arrived, or stand at the end of the space
@@ -114,10 +123,20 @@ class Proposals:
         return rows
 
     def _side(self, rows: Rows) -> NDArray[np.int64]:
-        """(n,): -1 below the range, 0 within, 1 above."""
-        low, high = self._range
-        mflops = self._space.mflops_batch(self._table.values(rows), num_classes=self._num_classes)
-        return (mflops > high).astype(np.int64) - (mflops < low)
+        """(n,): -1 below a range, 0 within all, 1 above one; of what is looked at one by one, `_single_side` tells."""
+        (low, high), values = self._range, self._table.values(rows)
+        costs = [(self._space.mflops_batch(values, num_classes=self._num_classes), low, high)]
+        costs += [(limit.of_batch(values), limit.least, limit.most) for limit in self._batched if limit.of_batch]
+        above = np.any([cost > most for cost, _, most in costs], axis=0)
+        below = np.any([cost < least for cost, least, _ in costs], axis=0)
+        return above.astype(np.int64) - (below & ~above)
+
+    def _single_side(self, row: Rows) -> int:
+        """The same of one arch, by the limits that are looked at one by one."""
+        if not self._single:
+            return 0
+        arch = self._space.from_values(self._table.values(row[None])[0])
+        return next((side for limit in self._single if (side := limit.side(arch))), 0)
 
     def _rows(self, archs: Iterable[Arch]) -> Rows:
         return self._table.indices(self._space.values_batch(archs))

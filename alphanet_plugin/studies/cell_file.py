@@ -10,7 +10,8 @@ from typing import Any
 
 from ..atomic import atomic_file
 from ..config import differences
-from ..errors import StudyError
+from ..errors import InUseError, StudyError
+from ..owner import owned
 
 
 class CellFile:
@@ -74,16 +75,7 @@ def locked(folder: Path) -> Iterator[None]:
         StudyError: Another process is at this run.
     """
     try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StudyError(
-                f"another process is at the run in {folder}; run the study again when it is done"
-            ) from None
-        yield
+        with owned(folder / ".lock", f"the run in {folder}"):
+            yield
+    except InUseError as error:
+        raise StudyError(f"another process is at the run in {folder}: {error}; run the study again then") from None

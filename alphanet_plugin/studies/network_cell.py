@@ -42,7 +42,11 @@ class NetworkCell(CellKind):
         if TRAINED not in file.parts:
             return None
         trained = file.parts[TRAINED]
-        metrics = {name: trained["metrics"][f"test_{name}"] for name in ("top1", "top5", "loss", "count")}
+        metrics = {
+            name: trained["metrics"][f"test_{name}"]
+            for name in ("top1", "top5", "loss", "count")
+            if f"test_{name}" in trained["metrics"]
+        }
         return CellOutcome(columns={_COLUMN: metrics}, seconds=trained["seconds"])
 
     def train(self, config: NetworkRunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:  # noqa: ARG002

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -173,7 +172,7 @@ def _measure(cell: Cell, study: StudyConfig, work: _Work, advance: Advance) -> N
 
     def each(archs: list[Arch], images: str, measure: Callable[[Arch], Any]) -> None:
         for arch in archs:
-            metrics = {**asdict(measure(arch)), "mflops": run.mflops(arch), "params": run.params(arch)}
+            metrics = {**measure(arch).to_dict(), "mflops": run.mflops(arch), "params": run.params(arch)}
             work.keep(images, arch, metrics)
             left = len(work.test_todo()) + len(work.search_todo())
             advance(steps + work.num_subnets - left, steps + work.num_subnets)

@@ -1,6 +1,7 @@
 """Training a supernet, or one network, with Accelerate."""
 
 from .checkpoints import Checkpoints, latest_checkpoint, list_checkpoints, read_state, read_weights
+from .global_batch import GlobalBatch
 from .log import JsonLinesLog
 from .network_update import NetworkUpdate
 from .optimizer import build_sgd
@@ -11,6 +12,7 @@ from .trainer import Trainer
 from .update import Update
 
 __all__ = [
-    "Checkpoints", "JsonLinesLog", "NetworkUpdate", "SupernetUpdate", "Teacher", "TeacherLogits", "Trainer", "Update",
-    "build_sgd", "latest_checkpoint", "list_checkpoints", "read_state", "read_weights", "weights_digest",
+    "Checkpoints", "GlobalBatch", "JsonLinesLog", "NetworkUpdate", "SupernetUpdate", "Teacher", "TeacherLogits",
+    "Trainer", "Update", "build_sgd", "latest_checkpoint", "list_checkpoints", "read_state", "read_weights",
+    "weights_digest",
 ]  # fmt: skip

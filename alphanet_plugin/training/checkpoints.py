@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from accelerate.utils import load as load_object
 from safetensors.torch import load_file
 
-from ..atomic import commit_folder
+from ..atomic import commit_folder, name_beside, remove_leftovers
+from ..digest import check_digests, damaged_files, digest_files
 from ..errors import CheckpointError
+from .global_batch import GlobalBatch
 
-_NAME = re.compile(r"step_(\d{8})")
+_NAME = re.compile(r"step_(\d{8,})")
 _STATE = "run.json"
 _WEIGHTS = "model.safetensors"
+_RANDOM = "random_states_{}.pkl"
+_NEEDED = (_WEIGHTS, "optimizer.bin", _RANDOM.format(0))
 
 
 class Checkpoints:
@@ -28,13 +37,23 @@ class Checkpoints:
         folder: Where.
         keep: How many of the newest stay.
         identity: What must be equal for a checkpoint to be resumed (JSON values), such as the run's configuration.
+        batch: The images of an update; None to count steps without a word of what they mean.
     """
 
-    def __init__(self, accelerator: Accelerator, folder: Path, *, keep: int = 2, identity: Any = None):
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        folder: Path,
+        *,
+        keep: int = 2,
+        identity: Any = None,
+        batch: GlobalBatch | None = None,
+    ):
         self.accelerator = accelerator
         self.folder = folder
         self.keep = keep
         self.identity = identity
+        self.batch = batch
         # Under DDP Accelerate would save and expect names with its "module." prefix.
         accelerator.register_save_state_pre_hook(_save_plain_names)
         accelerator.register_load_state_pre_hook(self._load_plain_names)
@@ -47,17 +66,21 @@ class Checkpoints:
         """
         self._check_finite()
         path = self.folder / f"step_{step:08d}"
-        beside = self.folder / f".{path.name}.tmp"
         main = self.accelerator.is_main_process
+        (beside,) = broadcast_object_list([name_beside(path)])
         try:
             if main:
-                shutil.rmtree(beside, ignore_errors=True)
-                beside.mkdir(parents=True)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                remove_leftovers(self.folder)
+                beside.mkdir()
             self.accelerator.wait_for_everyone()
             self.accelerator.save_state(str(beside))
             self.accelerator.wait_for_everyone()
             if main:
-                (beside / _STATE).write_text(json.dumps({"step": step, "identity": self.identity}), encoding="utf-8")
+                state = {"step": step, "identity": self.identity, "files": digest_files(beside)}
+                if self.batch:
+                    state["batch"] = self.batch.to_dict()
+                (beside / _STATE).write_text(json.dumps(state), encoding="utf-8")
                 commit_folder(beside, path)
                 self._prune()
             self.accelerator.wait_for_everyone()
@@ -70,21 +93,39 @@ class Checkpoints:
         """Restore model, optimiser and random states; returns the step to go on with.
 
         Raises:
-            CheckpointError: It cannot be read.
+            CheckpointError: It is damaged; the message says which file, and which checkpoint is good.
+            ConfigError: Its steps took another number of images.
         """
         state = read_state(path)
+        (damage,) = broadcast_object_list([find_damage(path) if self.accelerator.is_main_process else None])
+        if damage:
+            raise _damaged(path, damage)
+        before = kept_batch(path, state)
+        if self.batch and before:
+            self.batch.check_same(before, path)
         try:
             self.accelerator.load_state(str(path))
         except Exception as error:
-            raise CheckpointError(
-                f"cannot read checkpoint {path}: {error}; delete that folder to go on from the one before"
-            ) from error
-        return int(state["step"])
+            raise _damaged(path, str(error)) from error
+        if before is None or self.accelerator.process_index < before.processes:
+            self._check_random_states(path)
+        return state["step"]
 
     def describe_latest(self) -> str:
         """A clause for error messages that names the last good checkpoint."""
         latest = latest_checkpoint(self.folder)
         return f"the last good checkpoint is {latest}" if latest else f"there is no checkpoint in {self.folder}"
+
+    def _check_random_states(self, path: Path) -> None:
+        """Accelerate goes on without a word where it cannot restore them."""
+        file = path / _RANDOM.format(self.accelerator.process_index)
+        try:
+            states = load_object(file)
+            restored = _are_the_random_states(states)
+        except Exception as error:  # a pickle can fail with any
+            raise _damaged(path, f"{file.name} cannot be read: {error}") from error
+        if not restored:
+            raise _damaged(path, f"{file.name} holds no random states")
 
     def _check_finite(self) -> None:
         for model in self.accelerator._models:
@@ -111,7 +152,7 @@ def _save_plain_names(models: list[torch.nn.Module], weights: list[dict[str, Any
 def list_checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints below a folder, oldest first."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(path for path in found if _NAME.fullmatch(path.name) and (path / _STATE).is_file())
+    return sorted((path for path in found if _NAME.fullmatch(path.name) and (path / _STATE).is_file()), key=_step)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -121,11 +162,41 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """A checkpoint's step and identity."""
+    """What a checkpoint says of itself: its ``step``, the run's ``identity``, ``batch``, and ``files`` with digests.
+
+    Checkpoints of earlier versions have neither of the last two.
+
+    Raises:
+        CheckpointError: It is damaged.
+    """
     try:
-        return json.loads((path / _STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read checkpoint {path}: {error}; delete that folder to go on") from error
+        return _read_state(path)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+
+
+def find_damage(path: Path) -> str | None:
+    """Which files of a checkpoint are not as they were written, in words; None if it is whole."""
+    try:
+        listed = _read_state(path).get("files")
+    except ValueError as error:
+        return str(error)
+    if listed is not None:
+        return "; ".join(damaged_files(path, listed)) or None
+    return "; ".join(f"{name} is missing or empty" for name in _NEEDED if not _has_bytes(path / name)) or None
+
+
+def kept_batch(path: Path, state: Mapping[str, Any]) -> GlobalBatch | None:
+    """The images of an update of the run that wrote a checkpoint; None where nothing tells.
+
+    Earlier versions say it between the lines: the batch of a rank in the identity, the ranks by their random states.
+    """
+    if "batch" in state:
+        return GlobalBatch.from_dict(state["batch"])
+    training = (state["identity"] or {}).get("training")
+    size = training.get("batch_size") if isinstance(training, Mapping) else None
+    processes = len(list(path.glob(_RANDOM.format("*"))))
+    return GlobalBatch(batch_size=size, processes=processes) if isinstance(size, int) and processes else None
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -134,7 +205,71 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         CheckpointError: The file is missing or damaged.
     """
+    listed = read_state(path).get("files")
+    damage = list(damaged_files(path, {_WEIGHTS: listed[_WEIGHTS]})) if listed else []
+    if damage:
+        raise _damaged(path, damage[0])
     try:
         return load_file(path / _WEIGHTS)
     except Exception as error:  # safetensors raises its own class, OSError or ValueError
-        raise CheckpointError(f"cannot read the weights of checkpoint {path}: {error}") from error
+        raise _damaged(path, f"{_WEIGHTS}: {error}") from error
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """ValueError where it cannot be read, or is none."""
+    try:
+        state = json.loads((path / _STATE).read_text(encoding="utf-8"))
+        _check_state(path, state)
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{_STATE}: {error}") from error
+    return state
+
+
+def _check_state(path: Path, state: Any) -> None:
+    """ValueError naming the value that is not as a checkpoint of that name says it."""
+    if not isinstance(state, dict):
+        raise ValueError("it holds no table")
+    step = state.get("step")
+    if type(step) is not int or step != _step(path):
+        raise ValueError(f"step is {step!r:.80} where the folder's name says {_step(path)}")
+    if not isinstance(state.get("identity", ""), (dict, type(None))):
+        raise ValueError("identity, the run's configuration, is no table")
+    if "batch" in state:
+        GlobalBatch.from_dict(state["batch"])
+    if "files" not in state:
+        return
+    check_digests(state["files"])
+    if missing := [name for name in _NEEDED if name not in state["files"]]:
+        raise ValueError(f"files does not list {', '.join(missing)}")
+
+
+def _step(path: Path) -> int:
+    name = _NAME.fullmatch(path.name)
+    if name is None:
+        raise ValueError(f"{path.name} is no checkpoint's name, such as step_00001000")
+    return int(name[1])
+
+
+def _has_bytes(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
+
+
+def _are_the_random_states(states: Any) -> bool:
+    """Whether Python's, numpy's and torch's generators are in these states."""
+    _, numbers, position, *_ = np.random.get_state()  # noqa: NPY002 - of Accelerate's checkpoints
+    _, wanted, wanted_position, *_ = states["numpy_random_seed"]
+    return (
+        random.getstate() == states["random_state"]
+        and position == wanted_position
+        and np.array_equal(numbers, wanted)
+        and torch.equal(torch.get_rng_state(), states["torch_manual_seed"])
+    )
+
+
+def _damaged(path: Path, damage: str) -> CheckpointError:
+    """Which checkpoint is damaged, and where to go on from."""
+    message = f"checkpoint {path} is damaged: {' '.join(damage.split()):.500}"
+    for other in reversed(list_checkpoints(path.parent)):
+        if _step(other) < _step(path) and find_damage(other) is None:
+            return CheckpointError(f"{message}; the newest good one is {other}: delete {path} to go on from it")
+    return CheckpointError(f"{message}; none before it is whole: delete {path.parent} to start anew")

@@ -27,6 +27,7 @@ class NetworkUpdate(Update):
         teacher: images -> logits (B, K), for batches that do not bring the teacher's logits along.
         mix: Mixes the batch of a step; None for images as they come.
         clip_value: Bound of each entry of the gradient; None for no clipping.
+        micro_batches: See `Update`.
     """
 
     def __init__(
@@ -39,8 +40,15 @@ class NetworkUpdate(Update):
         teacher: Callable[[Tensor], Tensor] | None = None,
         mix: Mix | None = None,
         clip_value: float | None = None,
+        micro_batches: int = 1,
     ):
-        super().__init__(accelerator=accelerator, model=model, optimizer=optimizer, clip_value=clip_value)
+        super().__init__(
+            accelerator=accelerator,
+            model=model,
+            optimizer=optimizer,
+            clip_value=clip_value,
+            micro_batches=micro_batches,
+        )
         self.objective = objective
         self.teacher = teacher
         self.mix = mix
@@ -49,11 +57,17 @@ class NetworkUpdate(Update):
         """See `Update.step`; `others` are the teacher's logits (B, K) of these very images, or nothing."""
         if self.mix is not None:
             images, labels = self.mix(step, images, labels)
-        losses = self._losses(images, labels, *others)
-        self.accelerator.backward(losses["loss"])
-        together = torch.stack([loss.detach() for loss in losses.values()])
+        parts = self.split(images, labels, *others)
+        figures_of_parts = []
+        for number, part in enumerate(parts, start=1):
+            with self.synchronised(last=number == len(parts)):
+                losses = self._losses(*part)
+                self.backward(losses["loss"])
+            figures_of_parts.append({name: loss.detach() for name, loss in losses.items()})
+        names = list(figures_of_parts[0])
+        together = torch.stack([torch.stack([figures[name] for name in names]) for figures in figures_of_parts]).mean(0)
         means = cast(Tensor, self.accelerator.reduce(together, reduction="mean")).tolist()
-        figures = dict(zip(losses, means, strict=True))
+        figures = dict(zip(names, means, strict=True))
         check_finite(figures["loss"], step)
         return figures
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import cast
 
@@ -23,7 +22,7 @@ class SupernetUpdate(Update):
 
     The first arch learns from the labels; its detached logits teach the others, unless these learn from the labels
     too. Gradients add up unscaled, so that gamma of eq. 1 is the number of students. Each forward is followed by its
-    backward before the next, and under several ranks only the last backward synchronises.
+    backward before the next, and under several ranks only the last backward of an update synchronises.
 
     Args:
         accelerator: Accelerate's; it prepared `model` and `optimizer`.
@@ -33,6 +32,7 @@ class SupernetUpdate(Update):
         label_loss: (logits (B, K), labels (B,)) -> loss, for the first arch.
         kd_loss: (student logits, teacher logits) -> loss, for the others; None for `label_loss` on every arch.
         clip_value: Bound of each entry of the gradient; None for no clipping.
+        micro_batches: See `Update`.
     """
 
     def __init__(
@@ -45,8 +45,15 @@ class SupernetUpdate(Update):
         label_loss: nn.Module,
         kd_loss: KDLoss | None,
         clip_value: float | None = 1.0,
+        micro_batches: int = 1,
     ):
-        super().__init__(accelerator=accelerator, model=model, optimizer=optimizer, clip_value=clip_value)
+        super().__init__(
+            accelerator=accelerator,
+            model=model,
+            optimizer=optimizer,
+            clip_value=clip_value,
+            micro_batches=micro_batches,
+        )
         self.supernet = cast(Supernet, accelerator.unwrap_model(model))
         self.sampler = sampler
         self.label_loss = label_loss
@@ -66,21 +73,28 @@ class SupernetUpdate(Update):
 
     def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> Tensor:
         """Add up the gradients of all archs; returns their losses (len(archs),), averaged over the ranks."""
+        parts = self.split(images, labels)
+        losses = [
+            self._accumulate(*part, archs, last=number == len(parts)) for number, part in enumerate(parts, start=1)
+        ]
+        return cast(Tensor, self.accelerator.reduce(torch.stack(losses).mean(dim=0), reduction="mean"))
+
+    def _accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch], *, last: bool) -> Tensor:
+        """The same for a micro-batch, by itself; the last one's last arch synchronises."""
         losses: list[Tensor] = []
         teacher_logits = None
-        for number, arch in enumerate(archs):
-            last = number == len(archs) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.model):
-                self.supernet.activate(arch, drop=number == 0)
+        for number, arch in enumerate(archs, start=1):
+            with self.synchronised(last=last and number == len(archs)):
+                self.supernet.activate(arch, drop=number == 1)
                 logits = self.model(images)
                 if teacher_logits is None or self.kd_loss is None:
                     loss = self.label_loss(logits, labels)
                     teacher_logits = logits.detach()
                 else:
                     loss = self.kd_loss(logits, teacher_logits)
-                self.accelerator.backward(loss)
+                self.backward(loss)
             losses.append(loss.detach())
-        return cast(Tensor, self.accelerator.reduce(torch.stack(losses), reduction="mean"))
+        return torch.stack(losses)
 
     @torch.no_grad()
     def batch_losses(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> list[float]:
@@ -92,8 +106,11 @@ class SupernetUpdate(Update):
         losses = []
         for arch in archs:
             self.supernet.activate(arch)
-            with self.accelerator.autocast():
-                logits = self.supernet(images)
-            losses.append(self.label_loss(logits.float(), labels))
+            losses.append(torch.stack([self._label_loss(*part) for part in self.split(images, labels)]).mean())
         # gathered, not reduced: each rank then adds the same numbers in the same order
         return cast(Tensor, self.accelerator.gather(torch.stack(losses)[None])).mean(dim=0).tolist()
+
+    def _label_loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        with self.accelerator.autocast():
+            logits = self.supernet(images)
+        return self.label_loss(logits.float(), labels)

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from ..errors import NonFiniteLossError
+from ..errors import CheckpointError, NonFiniteLossError
 from ..schedules import Schedule
 from .checkpoints import Checkpoints, latest_checkpoint
 from .log import JsonLinesLog
@@ -86,6 +86,11 @@ class Trainer:
     def _resume(self) -> int:
         latest = latest_checkpoint(self.checkpoints.folder)
         start = self.checkpoints.load(latest) if latest else 0
+        if start > self.total_steps:
+            raise CheckpointError(
+                f"checkpoint {latest} is of step {start}, but the run has {self.total_steps} steps; "
+                f"delete {latest} to go on from the one before"
+            )
         if self.accelerator.is_main_process:
             self.log.rewind(start)
         return start

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -21,6 +23,7 @@ class Update(ABC):
         model: The prepared model.
         optimizer: The prepared optimiser.
         clip_value: Bound of each entry of the gradient; None for no clipping.
+        micro_batches: In how many equal parts a batch goes forward and backward, whose gradients add up to its own.
     """
 
     def __init__(
@@ -30,11 +33,14 @@ class Update(ABC):
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         clip_value: float | None,
+        micro_batches: int = 1,
     ):
         self.accelerator = accelerator
         self.model = model
         self.optimizer = optimizer
         self.clip_value = clip_value
+        self.micro_batches = micro_batches
+        accelerator.gradient_accumulation_steps = 1  # `backward` divides, once
         self._parameters = list(model.parameters())
 
     @abstractmethod
@@ -43,7 +49,7 @@ class Update(ABC):
 
         Args:
             step: Its number, counted from 0.
-            images: This rank's, (B, C, H, W), on the model's device.
+            images: This rank's, all micro-batches together, (B, C, H, W), on the model's device.
             labels: (B,).
             others: What else the batches of this update hold.
 
@@ -53,6 +59,24 @@ class Update(ABC):
         Raises:
             NonFiniteLossError: A loss is not finite.
         """
+
+    def split(self, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
+        """The micro-batches of a batch.
+
+        Raises:
+            ValueError: They would not be equal, and so their mean not the batch's.
+        """
+        if len(tensors[0]) % self.micro_batches:
+            raise ValueError(f"{len(tensors[0])} images do not make {self.micro_batches} equal micro-batches")
+        return list(zip(*(tensor.chunk(self.micro_batches) for tensor in tensors), strict=True))
+
+    def backward(self, loss: Tensor) -> None:
+        """Add a micro-batch's share to the gradients."""
+        self.accelerator.backward(loss / self.micro_batches if self.micro_batches > 1 else loss)
+
+    def synchronised(self, last: bool) -> AbstractContextManager[Any]:
+        """Around a forward and its backward: the ranks share gradients with the `last` of an update alone."""
+        return nullcontext() if last else self.accelerator.no_sync(self.model)
 
     def apply(self) -> None:
         """Clip the gradients' entries, step, and clear them."""

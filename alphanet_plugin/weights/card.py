@@ -1,4 +1,4 @@
-"""The model card of a published subnet."""
+"""The model card of a published network."""
 
 from __future__ import annotations
 
@@ -32,31 +32,43 @@ def write_card(model: nn.Module, publication: Publication, path: Path) -> None:
 
     The picture is shown if it lies beside `path`.
     """
+    side = publication.data_config["input_size"][-1]
     card = ModelCard.from_template(
         _metadata(publication),
         template_path=str(shipped("model_cards/template.md")),
         name=publication.name,
-        arch=str(publication.arch),
+        source_name=publication.name if publication.tag else "local-dir:PATH",
+        tag=publication.tag,
+        arch=str(publication.arch) if publication.arch is not None else "",
         dataset=publication.dataset,
         classes=len(publication.class_names),
-        params=f"{publication.params:,}",
-        mflops=_millions(publication.mflops),
         input_size="x".join(map(str, publication.data_config["input_size"])),
         figures={label: publication.metrics[key] for key, (_, label) in _METRICS.items() if key in publication.metrics},
         count=publication.metrics.get("count"),
         protocol=publication.protocol,
-        protocols=protocols(publication.data_config["input_size"][-1]),
+        protocols=protocols(side) if publication.arch is not None else "",
         picture=(path.parent / store.PICTURE_FILE).is_file(),
-        latency=measure_latency(model, publication.data_config["input_size"], min_seconds=_LATENCY_SECONDS),
         source=dict(publication.source),
+        start=publication.start,
+        run=dict(publication.run),
+        teacher=(publication.recipe.get("teacher") or {}).get("name"),
         recipe=yaml.safe_dump(dict(publication.recipe), sort_keys=False).strip() if publication.recipe else "",
-        origin=_ORIGINS[family(publication.architecture)],
-        family=shipped(f"model_cards/{family(publication.architecture)}.md").read_text(encoding="utf-8").strip(),
         license_name=publication.license,
-        non_commercial="-nc" in publication.license.lower(),
-        **_counts(model, publication),
+        non_commercial="-nc" in (publication.license or "").lower(),
+        **(_subnet(model, publication) if publication.arch is not None else {}),
     )
     path.write_text(card.content, encoding="utf-8")
+
+
+def _subnet(model: nn.Module, publication: Publication) -> dict[str, Any]:
+    """What the card of a subnet says beside: its family, cost and latency."""
+    name = family(publication.architecture)
+    return {
+        "origin": _ORIGINS[name],
+        "family": shipped(f"model_cards/{name}.md").read_text(encoding="utf-8").strip(),
+        "latency": measure_latency(model, publication.data_config["input_size"], min_seconds=_LATENCY_SECONDS),
+        **_counts(model, publication),
+    }
 
 
 def family(architecture: str) -> str:
@@ -77,20 +89,23 @@ def _metadata(publication: Publication) -> ModelCardData:
         for key, (kind, label) in _METRICS.items()
         if key in publication.metrics
     ]
+    subnet = [family(publication.architecture), "neural-architecture-search"] if publication.arch is not None else []
     return ModelCardData(
-        license=publication.license.lower(),  # as the hub spells the SPDX names
+        license=publication.license.lower() if publication.license else None,  # as the hub spells the SPDX names
         library_name="timm",
         pipeline_tag="image-classification",
-        tags=["image-classification", "timm", family(publication.architecture), "neural-architecture-search"],
+        tags=["image-classification", "timm", *subnet],
         model_name=publication.name if results else None,
         eval_results=results or None,
     )
 
 
 def _counts(model: nn.Module, publication: Publication) -> dict[str, Any]:
-    """What fvcore counts, in the template's words."""
+    """What the closed forms and fvcore count, in the template's words."""
     counted = count_operations(model, publication.data_config["input_size"])
     return {
+        "mflops": _millions(publication.mflops),
+        "params": f"{publication.params:,}",
         "counts_agree": (counted.multiply_adds, counted.params)
         == (round(publication.mflops * 1e6), publication.params),
         "counted_mflops": _millions(counted.multiply_adds / 1e6),

@@ -98,11 +98,12 @@ def publish_released(
     training images resized inside the network to the arch's resolution.
     """
     released.supernet.to(device)
-    for name, arch in released.archs.items():
-        subnet = recalibrate_bn(released.supernet.extract(arch), calibration.batches).eval()
-        publication = _publication(released, name, arch, subnet, calibration.description)
-        publish(subnet, publication)
-        yield publication
+    with store.owned_tag(released.tag):
+        for name, arch in released.archs.items():
+            subnet = recalibrate_bn(released.supernet.extract(arch), calibration.batches).eval()
+            publication = _publication(released, name, arch, subnet, calibration.description)
+            publish(subnet, publication)
+            yield publication
 
 
 def _publication(released: ReleasedSupernet, name: str, arch: Arch, subnet: nn.Module, calibration: str) -> Publication:
@@ -125,6 +126,7 @@ def _publication(released: ReleasedSupernet, name: str, arch: Arch, subnet: nn.M
         params=space.params(arch, num_classes=classes, idle_shortcuts=False),
         dataset="imagenet-1k" if classes == 1000 else f"unknown, {classes} classes",
         license=RELEASED_LICENSE,
+        run={"id": released.sha256[:12], "name": f"alphanet import {released.file}"},
         source={
             "checkpoint": released.file,
             "sha256": released.sha256,

@@ -1,4 +1,4 @@
-"""Publishing a subnet: a folder that timm loads, here or from a hub."""
+"""Publishing a network, a subnet of a supernet or another: a folder that timm loads, here or from a hub."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save_file
 from timm.models._hub import save_config_for_hf
 from torch import nn
 
@@ -21,60 +19,76 @@ from ..errors import StoreError
 from ..models import refresh_entries
 from ..spaces import Arch
 from .card import write_card
+from .weight_file import write_weights
+
+_LEAST_TOP5_CLASSES = 6  # of fewer, every answer is among the five highest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publication:
-    """What is known of a subnet when it is published.
+    """What is known of a network when it is published.
 
     Attributes:
         architecture: timm's model name, such as ``alphanet_a4``.
-        tag: What distinguishes these weights, such as ``digits``.
-        arch: The arch; `timm.create_model` builds the network from it.
+        tag: What distinguishes these weights, such as ``digits``; empty for a network outside the store.
+        arch: Of a subnet: the arch; `timm.create_model` builds the network from it.
         data_config: input_size (3, H, W), mean, std, interpolation and crop_pct of the images it was measured on.
         class_names: Names of the classes, in the order of the logits.
-        metrics: Measured figures, such as ``{"top1": 97.2}`` in percent; empty if nothing was measured.
-        mflops: Multiply-adds / 1e6 at the arch's resolution.
-        params: Number of parameters.
+        metrics: Measured figures, such as ``{"top1": 97.2}`` in percent; empty if nothing was measured. A top-5 of
+            five classes or fewer is left out.
+        mflops: Of a subnet: multiply-adds / 1e6 at the arch's resolution.
+        params: Of a subnet: number of parameters.
         dataset: Name of the data set.
         recipe: The run's configuration, as plain values; empty if no run trained the weights.
-        license: SPDX name of the weights' licence.
+        model_args: Arguments of `timm.create_model` that JSON cannot hold as they are, in a form that it can.
+        license: SPDX name of the weights' licence; None where nothing is said of it.
         source: Where converted weights come from, as plain values; empty for weights of a run of our own.
+        start: The weights that the training began from, in words; empty for random ones.
+        run: ``id`` and ``name`` of the run that publishes; empty for none.
         protocol: How the metrics were measured, in words.
         picture: A PNG of the search's Pareto front; None or a path without a file for none.
     """
 
     architecture: str
-    tag: str
-    arch: Arch
+    tag: str = ""
+    arch: Arch | None = None
     data_config: Mapping[str, Any]
     class_names: Sequence[str]
     metrics: Mapping[str, float]
-    mflops: float
-    params: int
+    mflops: float = 0.0
+    params: int = 0
     dataset: str
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    license: str = "apache-2.0"
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    license: str | None = "apache-2.0"
     source: Mapping[str, str] = field(default_factory=dict)
+    start: str = ""
+    run: Mapping[str, str] = field(default_factory=dict)
     protocol: str = ""
     picture: Path | None = None
 
     def __post_init__(self) -> None:
-        store.check_tag(self.tag)
+        if self.tag:
+            store.check_tag(self.tag)
+        if len(self.class_names) < _LEAST_TOP5_CLASSES and "top5" in self.metrics:
+            told = {name: value for name, value in self.metrics.items() if name != "top5"}
+            object.__setattr__(self, "metrics", told)
 
     @property
     def name(self) -> str:
-        """What `timm.create_model` takes."""
-        return f"{self.architecture}.{self.tag}"
+        """What `timm.create_model` takes; without a tag, the architecture."""
+        return f"{self.architecture}.{self.tag}" if self.tag else self.architecture
 
 
 def publish(model: nn.Module, publication: Publication, folder: Path | None = None) -> Path:
     """Write ``model.safetensors``, ``config.json``, ``README.md`` and ``pareto.png`` if there is one, all or nothing.
 
-    What the card says of cost and latency is counted and measured here, on the machine that publishes.
+    `timm.create_model("local-dir:FOLDER", pretrained=True)` loads the network, and from the store its name does. The
+    same weights and publication give the same bytes, but for the latency that the card of a subnet tells: that and its
+    cost are measured and counted here, on the machine that publishes.
 
     Args:
-        model: The static timm model, recalibrated.
+        model: The static timm model; a subnet is recalibrated.
         publication: What is known of it.
         folder: Where; by default the local store, where timm finds it by name. What stood there is replaced.
 
@@ -84,54 +98,57 @@ def publish(model: nn.Module, publication: Publication, folder: Path | None = No
     path = folder or store.model_folder(publication.architecture, publication.tag)
     try:
         with atomic_folder(path) as beside:
-            _write_weights(model, publication, beside / store.WEIGHTS_FILE)
-            _write_config(model, publication, beside / store.CONFIG_FILE, digest(beside / store.WEIGHTS_FILE))
+            write_weights(model, beside / store.WEIGHTS_FILE, _weights_metadata(publication))
             if publication.picture is not None and publication.picture.is_file():
                 shutil.copyfile(publication.picture, beside / store.PICTURE_FILE)
             write_card(model, publication, beside / store.CARD_FILE)
-    except OSError as error:
+            _write_config(model, publication, beside / store.CONFIG_FILE)
+    except (OSError, StoreError) as error:
         raise StoreError(f"cannot publish {publication.name} to {path}: {error}") from error
-    refresh_entries()
+    if folder is None:
+        refresh_entries()
     return path
 
 
-def _write_weights(model: nn.Module, publication: Publication, path: Path) -> None:
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise StoreError(f"cannot publish {publication.name}: {name} is not finite")
-    metadata = {
-        "format": "pt",
+def _weights_metadata(publication: Publication) -> dict[str, str]:
+    if publication.arch is None:
+        return {}
+    return {
         "architecture": publication.architecture,
         "tag": publication.tag,
         "arch": str(publication.arch),
         "dataset": publication.dataset,
-        "license": publication.license,
+        "license": publication.license or "",
         "mflops": f"{publication.mflops:.6f}",
         "metrics": json.dumps(dict(publication.metrics)),
         "source": json.dumps(dict(publication.source)),
     }
-    save_file(tensors, path, metadata=metadata)
 
 
-def _write_config(model: nn.Module, publication: Publication, path: Path, weights: Mapping[str, Any]) -> None:
-    model_config = {
-        "architecture": publication.architecture,
-        "num_classes": len(publication.class_names),
-        "label_names": list(publication.class_names),
-        "pretrained_cfg": {
-            "architecture": publication.architecture,
-            "tag": publication.tag,
-            "num_classes": len(publication.class_names),
-            "license": publication.license,
-            "origin_url": None,
-        },
-        "alphanet": dict(weights),
-    }
+def _write_config(model: nn.Module, publication: Publication, path: Path) -> None:
+    subnet = publication.arch is not None
+    cfg = {"tag": publication.tag or publication.dataset, "license": publication.license, "origin_url": None}
+    if subnet:
+        cfg |= {"architecture": publication.architecture, "num_classes": len(publication.class_names)}
+    training = {"dataset": publication.dataset, "start": publication.start, "run": dict(publication.run)}
     save_config_for_hf(
         model,
         str(path),
-        model_config=model_config,
-        model_args={"arch": publication.arch.to_dict()},
+        model_config={
+            "num_classes": len(publication.class_names),
+            "label_names": list(publication.class_names),
+            "pretrained_cfg": cfg,
+            "alphanet": {
+                **digest(path.parent / store.WEIGHTS_FILE),
+                **({} if subnet else {"metrics": dict(publication.metrics)}),
+            },
+            "training": {key: value for key, value in training.items() if value},
+        },
+        model_args={**publication.model_args, **({"arch": publication.arch.to_dict()} if publication.arch else {})},
         data_config=dict(publication.data_config),
     )
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    # It stands outside already, and transformers' TimmWrapper would give it to timm twice.
+    config.get("model_args", {}).pop("num_classes", None)
+    path.write_text(json.dumps(store.with_digests(config, path.parent), indent=2), encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .. import store
 from ..digest import digest, recorded_sha256
-from ..errors import HubError, StoreError
+from ..errors import CheckpointError, HubError, StoreError
 from ..hub import check_organisation, hub_errors
 
 
@@ -70,3 +70,7 @@ def _check(folder: Path) -> None:
         raise StoreError(f"{folder} holds no published model ({error}); publish it first") from error
     if found != expected:
         raise StoreError(f"{published.weights} has sha256 {found}, not {expected} as published; publish it again")
+    try:
+        store.check_whole(folder, published.config)
+    except CheckpointError as error:
+        raise StoreError(str(error)) from error

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from .. import store
 from ..atomic import atomic_folder
 from ..errors import CheckpointError, StoreError
 from ..spaces import get_space
 from ..supernet import Supernet, build_supernet
+from .weight_file import write_weights
 
 
 def save_supernet(supernet: Supernet, folder: Path, about: Mapping[str, Any]) -> Path:
@@ -29,13 +30,14 @@ def save_supernet(supernet: Supernet, folder: Path, about: Mapping[str, Any]) ->
     Raises:
         StoreError: It could not be written; what stood there still stands.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in supernet.state_dict().items()}
-    config = {"space": supernet.space.to_config(), "num_classes": len(tensors["classifier.bias"]), **about}
+    classes = len(supernet.get_parameter("classifier.bias"))
+    config = {"space": supernet.space.to_config(), "num_classes": classes, **about}
     try:
         with atomic_folder(folder) as beside:
-            save_file(tensors, beside / store.WEIGHTS_FILE, metadata={"format": "pt"})
-            (beside / store.CONFIG_FILE).write_text(json.dumps(config, indent=2), encoding="utf-8")
-    except (OSError, SafetensorError) as error:
+            write_weights(supernet, beside / store.WEIGHTS_FILE)
+            text = json.dumps(store.with_digests(config, beside), indent=2)
+            (beside / store.CONFIG_FILE).write_text(text, encoding="utf-8")
+    except (OSError, StoreError) as error:
         raise StoreError(f"cannot write the supernet to {folder}: {error}") from error
     return folder
 
@@ -49,9 +51,12 @@ def load_supernet(folder: str | PathLike[str]) -> Supernet:
     folder = Path(folder)
     try:
         config = json.loads((folder / store.CONFIG_FILE).read_text(encoding="utf-8"))
+        store.check_whole(folder, config)
         space = get_space(**config["space"])
         supernet = build_supernet(space, num_classes=config["num_classes"])
         supernet.load_state_dict(load_file(folder / store.WEIGHTS_FILE))
+    except CheckpointError as error:
+        raise CheckpointError(f"{folder} holds no supernet: {error}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} holds no supernet: {' '.join(str(error).split())}") from error
     return supernet

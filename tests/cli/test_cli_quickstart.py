@@ -16,8 +16,17 @@ from alphanet_plugin.cli.main import main
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.evaluation import latency_table
 from alphanet_plugin.evaluation.latency_table import interleaved_ms
-from alphanet_plugin.runs import open_run, read_search_plan, search_results, to_publish
+from alphanet_plugin.runs import (
+    cost_of_run,
+    last_choice,
+    open_run,
+    read_search_plan,
+    search_front,
+    search_results,
+    to_publish,
+)
 from alphanet_plugin.search import read_history
+from alphanet_plugin.spaces import Arch
 
 SMALL = [
     "space.resolutions=[16, 20, 24, 28]", "data.image_size=28", "training.epochs=1", "training.batch_size=128",
@@ -43,6 +52,10 @@ def quickstart(tmp_path_factory):
     return folder, done, overrides
 
 
+def history(folder):
+    return folder / "runs/digits/search.jsonl"
+
+
 def published(output):
     """Name -> test accuracy of the printed table."""
     return dict(re.findall(r"(alphanet_\w+\.digits\w*).*?([\d.]+)\s*\|?\s*$", output, flags=re.MULTILINE))
@@ -62,6 +75,7 @@ def test_prints_what_was_published_and_draws_it(quickstart):
 def test_the_three_lines_work_when_pasted(quickstart):
     folder, done, _ = quickstart
     lines = done.stdout[done.stdout.index("import timm") :].strip().splitlines()
+    lines = lines[: lines.index("")]
     assert len(lines) == 3
     pasted = subprocess.run(
         [sys.executable, "-"], input="\n".join(lines), capture_output=True, text=True, timeout=120, check=False,
@@ -69,6 +83,23 @@ def test_the_three_lines_work_when_pasted(quickstart):
     )  # fmt: skip
     assert pasted.returncode == 0, pasted.stderr
     assert re.fullmatch(r"tensor\(\d\)", pasted.stdout.strip())
+    assert f"They print {pasted.stdout.strip()}, " in done.stdout
+
+
+def test_the_shown_one_is_the_best_of_the_search(quickstart):
+    folder, done, _ = quickstart
+    (shown,) = re.findall(r'create_model\("(\S+)", pretrained=True\)', done.stdout)
+    archs = {entry.evaluated.arch: entry.evaluated.metrics["top1"] for entry in read_history(history(folder))[1]}
+    models = {
+        path.name: json.loads((path / "config.json").read_text())
+        for path in (folder / "home/models").glob("al*.digits*")
+    }
+    found = {
+        name: archs[Arch(config["model_args"]["arch"])]
+        for name, config in models.items()
+        if name in published(done.stdout)
+    }
+    assert found[shown] == max(found.values())
 
 
 def test_printed_accuracies_are_those_of_the_published_models(quickstart):
@@ -131,7 +162,7 @@ def test_search_by_latency_measures_its_table_once(quickstart, tmp_path, monkeyp
         r"latency table against whole networks: mean [\d.]+ %, worst [\d.]+ % over 3 held-out subnets", output
     )
     assert "latency (ms)" in output
-    assert "--set search.cost=latency --set search.latency_device=cpu --set search.latency_batch=2" in output
+    assert f"next: alphanet publish {run} --tag digits" in output
     table = run / "latency_cpu_b2.json"
     held = table.read_bytes()
     assert len(json.loads(held)["parts_ms"]) == len([name for name in measured if not name.startswith("network")])
@@ -144,13 +175,25 @@ def test_search_by_latency_measures_its_table_once(quickstart, tmp_path, monkeyp
     assert not measured
     assert table.read_bytes() == held
 
-    by_latency = ["search.cost=latency", "search.latency_batch=2", "publish.presets=[]"]
-    overrides = [part for setting in by_latency for part in ("--set", setting)]
-    chosen = to_publish(open_run(run, by_latency))
-    assert main(["publish", str(run), "--tag", "quick", *overrides]) == 0
+    chosen = to_publish(open_run(run, [*last_choice(run), "publish.presets=[]"]))
+    assert main(["publish", str(run), "--tag", "quick", "--set", "publish.presets=[]"]) == 0
+    shown = capsys.readouterr().out
+    assert "latency (ms)" in shown, "it is that of the last search"
     assert {name.replace(".digits", ".quick") for name in chosen} == set(
-        re.findall(r"alphanet_subnet\.quick_\w+", capsys.readouterr().out)
+        re.findall(r"alphanet_subnet\.quick_\w+", shown)
     )
+
+    before = len(read_history(run / "search.jsonl")[1])
+    table_ms = cost_of_run(open_run(run, last_choice(run)), measuring=False).table.latency_ms
+    bound = sorted(table_ms(subnet.arch) for subnet in search_results(open_run(run)))[2]
+    bounded = ["--latency", "cpu", "--batch", "2", "--latency-check", "3", "--set", f"search.max_latency_ms={bound}"]
+    assert main(["search", str(run), *bounded, "--set", "search.num_random=8", "--set", "search.num_rounds=1"]) == 0
+    fresh = [entry.evaluated.arch for entry in read_history(run / "search.jsonl")[1][before:]]
+    assert fresh
+    assert all(table_ms(arch) <= bound for arch in fresh)
+    assert all(table_ms(subnet.arch) <= bound for subnet in search_front(open_run(run, last_choice(run))))
+    held = table.read_bytes()
+    capsys.readouterr()
 
     table.write_text(held.decode().replace('"machine": "', '"machine": "a faster '))
     assert main(command) == 2

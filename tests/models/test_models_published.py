@@ -91,7 +91,7 @@ def said(caplog):
 
 
 def test_plain_name_takes_imagenet_weights_first(said):
-    imagenet = publish("alphanet_a1.fb_in1k")
+    imagenet = publish("alphanet_a1.fb_in1k", classes=1000)
     newer = publish("alphanet_a1.digits", seconds=10)
     loaded = timm.create_model("alphanet_a1", pretrained=True)
     assert same(loaded, imagenet)
@@ -99,6 +99,12 @@ def test_plain_name_takes_imagenet_weights_first(said):
     assert loaded.pretrained_cfg["tag"] == "fb_in1k"
     assert len(said.messages) == 1
     assert "alphanet_a1: ImageNet weights, alphanet_a1.fb_in1k from " in said.messages[0]
+
+
+def test_a_tag_makes_no_imagenet_weights(said):
+    publish("alphanet_a1.flowers_in1k", classes=3)
+    timm.create_model("alphanet_a1", pretrained=True)
+    assert "alphanet_a1: no ImageNet weights in the store; newest tag, alphanet_a1.flowers_in1k" in said.messages[0]
 
 
 def test_plain_name_else_takes_the_newest_tag(said):

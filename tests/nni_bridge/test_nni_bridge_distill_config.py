@@ -25,7 +25,7 @@ def models():
         ({"lamda": 1.0}, r"'lamda' is no key; .* did you mean 'lambda'\?"),
         (
             {"apply_method": "alfa"},
-            r"must be one of 'adaptive_alpha', 'alpha', 'kl', 'mse', got 'alfa'; did you .*'alpha'\?",
+            r"one of 'adaptive_alpha', 'alpha', 'kl', 'reverse_kl', 'symmetric_kl', .*got 'alfa'; did you .*'alpha'\?",
         ),
         ({"apply_method": ["kl"]}, "apply_method must be one of"),
         (
@@ -42,6 +42,9 @@ def models():
         ({"apply_method": "kl", "clip": 5}, "'clip' does not belong here: apply_method 'kl' takes 'temperature'"),
         ({"apply_method": "mse", "temperature": 2}, "apply_method 'mse' takes no keys of its own"),
         ({"temperature": 2}, "apply_method 'mse' takes no keys of its own"),
+        ({"kd": "kl"}, "kd is a section with a name, .*, not 'kl'"),
+        ({"kd": {"name": "kl", "clip": 5}}, "'clip' does not belong here: apply_method 'kl' takes 'temperature'"),
+        ({"apply_method": "kl", "kd": {"name": "kl"}}, "give kd or apply_method, not both"),
         ({"lambda": "1"}, "lambda must be a finite number, got '1'"),
         ({"lambda": float("nan")}, "lambda must be a finite number, got nan"),
         ({"lambda": True}, "lambda must be a finite number, got True"),
@@ -92,6 +95,18 @@ def test_integers_are_taken_for_lambda_and_the_list_given_stays_as_it_was():
     assert target.lambda_ == 2.0
     assert isinstance(target.lambda_, float)
     assert target.setting == {"lambda": 2.0, "link": ["fc"], "apply_method": "alpha", "alpha": -1, "clip": None}
+
+
+def test_a_kd_section_stands_for_a_method_and_its_keys(models):
+    flat = {"apply_method": "adaptive_alpha", "clip": 3.0, "temperature": 2.0}
+    section = {"name": "adaptive_alpha", "clip": 3.0, "temperature": 2.0}
+    assert checked_config_list([{**HEAD, "kd": section}], *models) == checked_config_list([{**HEAD, **flat}], *models)
+
+
+@pytest.mark.parametrize("method", ["reverse_kl", "symmetric_kl"])
+def test_every_kd_loss_is_a_method(models, method):
+    (checked,) = checked_config_list([{**HEAD, "apply_method": method, "temperature": 2.0}], *models)
+    assert as_nni_has_it([checked])[0]["apply_method"] == "kl"
 
 
 def test_patterns_and_types_select_as_in_nni(models):

@@ -22,6 +22,7 @@ from alphanet_plugin.nni_bridge.nas.experiment_file import (
     resume,
     run_file,
 )
+from alphanet_plugin.spaces import get_space
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "nni" / "alphanet_digits.yaml"
 SMALL = {
@@ -56,9 +57,7 @@ def test_the_shipped_file_builds():
     assert type(space) is ElasticSpace
     assert isinstance(evaluator, AccelerateEvaluator)
     assert type(strategy) is AlphaNetStrategy
-    assert strategy.kd_section() == {
-        "name": "adaptive_alpha", "alpha_min": -1.0, "alpha_max": 1.0, "clip": 5.0, "form": "reference",
-    }  # fmt: skip
+    assert strategy.kd == {"name": "adaptive_alpha", "alpha_min": -1.0, "alpha_max": 1.0, "clip": 5.0}
 
 
 @pytest.mark.parametrize("strategy", list(STRATEGIES))
@@ -67,10 +66,32 @@ def test_every_strategy_is_built_by_name(tmp_path, strategy):
     assert build_parts({**sections, "strategy": {"name": strategy}})[2]
 
 
-@pytest.mark.parametrize("space", [name for name in SPACES if name != "alphanet"])
+@pytest.mark.parametrize("space", [name for name, kind in SPACES.items() if kind.startswith("nni.")])
 def test_spaces_of_nnis_hub_are_built_by_name(tmp_path, space):
     sections = read_sections(write(tmp_path))
     assert build_parts({**sections, "space": {"name": space, "num_labels": 10}})[0].simplify()
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"name": "us_mobilenet_v2", "resolutions": [24, 32]},
+        {"name": "elastic", "space": "us_mobilenet_v2", "resolutions": [24, 32]},
+        {"name": "elastic", "space": {"name": "us_mobilenet_v2", "resolutions": [24, 32]}},
+    ],
+)
+def test_our_spaces_are_built_by_their_names(tmp_path, section):
+    sections = read_sections(write(tmp_path))
+    space = build_parts({**sections, "space": {**section, "num_classes": 10}})[0]
+    assert space.space.to_config() == get_space("us_mobilenet_v2", resolutions=(24, 32)).to_config()
+
+
+def test_a_strategy_takes_a_kd_section(tmp_path):
+    sections = read_sections(write(tmp_path))
+    strategy = {"name": "supernet", "kd": {"name": "reverse_kl", "temperature": 2.0}}
+    assert build_parts({**sections, "strategy": strategy})[2].kd == {"name": "reverse_kl", "temperature": 2.0}
+    with pytest.raises(ConfigError, match="did you mean 'temperature'"):
+        build_parts({**sections, "strategy": {"name": "supernet", "kd": {"name": "kl", "temperatur": 2.0}}})
 
 
 def test_evaluators_have_a_name():

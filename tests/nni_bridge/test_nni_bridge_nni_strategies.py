@@ -81,7 +81,7 @@ def classification():
     ],
 )
 def test_one_shot(face, strategy):
-    space = ElasticSpace(10, (16, 24), face=face, seed=0)
+    space = ElasticSpace(num_classes=10, resolutions=(16, 24), face=face, seed=0)
     if face == "fast":
         before = {key: value.clone() for key, value in space.network.supernet.state_dict().items()}
     experiment = NasExperiment(space, classification(), strategy())
@@ -112,7 +112,7 @@ def fit(model):
 @pytest.mark.parametrize("form", ["raw", "simplified"])
 def test_multi_trial(face, name, form):
     # One resolution and so a smaller space; on the way through "simplified" a trial rebuilds the model from its sample.
-    space = ElasticSpace(10, (16,), face=face, seed=0)
+    space = ElasticSpace(num_classes=10, resolutions=(16,), face=face, seed=0)
     config = NasExperimentConfig("sequential", form)
     config.max_trial_number = 3
     experiment = NasExperiment(space, FunctionalEvaluator(fit), MULTI_TRIAL[name](), config=config)
@@ -126,7 +126,7 @@ def test_multi_trial(face, name, form):
 def test_evolution_resumes():
     """NNI's own cannot read its population back on torch 2.6 and later, and then overwrites it with an empty one."""
     allow_evolution_to_resume()
-    space = ElasticSpace(10, (16,), seed=0)
+    space = ElasticSpace(num_classes=10, resolutions=(16,), seed=0)
     config = NasExperimentConfig("sequential", "raw")
     config.max_trial_number = 3
 

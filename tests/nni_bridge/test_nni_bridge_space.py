@@ -21,12 +21,12 @@ ARCHS = [SPACE.smallest(), SPACE.presets["a4"], SPACE.sample(np.random.default_r
 
 @pytest.fixture(scope="module")
 def fast():
-    return ElasticSpace(10, RESOLUTIONS, seed=0)
+    return ElasticSpace(num_classes=10, resolutions=RESOLUTIONS, seed=0)
 
 
 @pytest.fixture(scope="module")
 def native():
-    return ElasticSpace(10, RESOLUTIONS, face="native")
+    return ElasticSpace(num_classes=10, resolutions=RESOLUTIONS, face="native")
 
 
 @pytest.fixture(params=["fast", "native"])
@@ -105,7 +105,9 @@ def test_activating_an_arch_is_resampling_with_it(fast):
 
 
 def test_what_a_memo_leaves_open_is_drawn_by_the_seed():
-    first, second, other = (ElasticSpace(10, RESOLUTIONS, seed=seed).network for seed in (1, 1, 2))
+    first, second, other = (
+        ElasticSpace(num_classes=10, resolutions=RESOLUTIONS, seed=seed).network for seed in (1, 1, 2)
+    )
     memo = {"resolution": 24, "mb3.width": 40}
     drawn = [[module.resample(dict(memo)) for _ in range(3)] for module in (first, second, other)]
     assert drawn[0] == drawn[1] != drawn[2]
@@ -118,13 +120,15 @@ def test_the_seed_fixes_the_weights_and_nothing_else(face):
     torch.manual_seed(5)
     expected = torch.randn(3)
     torch.manual_seed(5)
-    first, second = (ElasticSpace(10, RESOLUTIONS, face=face, seed=1).state_dict() for _ in range(2))
+    first, second = (
+        ElasticSpace(num_classes=10, resolutions=RESOLUTIONS, face=face, seed=1).state_dict() for _ in range(2)
+    )
     assert torch.equal(torch.randn(3), expected)
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
 
 
 def test_native_supernet_freezes_into_slices_of_its_weights():
-    space = ElasticSpace(10, RESOLUTIONS, face="native")
+    space = ElasticSpace(num_classes=10, resolutions=RESOLUTIONS, face="native")
     assert not space.network.is_shared
     RandomOneShot().mutate_model(space)
     assert space.network.is_shared
@@ -138,7 +142,7 @@ def test_native_supernet_freezes_into_slices_of_its_weights():
 
 
 def test_native_and_fast_compute_the_same(fast):
-    space = ElasticSpace(10, RESOLUTIONS, face="native")
+    space = ElasticSpace(num_classes=10, resolutions=RESOLUTIONS, face="native")
     RandomOneShot().mutate_model(space)
     shared = fast.network.supernet.state_dict()
     with torch.no_grad():
@@ -158,9 +162,33 @@ def test_native_and_fast_compute_the_same(fast):
 )
 def test_wrong_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
-        ElasticSpace(10, **arguments)
+        ElasticSpace(num_classes=10, **arguments)
 
 
 def test_differentiable_strategies_are_sent_to_the_native_face(fast):
     with pytest.raises(TypeError, match="DARTS mixes NNI's own layers: build the space with face='native'"):
         DARTS().mutate_model(fast)
+
+
+@pytest.mark.parametrize("name", ["us_mobilenet_v2"])
+def test_any_space_of_ours_has_the_fast_face(name):
+    elastic = ElasticSpace(name, num_classes=10, resolutions=(32,), seed=0)
+    sample = {label: choice.values[0] for label, choice in elastic.simplify().items()}
+    images = torch.randn(2, 3, 32, 32)
+    elastic.network.resample(memo=sample)
+    frozen = elastic.freeze(sample)
+    torch.testing.assert_close(frozen.train()(images), elastic.network.supernet.train()(images))
+    with nni.nas.space.model_context(sample):
+        again = ElasticSpace(name, num_classes=10, resolutions=(32,))
+    assert type(again) is type(frozen)
+    flops = FlopsProfiler(elastic, images[:1]).profile(sample)
+    assert flops == elastic.space.mflops(arch_of(elastic.space, sample), 10) * 1e6
+    with pytest.raises(ValueError, match="'native' is there for attentive_nas alone, not us_mobilenet_v2"):
+        ElasticSpace(name, face="native")
+
+
+def test_what_is_no_space_is_refused():
+    with pytest.raises(ValueError, match=r"space takes a name, .*, not 10"):
+        ElasticSpace(10)
+    with pytest.raises(ValueError, match="did you mean 'attentive_nas'"):
+        ElasticSpace("attentive_nass")

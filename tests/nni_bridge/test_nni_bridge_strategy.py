@@ -16,7 +16,7 @@ from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.nas.hub.pytorch import MobileNetV3Space, ProxylessNAS, ShuffleNetSpace
-from nni.nas.strategy import RegularizedEvolution
+from nni.nas.strategy import Random, RegularizedEvolution
 from safetensors.torch import load_file
 
 from alphanet_plugin.errors import ConfigError, SearchError
@@ -29,7 +29,9 @@ from alphanet_plugin.nni_bridge import (
     OneShotSupernet,
     run_experiment,
 )
-from alphanet_plugin.runs import open_run
+from alphanet_plugin.nni_bridge.nas.strategy import as_supernet, space_section
+from alphanet_plugin.runs import build_space, open_run
+from alphanet_plugin.spaces import get_space
 from alphanet_plugin.training import latest_checkpoint
 
 pytestmark = [
@@ -49,7 +51,7 @@ def evaluator(output, **changed):
 
 
 def space():
-    return ElasticSpace(10, (16,), seed=0)
+    return ElasticSpace(num_classes=10, resolutions=(16,), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +189,8 @@ sections = {sections!r}
 evaluator = AccelerateEvaluator("run", **sections)
 strategy = AlphaNetStrategy(num_random=1, num_candidates=1)
 experiment = run_experiment(
-    ElasticSpace(10, (16,), seed=0), evaluator, strategy, experiment_id="killed", resume="resume" in sys.argv
+    ElasticSpace(num_classes=10, resolutions=(16,), seed=0), evaluator, strategy, experiment_id="killed",
+    resume="resume" in sys.argv,
 )
 if experiment is not None:
     experiment.stop()
@@ -247,3 +250,22 @@ def test_two_ranks_train_together_and_the_first_writes(tmp_path):
     assert len(list((tmp_path / "both" / "nni-experiments").glob("killed"))) == 1
     records = [json.loads(line) for line in (tmp_path / "both/run/log.jsonl").read_text().splitlines()]
     assert [record["images"] for record in records] == [512, 512]
+
+
+class Interrupted(Random):
+    def _run(self):
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_ends_the_program(tmp_path):
+    """NNI stops the experiment and returns, and the next one would go on with what is half trained."""
+    with pytest.raises(KeyboardInterrupt, match="was stopped"):
+        run_experiment(space(), evaluator(tmp_path), Interrupted())
+
+
+def test_a_run_over_another_space_is_one_of_train(tmp_path):
+    supernet = as_supernet(ElasticSpace("us_mobilenet_v2", num_classes=10, resolutions=(24, 32)))
+    config = KLStrategy().run_config(evaluator(tmp_path), supernet)
+    assert build_space(config).to_config() == supernet.space.to_config()
+    with pytest.raises(ValueError, match="cannot hold get_space"):
+        space_section(get_space("us_mobilenet_v2", widths=(0.5, 1.0)))

@@ -1,5 +1,6 @@
 """The evolution as NNI's tuner: the same search as ours, whatever trials and threads do."""
 
+import itertools
 import json
 import random
 import threading
@@ -11,8 +12,8 @@ from alphanet_plugin.config import SearchConfig
 from alphanet_plugin.errors import AlphaNetError
 from alphanet_plugin.nni_bridge import EvolutionTuner
 from alphanet_plugin.nni_bridge.hpo import tuner
-from alphanet_plugin.nni_bridge.hpo.evolution_arguments import EvolutionArgumentsValidator
-from alphanet_plugin.nni_bridge.hpo.manager import TrialJob
+from alphanet_plugin.nni_bridge.hpo.evolution_arguments import MAX_FAILURES, EvolutionArgumentsValidator
+from alphanet_plugin.nni_bridge.hpo.manager import Manager, TrialJob
 from alphanet_plugin.nni_bridge.hpo.trial_result import pack_result
 from alphanet_plugin.runs import RunFolder, SearchPlan
 from alphanet_plugin.search import EvolutionRounds, EvolutionSearch, SearchHistory, read_history
@@ -42,6 +43,13 @@ class FakeManager:
     def __init__(self):
         self.ended = 0
         self.jobs = []
+        self.failed_with = None
+
+    def last_words(self):
+        return ["CheckpointError: no trained run"]
+
+    def fail_experiment(self, message):
+        self.failed_with = message
 
     def code_directory(self):
         return "/"
@@ -353,3 +361,35 @@ def test_wrong_arguments_are_named(arguments, message):
 def test_right_arguments_are_not_refused():
     keys = {name: getattr(SearchConfig(), name) for name in SearchConfig.__dataclass_fields__}
     EvolutionArgumentsValidator().validate_class_args(run="r", seed=3, presets=["a0"], max_retries=0, **keys)
+
+
+@pytest.mark.parametrize("options", [{}, {"max_failures": 3}])
+def test_stops_where_every_trial_fails(make_tuner, manager, options):
+    made = make_tuner(max_retries=100, **options)
+    experiment = FakeExperiment(made, 1)
+    experiment.run(lambda _: True)
+    bound = options.get("max_failures", MAX_FAILURES)
+    assert len(experiment.started) == bound
+    assert made.finished
+    assert f"{bound} trials in a row failed" in manager.failed_with
+    assert "CheckpointError: no trained run" in manager.failed_with
+    assert not manager.ended  # which would make it a success
+
+
+def test_trials_that_fail_between_others_do_not_stop_it(make_tuner, manager):
+    made = make_tuner(max_retries=100, max_failures=2)
+    ends = itertools.cycle([True, False])
+    FakeExperiment(made, 1).run(lambda _: next(ends))
+    assert (made.finished, manager.ended, manager.failed_with) == (True, 1, None)
+    assert len(made._found) == TOTAL
+
+
+def test_what_failed_trials_said_is_read_from_their_files(tmp_path, monkeypatch):
+    jobs = []
+    for number, (status, text) in enumerate([("FAILED", "a\nValueError: x\n"), ("SUCCEEDED", "y"), ("FAILED", "")]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "trial.stderr").write_text(text)
+        jobs.append({"status": status, "endTime": number, "logPath": f"file://localhost:{folder}"})
+    monkeypatch.setattr(Manager, "_request", lambda *_: jobs)
+    assert Manager("http://localhost:1").last_words() == ["ValueError: x"]

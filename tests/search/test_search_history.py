@@ -4,12 +4,15 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import asdict, replace
+from functools import partial
 
 import pytest
 
-from alphanet_plugin import get_space
+from alphanet_plugin import get_space, owner
 from alphanet_plugin.errors import SearchError
-from alphanet_plugin.search import Evaluated, HistoryEntry, SearchHistory, read_history
+from alphanet_plugin.owner import Process
+from alphanet_plugin.search import Evaluated, HistoryEntry, SearchHistory, check_evaluated, read_history
 
 SPACE = get_space("attentive_nas")
 FINGERPRINT = {"space": SPACE.to_config(), "checkpoint": "abc", "num_classes": 10, "evaluation": {"batch_size": 64}}
@@ -107,6 +110,13 @@ def test_a_file_cut_anywhere_keeps_its_whole_lines(path):
         b'{"arch": {"resolution": "x"}, "mflops": 1, "metrics": {}, "round": 0, "origin": "random"}',
         b'{"arch": {"resolution": 1}, "mflops": 1, "metrics": 5, "round": 0, "origin": "random"}',
         b'{"arch": {"resolution": 1}, "mflops": 1, "metrics": {}, "round": 0, "origin": "sky"}',
+        b'{"arch": {"resolution": 1}, "mflops": 1, "metrics": {"top1": NaN}, "round": 0, "origin": "random"}',
+        b'{"arch": {"resolution": 1}, "mflops": Infinity, "metrics": {}, "round": 0, "origin": "random"}',
+        b'{"arch": {"resolution": 1}, "mflops": 1e999, "metrics": {}, "round": 0, "origin": "random"}',
+        b'{"arch": {"resolution": 1}, "mflops": -1, "metrics": {}, "round": 0, "origin": "random"}',
+        b'{"arch": {"resolution": 1}, "mflops": 1, "metrics": {}, "round": -1, "origin": "random"}',
+        b'{"arch": {"resolution": 1}, "mflops": 1, "metrics": {}, "share": 2, "round": 0, "origin": "random"}',
+        b"[" * 100_000,
     ],
 )
 def test_a_damaged_line_is_named(path, damage):
@@ -118,6 +128,42 @@ def test_a_damaged_line_is_named(path, damage):
     with pytest.raises(SearchError, match="line 3"):
         read_history(path)
     assert path.read_bytes() == b"\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda record: record.update(mflops=1e6), "mflops is 1e"),
+        (lambda record: record["arch"].update(resolution=37), "resolution"),
+        (lambda record: record["arch"].pop("resolution"), "resolution"),
+        (lambda record: record["arch"].update(height=3), "height"),
+        (lambda record: record["metrics"].update(top1=1e4), "top1 is 10000, outside 0 to 100"),
+        (lambda record: record["metrics"].update(loss=-1.0), "loss is -1, outside 0"),
+    ],
+)
+def test_what_cannot_have_been_evaluated_is_named(path, change, said):
+    check = partial(check_evaluated, space=SPACE, num_classes=10)
+    SearchHistory(path, FINGERPRINT, check=check).close()
+    lines = path.read_text().split("\n")
+    record = json.loads(lines[2])
+    change(record)
+    lines[2] = json.dumps(record)
+    path.write_text("\n".join(lines))
+    with pytest.raises(SearchError, match=rf"line 3 is damaged \(.*{said}.*delete that line"):
+        SearchHistory(path, FINGERPRINT, check=check)
+
+
+def test_the_second_search_is_refused_with_the_first_ones_name(tmp_path):
+    path = tmp_path / "search.jsonl"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, text=True) as other:
+        first = replace(Process.current(), pid=other.pid, started=owner._started(other.pid))
+        record = {**asdict(first), "locked": False, "since": "2026-01-01 00:00:00", "command": "alphanet search"}
+        (tmp_path / ".search.jsonl.owner").write_text(json.dumps(record))
+        with pytest.raises(SearchError, match=rf"search\.jsonl is in use by process {other.pid} on .*; wait for it"):
+            SearchHistory(path, {})
+        other.communicate("\n")
+    SearchHistory(path, {}).close()
+    assert [path.name for path in tmp_path.iterdir()] == ["search.jsonl"]
 
 
 @pytest.mark.parametrize("content", [b"a letter to a friend", b"some\nlines\n", b'{"format": 1}', b"\n", b"{}\n[]\n"])

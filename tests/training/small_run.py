@@ -27,10 +27,13 @@ def config(output, **training):
     return from_dict(RunConfig, values)
 
 
-def build(run):
+def small_splits(run):
     splits = runs.build_data(run)
-    few = replace(splits, train=Subset(splits.train, range(32)))
-    return runs.SupernetRun(run, few).trainer
+    return replace(splits, train=Subset(splits.train, range(32)))
+
+
+def build(run):
+    return runs.SupernetRun(run, small_splits(run)).trainer
 
 
 def main():

@@ -5,10 +5,11 @@ import json
 
 import pytest
 import torch
-from small_run import build, config
+from small_run import build, config, small_splits
 
 from alphanet_plugin import runs
-from alphanet_plugin.errors import CheckpointError, ConfigError, NonFiniteLossError
+from alphanet_plugin.errors import CheckpointError, ConfigError, InUseError, NonFiniteLossError
+from alphanet_plugin.owner import owned
 from alphanet_plugin.training import JsonLinesLog, latest_checkpoint, list_checkpoints, read_weights
 
 SHORT = {"epochs": 1, "save_every": 2}
@@ -89,9 +90,11 @@ def test_a_damaged_checkpoint_is_named(trained):
     whole = weights.read_bytes()
     try:
         weights.write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(CheckpointError, match=r"step_00000004.*; delete that folder to go on from the one before"):
+        with pytest.raises(
+            CheckpointError, match=r"step_00000004 is damaged: model\.safetensors .*is .*step_00000002: delete"
+        ):
             trainer.checkpoints.load(weights.parent)
-        with pytest.raises(CheckpointError, match=r"cannot read the weights of checkpoint .*step_00000004"):
+        with pytest.raises(CheckpointError, match=r"step_00000004 is damaged: model\.safetensors"):
             read_weights(weights.parent)
     finally:
         weights.write_bytes(whole)
@@ -133,3 +136,29 @@ def test_a_torn_line_of_the_log_is_dropped(tmp_path):
     log.rewind(2)
     log.write({"step": 2, "again": True})
     assert log.read() == [{"step": 0}, {"step": 1}, {"step": 2, "again": True}]
+
+
+@pytest.mark.parametrize(
+    "line", ["garbage", "null", "[]", "{}", '{"step": -1}', '{"step": "0"}', '{"step": 0, "loss": NaN}', "[" * 100_000]
+)
+def test_a_line_of_the_log_that_is_no_record_is_named(tmp_path, line):
+    log = JsonLinesLog(tmp_path / "log.jsonl")
+    log.path.write_text(f'{{"step": 0}}\n{line}\n{{"step": 2}}\n')
+    for read in (log.read, lambda: log.rewind(1)):
+        with pytest.raises(CheckpointError, match=r"log\.jsonl, line 2 is no record of a step: .*; delete that line"):
+            read()
+    assert len(log.path.read_text().splitlines()) == 3
+
+
+def test_a_checkpoint_beyond_the_runs_end_is_refused(tmp_path):
+    trainer = build(config(tmp_path, **SHORT))
+    trainer.checkpoints.save(5)
+    with pytest.raises(CheckpointError, match=r"step_00000005 is of step 5, but the run has 4 steps; delete"):
+        trainer.run()
+
+
+def test_a_run_that_another_process_trains_is_refused_before_anything_is_written(tmp_path):
+    run = runs.SupernetRun(config(tmp_path / "run", **SHORT), small_splits(config(tmp_path)))
+    with owned(run.folder.owner, "it"), pytest.raises(InUseError, match=r"the run .*run is in use .*another output"):
+        run.train()
+    assert list(run.folder.path.iterdir()) == []

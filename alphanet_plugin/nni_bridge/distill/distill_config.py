@@ -58,6 +58,7 @@ def own_parameters(setting: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked_entry(entry: dict[str, Any], where: str, student: nn.Module, teacher: nn.Module) -> dict[str, Any]:
     entry = deepcopy(entry)
+    _spread_kd(entry, where)
     _check_keys(entry, (*_ENTRY, *_NNI_SETTING, *_OWN), where)
     _check_selection(entry, where, student)
     settings = entry.setdefault("target_settings", {})
@@ -66,6 +67,7 @@ def _checked_entry(entry: dict[str, Any], where: str, student: nn.Module, teache
             raise ValueError(f"{where}: NNI's distillers compare outputs only (_output_, _output_0, ...), not {name!r}")
     explicit = {name: f"{where}: target_settings[{name!r}]" for name in settings}
     for name, setting in settings.items():
+        _spread_kd(setting, explicit[name])
         _check_keys(setting, (*_NNI_SETTING, *_OWN), explicit[name])
         _make_lambda_float(setting, explicit[name])
     _make_lambda_float(entry, where)
@@ -78,6 +80,20 @@ def _checked_entry(entry: dict[str, Any], where: str, student: nn.Module, teache
         for target, setting in canonicalize_settings(modules[name], shared, "distillation").items():
             _check_setting(setting, explicit.get(target, where), name, teacher)
     return entry
+
+
+def _spread_kd(setting: dict[str, Any], where: str) -> None:
+    """A ``kd`` section, as a run's YAML has it, stands for its name as the method and for its keys."""
+    if "kd" not in setting:
+        return
+    section = setting.pop("kd")
+    if not isinstance(section, Mapping) or "name" not in section:
+        raise ValueError(f"{where}: kd is a section with a name, such as {{'name': 'adaptive_alpha'}}, not {section!r}")
+    for key, value in section.items():
+        key = "apply_method" if key == "name" else key
+        if key in setting:
+            raise ValueError(f"{where}: give kd or {key}, not both")
+        setting[key] = value
 
 
 def _check_selection(entry: dict[str, Any], where: str, student: nn.Module) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Protocol, get_args
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from alphanet_plugin.losses import AdaptiveAlphaDivergence, AlphaDivergence, AlphaForm, KDLoss, KLDivergence
+from ...config import KDConfig, NoKDConfig
+from ...losses import KDLoss
+from ...runs import kd_loss_of
 
 
 class DistillLoss(Protocol):
@@ -43,45 +45,21 @@ class LogitsLoss:
         return repr(self.kd_loss)
 
 
-def _adaptive_alpha(
-    *,
-    alpha_min: float = -1.0,
-    alpha_max: float = 1.0,
-    clip: float | None = 5.0,
-    form: AlphaForm = "reference",
-    temperature: float = 1.0,
-) -> DistillLoss:
-    return LogitsLoss(AdaptiveAlphaDivergence(alpha_min, alpha_max, _clip(clip), form, temperature))
-
-
-def _alpha(
-    *, alpha: float, clip: float | None = 5.0, form: AlphaForm = "reference", temperature: float = 1.0
-) -> DistillLoss:
-    return LogitsLoss(AlphaDivergence(alpha, _clip(clip), form, temperature))
-
-
-def _kl(*, temperature: float = 2.0) -> DistillLoss:
-    return LogitsLoss(KLDivergence(temperature))
-
-
-def _mse() -> DistillLoss:
-    return F.mse_loss  # pyright: ignore[reportReturnType]
-
-
-def _clip(clip: float | None) -> float:
-    return math.inf if clip is None else clip
-
-
-# The signatures are the documentation of a method's keys, and what they are checked against.
-_BUILDERS: dict[str, Callable[..., DistillLoss]] = {
-    "adaptive_alpha": _adaptive_alpha,
-    "alpha": _alpha,
-    "kl": _kl,
-    "mse": _mse,
-}
 DEFAULT_METHOD = "mse"  # NNI's
-PARAMETERS = {method: tuple(inspect.signature(build).parameters) for method, build in _BUILDERS.items()}
-"""The keys that each method takes beside NNI's own."""
+_NNI_DEFAULTS = {"kl": {"temperature": 2.0}}  # where NNI's own method has another default than the kd section
+_KD_SECTIONS = {
+    next(field.default for field in fields(section) if field.name == "name"): section
+    for section in get_args(KDConfig)
+    if section is not NoKDConfig
+}
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    **{
+        str(method): tuple(field.name for field in fields(section) if field.name != "name")
+        for method, section in _KD_SECTIONS.items()
+    },
+    "mse": (),
+}
+"""The keys that each method takes beside NNI's own: those of the ``kd`` section of that name."""
 
 
 def build_distill_loss(method: object, parameters: Mapping[str, Any]) -> DistillLoss:
@@ -91,17 +69,27 @@ def build_distill_loss(method: object, parameters: Mapping[str, Any]) -> Distill
         ValueError: No such method, a key that it does not take or lacks, or a value that the loss refuses.
     """
     method = DEFAULT_METHOD if method is None else method
-    if not isinstance(method, str) or method not in _BUILDERS:
-        raise ValueError(f"apply_method must be one of {_quoted(_BUILDERS)}, got {method!r}{near(method, _BUILDERS)}")
-    signature = inspect.signature(_BUILDERS[method]).parameters
-    takes = f"apply_method {method!r} takes {_quoted(signature) or 'no keys of its own'}"
+    if not isinstance(method, str) or method not in PARAMETERS:
+        raise ValueError(f"apply_method must be one of {_quoted(PARAMETERS)}, got {method!r}{near(method, PARAMETERS)}")
+    takes = f"apply_method {method!r} takes {_quoted(PARAMETERS[method]) or 'no keys of its own'}"
     for key in parameters:
-        if key not in signature:
-            raise ValueError(f"{key!r} does not belong here: {takes}{near(key, signature)}")
-    for key, parameter in signature.items():
-        if parameter.default is parameter.empty and key not in parameters:
-            raise ValueError(f"{takes}, and {key!r} is missing")
-    return _BUILDERS[method](**parameters)
+        if key not in PARAMETERS[method]:
+            raise ValueError(f"{key!r} does not belong here: {takes}{near(key, PARAMETERS[method])}")
+    if method == "mse":
+        return F.mse_loss  # pyright: ignore[reportReturnType]
+    section = _KD_SECTIONS[method]
+    given = {**_NNI_DEFAULTS.get(method, {}), **parameters}
+    for field in fields(section):
+        if field.default is MISSING and field.name not in given:
+            raise ValueError(f"{takes}, and {field.name!r} is missing")
+    if "clip" in given and given["clip"] is None:
+        given["clip"] = math.inf
+    try:
+        kd_loss = kd_loss_of(section(**given))
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix("kd.")) from None
+    assert kd_loss is not None  # that is `none`, which is no method
+    return LogitsLoss(kd_loss)
 
 
 def near(word: object, known: Iterable[str]) -> str:

@@ -128,12 +128,9 @@ class AlphaLayerwiseDistiller(_WithAlphaMethods, DynamicLayerwiseDistiller):
     Each target of the student (the output of a module) is compared with its linked outputs of the teacher, and the
     smallest of these losses, times `lambda`, is added to `origin_loss_lambda` times the evaluator's own loss.
 
-    | apply_method | its keys in the entry, with their defaults |
-    | --- | --- |
-    | adaptive_alpha | alpha_min=-1, alpha_max=1, clip=5, form='reference', temperature=1 |
-    | alpha | alpha (no default), clip=5, form='reference', temperature=1 |
-    | kl | temperature=2 |
-    | mse | none |
+    The methods and their keys are those of the ``kd`` sections in `config.KDConfig` (``adaptive_alpha``, ``alpha``,
+    ``kl``, ``reverse_kl``, ``symmetric_kl``), and NNI's ``mse``, which has none. The temperature of ``kl`` is 2 by
+    default, as in NNI. A whole section may stand in the entry instead: ``"kd": {"name": "alpha", "alpha": -1}``.
 
     clip=None is no clipping. With a temperature T a divergence is that of softmax(outputs / T) times T^2, so alpha at
     alpha=1, temperature=2 is NNI's own kl. Divergences take the last dimension for the classes: of outputs (B, ..., K)

@@ -13,7 +13,8 @@ from ...config import SearchConfig, from_dict
 from ...errors import ConfigError
 
 SEARCH_KEYS = tuple(field.name for field in fields(SearchConfig))
-OWN_KEYS = ("run", "seed", "presets", "max_retries")
+OWN_KEYS = ("run", "seed", "presets", "max_retries", "max_failures")
+MAX_FAILURES = 20  # trials that fail one after the other
 
 
 class EvolutionArgumentsValidator(ClassArgsValidator):
@@ -34,7 +35,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
             raise ConfigError(f"classArgs: {name} is no argument; {hint}")
     if not arguments.get("run") or not isinstance(arguments["run"], str):
         raise ConfigError(f"classArgs: run names the folder of a trained run, not {arguments.get('run')!r}")
-    for name, least in (("seed", 0), ("max_retries", 0)):
+    for name, least in (("seed", 0), ("max_retries", 0), ("max_failures", 1)):
         value = arguments.get(name, least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ConfigError(f"classArgs: {name} takes a whole number of at least {least}, not {value!r}")

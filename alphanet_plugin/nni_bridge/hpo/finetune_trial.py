@@ -12,7 +12,6 @@ import argparse
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,7 @@ class EpochReporter:
         batches = eval_loader(
             self.splits.search, batch_size=self.run.training.batch_size, num_workers=self.run.data.workers
         )
-        return asdict(evaluate(model, batches))
+        return evaluate(model, batches).to_dict()
 
     def __call__(self, record: Mapping[str, Any]) -> None:
         """Take a step's record in."""

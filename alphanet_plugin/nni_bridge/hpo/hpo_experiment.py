@@ -22,6 +22,7 @@ from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 from ...errors import SearchError
 from .ledger_tuner import LedgerTuner
 from .leftover_manager import forget_manager, note_manager, stop_leftover
+from .manager import FAILED, last_line
 from .manager_start import start_manager
 from .trial_ledger import TrialLedger
 
@@ -36,7 +37,6 @@ _PAUSES = (2.0, 10.0)  # seconds before another start
 _HOPELESS = 3  # trials that failed with none that ended well
 _SILENT = 10  # polls without an answer that are taken for the manager's end
 _POLL_SECONDS = 1.0
-_FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")
 
 OnTrials = Callable[[int, int], None]
 """Told how many trials have ended of how many."""
@@ -175,7 +175,7 @@ def _wait(
         if on_trials and ended != told:
             on_trials(ended, settings.trials)
             told = ended
-        failed = [job.trialJobId for job in jobs if job.status in _FAILED]
+        failed = [job.trialJobId for job in jobs if job.status in FAILED]
         if len(failed) >= min(_HOPELESS, settings.trials) and not ended:
             raise SearchError(_why(experiment, failed))
         if dispatcher.worker_exceptions:
@@ -198,9 +198,8 @@ def _why(experiment: Experiment, failed: list[str]) -> str:
     trials = Path(str(experiment.config.experiment_working_directory)) / experiment.id / "environments/local-env/trials"
     for number in failed:
         file = trials / number / "trial.stderr"
-        lines = file.read_text(errors="replace").strip().splitlines() if file.is_file() else []
-        if lines:
-            return f"trials fail, the first with: {lines[-1]} ({file})"
+        if said := last_line(file):
+            return f"trials fail, the first with: {said} ({file})"
     return f"trials fail; see {trials}"
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from alphanet_tuner import report_error
+
+FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED")  # NNI's status of trials that ended without success
 _CHANNEL = "NNI_TUNER_COMMAND_CHANNEL"
 
 
@@ -51,6 +56,19 @@ class Manager:
         """
         return [_read_job(job) for job in self._request("GET", "/trial-jobs")]
 
+    def last_words(self, count: int = 3) -> list[str]:
+        """The last line of standard error of the trials that failed last, each different one once.
+
+        Nothing where the manager does not answer or a trial's files lie elsewhere.
+        """
+        try:
+            failed = [job for job in self._request("GET", "/trial-jobs") if job["status"] in FAILED]
+        except OSError:
+            return []
+        failed.sort(key=lambda job: job.get("endTime") or 0)
+        files = (Path(urllib.parse.urlparse(job.get("logPath") or "").path) / "trial.stderr" for job in failed[-count:])
+        return list(dict.fromkeys(filter(None, map(last_line, files))))
+
     def code_directory(self) -> str:
         """The absolute folder in which trials start.
 
@@ -72,6 +90,10 @@ class Manager:
         count = len(self.trial_jobs())
         self._request("PUT", "/experiment?update_type=MAX_TRIAL_NUM", {"params": {"maxTrialNumber": count}})
 
+    def fail_experiment(self, message: str) -> None:
+        """Let the experiment's status be ERROR, with this message in NNI's log."""
+        report_error(message)
+
     def _request(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"}
@@ -81,6 +103,15 @@ class Manager:
         with opener.open(request, timeout=20) as answer:
             content = answer.read()
         return json.loads(content) if content else None
+
+
+def last_line(file: Path) -> str:
+    """Of what a program said; empty if it said nothing or its file cannot be read."""
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip() if lines else ""
 
 
 def _read_job(job: dict[str, Any]) -> TrialJob:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import nni
@@ -50,7 +49,7 @@ def evaluate_arch(text: str, run_folder: str, overrides: Sequence[str] = (), dev
     run = open_run(run_folder, overrides, device)
     arch: Arch = run.space.parse(text)
     evaluator = build_evaluator(run)
-    metrics = asdict(evaluator(arch))
+    metrics = evaluator(arch).to_dict()
     # as it would be used: fed at its own resolution
     subnet = run.supernet.extract(arch).to(device)
     subnet.resize_input = False  # type: ignore[assignment]

@@ -16,7 +16,7 @@ from ...errors import SearchError
 from ...runs import read_search_plan
 from ...search import Evaluated, HistoryEntry, SearchHistory, next_batch
 from ...spaces import Arch
-from .evolution_arguments import SEARCH_KEYS, check_arguments
+from .evolution_arguments import MAX_FAILURES, SEARCH_KEYS, check_arguments
 from .handed_out import HandedOut
 from .manager import Manager
 from .trial_result import unpack_result
@@ -50,6 +50,8 @@ class EvolutionTuner(Tuner):
         seed: Of the evolution; the run's by default.
         presets: Names of presets to evaluate first.
         max_retries: How often a subnet is handed out again after its trial failed.
+        max_failures: So many trials that fail one after the other, with none between that reports something usable,
+            end the experiment with an error that says what the last ones said.
         settle_seconds: How long a result may take after NNI has said that its trial ended.
         search: Keys of the configuration's search section (`config.SearchConfig`): min_mflops, max_mflops, num_random,
             num_parents, num_crossovers, num_mutations, num_rounds, mutation_probability, rank, bin_mflops, and cost
@@ -72,7 +74,7 @@ class EvolutionTuner(Tuner):
             seed=arguments.get("seed"),
             presets=arguments.get("presets", ()),
         )
-        self._history = SearchHistory(self._plan.folder.history, self._plan.fingerprint)
+        self._history = SearchHistory(self._plan.folder.history, self._plan.fingerprint, check=self._plan.check)
         self._found = {entry.evaluated.arch: entry.evaluated for entry in self._history}
         self._handed = HandedOut(arguments.get("max_retries", 2))
         self._settle_seconds = settle_seconds
@@ -84,6 +86,8 @@ class EvolutionTuner(Tuner):
         self._batch: dict[Arch, str] = {}
         self._round = -1
         self._failures = 0
+        self._max_failures = arguments.get("max_failures", MAX_FAILURES)
+        self._failures_in_a_row = 0
         self.given_up: list[Arch] = []
         self.finished = False
         self._begin_round(next_batch(self._rounds))
@@ -141,9 +145,11 @@ class EvolutionTuner(Tuner):
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:  # noqa: ARG002
         """A trial ended. Its result is NNI's other thread's to deliver, so what it leaves behind is looked at later."""
         with self._lock:
-            self._failures += not success
             if not success:
+                self._failures += 1
+                self._failures_in_a_row += 1
                 logger.warning("trial with parameters %d failed or was killed", parameter_id)
+                self._stop_where_all_fail()
         self._later(lambda: self._settle(parameter_id))
 
     def _on_exit(self) -> None:
@@ -153,6 +159,21 @@ class EvolutionTuner(Tuner):
 
     def _on_error(self) -> None:
         self._history.close()
+
+    def _stop_where_all_fail(self) -> None:
+        """End the experiment with an error where the trials fail one after the other."""
+        if self._failures_in_a_row < self._max_failures or self.finished:
+            return
+        self.finished = True  # nothing is handed out any more
+        self._history.close()
+        said = self._manager.last_words() if self._manager else []
+        message = (
+            f"the search stops: {self._failures_in_a_row} trials in a row failed or were killed (max_failures); "
+            + (f"they said: {' | '.join(said)}" if said else "see trial.stderr in the experiment's folder")
+        )
+        logger.error(message)
+        if self._manager:
+            self._manager.fail_experiment(message)
 
     # -- rounds ---------------------------------------------------------------------------------------------------
 
@@ -199,7 +220,7 @@ class EvolutionTuner(Tuner):
     # -- trials ---------------------------------------------------------------------------------------------------
 
     def _take(self, parameter_id: int) -> dict[str, str] | None:
-        arch = self._handed.take(parameter_id)
+        arch = None if self.finished else self._handed.take(parameter_id)
         return None if arch is None else {"arch": str(arch)}
 
     def _pay(self) -> None:
@@ -251,6 +272,7 @@ class EvolutionTuner(Tuner):
         except (ValueError, SearchError) as error:
             logger.error("a trial's result cannot be used: %s", error)
             return
+        self._failures_in_a_row = 0
         if arch in self._found or self.finished:
             return
         self._history.record(HistoryEntry(subnet, max(0, self._round), self._batch.get(arch, "given")))

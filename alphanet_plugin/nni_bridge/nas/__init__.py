@@ -1,1 +1,5 @@
 """Model spaces, strategies, evaluators and experiments of NNI's NAS."""
+
+from .importing import import_nni_nas
+
+import_nni_nas()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from accelerate import PartialState
 from nni.nas.evaluator import Evaluator
 from torch import nn
 
-from ...config import RunConfig, from_dict
+from ...config import NetworkRunConfig, RunConfig, from_dict
 from ...data import Splits
 from ...evaluation import Metrics, evaluate, recalibrate_bn
-from ...runs import build_data, run_supernet, search_batches
-from .single_network import SingleNetwork, SingleSampler
+from ...runs import NetworkRun, build_data, search_batches
+from .progress import Progress
 
 
 @nni.trace
@@ -63,6 +62,16 @@ class AccelerateEvaluator(Evaluator):
         values = {"output": self.output, "seed": self.seed, "data": self.data, "training": training}
         return from_dict(RunConfig, {**values, "evaluation": self.evaluation, **sections})
 
+    def _network_config(self, config: RunConfig) -> NetworkRunConfig:
+        """A trial, which trains one network on labels; clipped as a supernet is, and without its dropout."""
+        training = {key: value for key, value in self.training.items() if key not in ("drop_rate", "drop_path_rate")}
+        values = {"output": config.output, "seed": self.seed, "data": self.data, "model": {"name": type(self).__name__}}
+        return from_dict(
+            NetworkRunConfig,
+            {**values, "training": {"clip_value": config.training.clip_value, **training, "epochs": max(1, self.epochs),
+                                    "warmup_epochs": config.training.warmup_epochs}},
+        )  # fmt: skip
+
     @property
     def epochs(self) -> int:
         """Passes over the training images; 0 to measure only."""
@@ -71,14 +80,16 @@ class AccelerateEvaluator(Evaluator):
     def evaluate(self, model: nn.Module) -> float:
         """Train a frozen model, report its top-1 accuracy in percent on the search images, and return it."""
         config = self.run_config(output=str(Path(self.output) / "trials" / _name_of(model)))
+        splits = build_data(config)
         if self.epochs:
-            network = SingleNetwork(model)
-            run_supernet(config, supernet=network, sampler=SingleSampler(network.active))
+            run = NetworkRun(self._network_config(config), splits, model=model)
+            run.train(None, lambda trainer: Progress(trainer.total_steps))
+            run.accelerator.end_training()
         state = PartialState()
-        metrics = measure(config, build_data(config), model.to(state.device))
+        metrics = measure(config, splits, model.to(state.device))
         if state.is_main_process:
             nni.report_intermediate_result(metrics.top1)
-            nni.report_final_result({"default": metrics.top1, **asdict(metrics)})
+            nni.report_final_result({"default": metrics.top1, **metrics.to_dict()})
         return metrics.top1
 
 

@@ -62,6 +62,10 @@ def run_experiment(
 
     Returns:
         The experiment, for `export_top_models`; None on the other ranks.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C. NNI stops the experiment and returns as if nothing were wrong, so that a program
+            would go on with what is half trained.
     """
     ranks = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator() would begin
     if ranks.num_processes > 1 and not isinstance(strategy, SupernetStrategy):
@@ -71,8 +75,7 @@ def run_experiment(
         return None
     experiment = build_experiment(space, evaluator, strategy, config=config, experiment_id=experiment_id)
     options: dict[str, Any] = {"port": port}
-    if resume:
-        experiment.resume(**options)
-    else:
-        experiment.run(**options)
+    ended = experiment.resume(**options) if resume else experiment.run(**options)
+    if not ended:
+        raise KeyboardInterrupt(f"experiment {experiment.id} was stopped")
     return experiment

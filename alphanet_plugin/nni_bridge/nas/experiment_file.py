@@ -7,23 +7,28 @@ import inspect
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from nni.experiment import Experiment
 from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
-from ...config import read_mapping
+from ...config import KDConfig, read_mapping
 from ...errors import ConfigError
+from ...spaces import list_spaces
 from .experiment import run_experiment
 
 _FILE = "alphanet.yaml"
 _SECTIONS = ("experiment", "space", "evaluator", "strategy")
+_ELASTIC = "alphanet_plugin.nni_bridge:ElasticSpace"
 SPACES = {
-    "alphanet": "alphanet_plugin.nni_bridge:ElasticSpace",
+    "alphanet": _ELASTIC,
+    "elastic": _ELASTIC,  # with any name or table as its `space`
+    **dict.fromkeys(list_spaces(), _ELASTIC),
     "mobilenet_v3": "nni.nas.hub.pytorch:MobileNetV3Space",
     "proxylessnas": "nni.nas.hub.pytorch:ProxylessNAS",
     "shufflenet": "nni.nas.hub.pytorch:ShuffleNetSpace",
@@ -32,6 +37,7 @@ EVALUATORS = {"accelerate": "alphanet_plugin.nni_bridge:AccelerateEvaluator"}
 STRATEGIES = {
     "alphanet": "alphanet_plugin.nni_bridge:AlphaNetStrategy",
     "kl": "alphanet_plugin.nni_bridge:KLStrategy",
+    "supernet": "alphanet_plugin.nni_bridge:SupernetStrategy",
     "random": "nni.nas.strategy:Random",
     "grid_search": "nni.nas.strategy:GridSearch",
     "regularized_evolution": "nni.nas.strategy:RegularizedEvolution",
@@ -111,7 +117,9 @@ def build_config(section: Mapping[str, Any]) -> NasExperimentConfig:
 
 def build_parts(sections: Mapping[str, Mapping[str, Any]]) -> tuple[Any, Any, Any]:
     """Model space, evaluator and strategy."""
-    space = _build("space", sections["space"], SPACES)
+    name = sections["space"].get("name")
+    own = {"space": name} if name in list_spaces() else {}
+    space = _build("space", {**own, **sections["space"]}, SPACES)
     evaluator = _build("evaluator", {"name": "accelerate", **sections["evaluator"]}, EVALUATORS)
     return space, evaluator, _build("strategy", sections["strategy"], STRATEGIES)
 
@@ -134,8 +142,8 @@ def _build(section: str, values: Mapping[str, Any], registry: Mapping[str, str])
 
 
 def _arguments(kind: Callable[..., Any]) -> list[str]:
-    """Names that a class takes, through **options of its bases."""
-    names: list[str] = []
+    """Names that a class takes, through **options of its bases; of our strategies the keys of their kd section too."""
+    names = list(_kd_keys(getattr(kind, "default_kd", None)))
     for base in inspect.getmro(cast(type, getattr(kind, "__wrapped__", kind))):  # nni.trace wraps a class
         initialise = getattr(base, "_init_wrapped", None) or base.__dict__.get("__init__")
         if initialise is None:
@@ -144,9 +152,16 @@ def _arguments(kind: Callable[..., Any]) -> list[str]:
         names += [
             p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"
         ]
-        if names and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        if parameters and not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
     return list(dict.fromkeys(names))
+
+
+def _kd_keys(kd: str | None) -> Iterable[str]:
+    for section in get_args(KDConfig):
+        keys = {field.name: field.default for field in fields(section)}
+        if keys["name"] == kd:
+            yield from (key for key in keys if key != "name")
 
 
 def _check_known(name: Any, known: Iterable[str], where: str) -> None:

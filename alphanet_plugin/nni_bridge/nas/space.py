@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -10,10 +10,10 @@ import torch
 from nni.nas.nn.pytorch import ModelSpace
 from nni.nas.space import current_model
 from nni.nas.strategy import DARTS, ENAS
+from torch import nn
 
-from ...models import AlphaNet, alphanet_subnet
-from ...spaces import AttentiveNASSpace
-from ...spaces.attentive_nas import RESOLUTIONS
+from ...models import build_static
+from ...spaces import AttentiveNASSpace, SearchSpace, get_space
 from ...supernet import build_supernet, slice_weights
 from . import profiling
 from .elastic_module import ElasticModule
@@ -24,21 +24,26 @@ from .samples import arch_of
 
 
 class ElasticSpace(ModelSpace):
-    """The AttentiveNAS/AlphaNet space; labels are the names of its genes, resolution included.
+    """A search space of this package; labels are the names of its genes, resolution included.
 
     Both faces compute with the same weights under the same names, resize their input to the arch's resolution inside,
     and freeze into the static timm model of a sample.
 
     - ``fast``: one supermodule holds the whole elastic network, and an arch is set at once: for RandomOneShot, ENAS,
       this package's strategies, and all multi-trial ones, whose trials start from the shared weights.
-    - ``native``: NNI's own mutable layers, for DARTS, GumbelDARTS and Proxyless, which mix them.
+    - ``native``: NNI's own mutable layers, for DARTS, GumbelDARTS and Proxyless, which mix them; attentive_nas only.
 
     Args:
+        space: What `alphanet_plugin.get_space` takes: a name of `list_spaces()` or the file of a table; or a mapping
+            that holds it as ``name`` beside further arguments of the space.
         num_classes: Outputs of the classifier.
-        resolutions: Candidates for the input's side in pixels.
+        resolutions: Candidates for the input's side in pixels; the space's own by default.
         face: ``fast`` or ``native``.
         seed: Of the initial weights, and of what the fast face draws itself; None for torch's global generator, and
             another draw in every process.
+
+    Raises:
+        ValueError: There is no such space or face, or the space does not take these arguments.
 
     Shapes:
         images (B, 3, H, W) -> logits (B, num_classes).
@@ -49,12 +54,13 @@ class ElasticSpace(ModelSpace):
         if sample is None:
             return super().__new__(cls)
         # Asked to stand for one sample (NNI rebuilds a serialised one so): the static model itself.
-        return _static_model(sample, *args, **kwargs)
+        return _static_model_of(sample, *args, **kwargs)
 
     def __init__(
         self,
+        space: str | Mapping[str, Any] = "attentive_nas",
         num_classes: int = 1000,
-        resolutions: Sequence[int] = RESOLUTIONS,
+        resolutions: Sequence[int] | None = None,
         face: Literal["fast", "native"] = "fast",
         seed: int | None = None,
     ):
@@ -62,7 +68,7 @@ class ElasticSpace(ModelSpace):
         if face not in ("fast", "native"):
             raise ValueError(f"face must be 'fast' or 'native', not {face!r}")
         self.num_classes = num_classes
-        self.space = AttentiveNASSpace(tuple(resolutions))
+        self.space = _search_space(space, resolutions)
         self.face = face
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
@@ -71,6 +77,8 @@ class ElasticSpace(ModelSpace):
 
     def _build(self, seed: int | None) -> ElasticModule | NativeNetwork:
         if self.face == "native":
+            if not isinstance(self.space, AttentiveNASSpace):
+                raise ValueError(f"face='native' is there for attentive_nas alone, not {self.space.name}; use 'fast'")
             return NativeNetwork(self.space, self.num_classes)
         supernet = build_supernet(self.space, num_classes=self.num_classes, resize_input=True)
         return cast(ElasticModule, ElasticModule(supernet, np.random.RandomState(seed)))
@@ -78,15 +86,15 @@ class ElasticSpace(ModelSpace):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.network(x)
 
-    def freeze(self, sample: dict[str, Any]) -> AlphaNet:
+    def freeze(self, sample: dict[str, Any]) -> nn.Module:
         """The static timm model of a sample, with slices of the shared weights where there are any.
 
         The native face has shared weights once a one-shot strategy has mutated it, and fresh ones before.
         """
         network: Any = self.network
         if isinstance(network, ElasticModule):
-            return cast(AlphaNet, network.freeze(sample))
-        static = _static_model(sample, self.num_classes, self.space.resolutions)
+            return network.freeze(sample)
+        static = _static_model(self.space, sample, self.num_classes)
         return slice_weights(static, network.shared_tensors()) if network.is_shared else static
 
     def extra_oneshot_hooks(self, strategy: Any) -> list[Callable[..., Any]]:
@@ -102,11 +110,27 @@ class ElasticSpace(ModelSpace):
         return [ElasticModule.mutate]
 
 
-def _static_model(
-    sample: dict[str, Any], num_classes: int = 1000, resolutions: Sequence[int] = RESOLUTIONS, *_: Any, **__: Any
-) -> AlphaNet:
-    arch = arch_of(AttentiveNASSpace(tuple(resolutions)), sample)
-    return alphanet_subnet(arch=arch, num_classes=num_classes, resize_input=True)
+def _search_space(space: str | Mapping[str, Any], resolutions: Sequence[int] | None) -> SearchSpace:
+    if not isinstance(space, (str, Mapping)):
+        raise ValueError(f"space takes a name, a table's file or a mapping with a name, not {space!r}")
+    arguments: dict[str, Any] = {"name": space} if isinstance(space, str) else dict(space)
+    if resolutions is not None:
+        arguments["resolutions"] = tuple(resolutions)
+    return get_space(**arguments)
+
+
+def _static_model(space: SearchSpace, sample: Mapping[str, Any], num_classes: int) -> nn.Module:
+    return build_static(space, arch_of(space, sample), num_classes=num_classes, resize_input=True)
+
+
+def _static_model_of(
+    sample: Mapping[str, Any],
+    space: str | Mapping[str, Any] = "attentive_nas",
+    num_classes: int = 1000,
+    resolutions: Sequence[int] | None = None,
+    **_: Any,
+) -> nn.Module:
+    return _static_model(_search_space(space, resolutions), sample, num_classes)
 
 
 profiling.register()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace
 
-from ...config import RunConfig
+from ...config import RunConfig, SpaceConfig, from_dict
 from ...errors import SearchError
-from ...spaces import Arch
+from ...runs import build_kd_loss
+from ...spaces import Arch, SearchSpace, get_space
 from ...supernet import Supernet
 from .evaluator import AccelerateEvaluator
 from .one_shot_supernet import LabelSpace, OneShotSupernet
@@ -33,28 +34,41 @@ class SupernetStrategy(OneShotStrategy):
     checkpoint.
 
     Args:
+        kd: Section ``kd`` of a run's YAML, which says what the students learn by: ``{"name": "reverse_kl"}``.
         num_random: Random archs in each step, beside the largest and the smallest.
         num_candidates: Random subnets that are ranked after training, beside the presets and the two ends.
         seed: Of the ranked subnets.
+        parameters: Keys of the kd section, given one by one.
+
+    Raises:
+        ConfigError: The section has a key or value that is not allowed.
     """
 
-    def __init__(self, *, num_random: int = 2, num_candidates: int = 8, seed: int = 0):
+    default_kd: ClassVar[str] = "adaptive_alpha"
+
+    def __init__(
+        self,
+        *,
+        kd: Mapping[str, Any] | None = None,
+        num_random: int = 2,
+        num_candidates: int = 8,
+        seed: int = 0,
+        **parameters: Any,
+    ):
         super().__init__()
+        self.kd = {"name": self.default_kd, **(kd or {}), **parameters}
+        build_kd_loss(from_dict(RunConfig, {"output": "", "kd": self.kd}))  # a mistake shows now, not in training
         self.num_random = num_random
         self.num_candidates = num_candidates
         self.seed = seed
         self.training: SupernetTraining | None = None
 
-    @abstractmethod
-    def kd_section(self) -> Mapping[str, Any]:
-        """Section ``kd`` of a run's YAML: what the students learn by."""
-
     def run_config(self, evaluator: AccelerateEvaluator, supernet: Supernet) -> RunConfig:
         """The run as `alphanet train` would read it."""
         sampler = {"name": "sandwich", "num_random": self.num_random}
-        sections: dict[str, Any] = {"kd": dict(self.kd_section()), "sampler": sampler}
+        sections: dict[str, Any] = {"kd": self.kd, "sampler": sampler}
         if not isinstance(supernet.space, LabelSpace):
-            sections["space"] = supernet.space.to_config()
+            sections["space"] = space_section(supernet.space)
         return evaluator.run_config(**sections)
 
     def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> RawFormatModelSpace:
@@ -109,49 +123,31 @@ class SupernetStrategy(OneShotStrategy):
 class AlphaNetStrategy(SupernetStrategy):
     """Sandwich training with adaptive alpha-divergence (AlphaNet, ICML 2021, algorithm 1).
 
-    Args:
-        alpha_min: Penalises over-estimated uncertainty.
-        alpha_max: Penalises under-estimated uncertainty.
-        clip: Upper bound beta of (p / q)^alpha.
-        form: ``reference``, ``paper`` or ``exact``; see `alphanet_plugin.losses.AdaptiveAlphaDivergence`.
-        options: As `SupernetStrategy` takes them.
+    ``alpha_min``, ``alpha_max``, ``clip``, ``form`` and ``temperature`` are those of `config.AdaptiveAlphaConfig`; the
+    rest is `SupernetStrategy`'s.
     """
-
-    def __init__(
-        self,
-        alpha_min: float = -1.0,
-        alpha_max: float = 1.0,
-        clip: float = 5.0,
-        form: Literal["reference", "paper", "exact"] = "reference",
-        **options: Any,
-    ):
-        super().__init__(**options)
-        self.alpha_min, self.alpha_max, self.clip, self.form = alpha_min, alpha_max, clip, form
-
-    def kd_section(self) -> Mapping[str, Any]:
-        return {
-            "name": "adaptive_alpha",
-            "alpha_min": self.alpha_min,
-            "alpha_max": self.alpha_max,
-            "clip": self.clip,
-            "form": self.form,
-        }
 
 
 class KLStrategy(SupernetStrategy):
     """Sandwich training with KL divergence, the baseline that AlphaNet replaces (BigNAS, ECCV 2020).
 
-    Args:
-        temperature: Divides both networks' logits; the loss is multiplied by its square.
-        options: As `SupernetStrategy` takes them.
+    ``temperature`` is that of `config.KLConfig`; the rest is `SupernetStrategy`'s.
     """
 
-    def __init__(self, temperature: float = 1.0, **options: Any):
-        super().__init__(**options)
-        self.temperature = temperature
+    default_kd = "kl"
 
-    def kd_section(self) -> Mapping[str, Any]:
-        return {"name": "kl", "temperature": self.temperature}
+
+def space_section(space: SearchSpace) -> dict[str, Any]:
+    """Section ``space`` of a run over this space, so that it is found again from the run's folder.
+
+    Raises:
+        ValueError: The space has values that the section cannot hold.
+    """
+    whole = space.to_config()
+    section = {field.name: whole[field.name] for field in fields(SpaceConfig) if field.name in whole}
+    if get_space(**section).to_config() != whole:
+        raise ValueError(f"a run's space section has {', '.join(section)} alone, and cannot hold {space!r}")
+    return section
 
 
 def as_supernet(model_space: Any) -> Supernet:

@@ -17,6 +17,7 @@ from ...samplers import SandwichSampler
 from ...spaces import Arch
 from ...supernet import Supernet
 from ...training import Trainer
+from .progress import Progress, logger
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ class SupernetTraining(Evaluator):
         measure = SubnetEvaluator(self.supernet, *search_batches(config, build_data(config)))
 
         def watch(trainer: Trainer) -> OnStep:
+            progress = Progress(trainer.total_steps)
+
             def on_step(record: dict[str, Any]) -> None:  # called by the main rank alone
+                progress(record)
                 if (record["step"] + 1) % trainer.steps_per_epoch == 0:
                     nni.report_intermediate_result(measure(self.candidates[0]).top1)
 
@@ -62,6 +66,7 @@ class SupernetTraining(Evaluator):
         run_supernet(config, watch=watch, supernet=self.supernet, sampler=sampler)
         if not PartialState().is_main_process:
             return 0.0
+        logger.info("trained; %d subnets are measured", len(self.candidates))
         self.results = [RankedSubnet(arch, measure(arch)) for arch in self.candidates]
         mean = sum(result.metrics.top1 for result in self.results) / len(self.results)
         ends = {"smallest": asdict(self.results[0].metrics), "largest": asdict(self.results[-1].metrics)}

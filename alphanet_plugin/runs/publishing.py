@@ -1,0 +1,203 @@
+"""A trained run's subnets become published models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from .. import store
+from ..errors import ConfigError, StoreError
+from ..models import entry_name, refresh_entries
+from ..search import pick_spread
+from ..spaces import Arch
+from ..weights import Publication, family, publish
+from .identity import supernet_identity
+from .search_choice import search_front
+from .trained_run import Deployment, TrainedRun, cost_of_run
+
+_OF_FRONT = re.compile(r"(\d+p\d+[mx](_\d+)?)?")  # what follows a tag in the names of one run's models
+
+
+def to_publish(run: TrainedRun, archs: Sequence[Arch] = ()) -> dict[str, Arch]:
+    """Name of `timm.create_model` -> arch, cheapest first.
+
+    Args:
+        run: The run.
+        archs: What to publish; by default the configured presets and a spread of the search's Pareto front.
+
+    Raises:
+        ConfigError: A preset is not the space's, or the tag says ImageNet and the images are others.
+        SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
+    """
+    check_tag(run)
+    by_arch = {arch: preset for preset, arch in reversed(list(run.space.presets.items()))}
+    presets = {arch: by_arch[arch] for arch in archs if arch in by_arch} if archs else _configured_presets(run)
+    chosen = {entry_name(run.space, run.config.publish.tag, preset): arch for arch, preset in presets.items()}
+    for arch in archs or _spread_of_front(run):
+        if arch not in chosen.values():
+            chosen[_sized_name(run, arch, chosen)] = arch
+    return dict(sorted(chosen.items(), key=lambda item: run.mflops(item[1])))
+
+
+def check_tag(run: TrainedRun) -> None:
+    """ConfigError if the tag says ImageNet, in timm's way of naming, and the run's images are others."""
+    tag, splits = run.config.publish.tag, run.splits
+    store.check_tag(tag)
+    about = {
+        "num_classes": splits.num_classes,
+        "label_names": list(splits.class_names),
+        "training": {"dataset": splits.name},
+    }
+    if store.is_imagenet(tag) and not store.is_imagenet(tag, about):
+        raise ConfigError(
+            f"publish.tag: {tag!r} says ImageNet, and the {splits.num_classes} classes of {splits.name} "
+            f"({', '.join(splits.class_names[:3])}, ...) are not ImageNet's; give another, such as --tag "
+            f"{suggest_tag(run)}"
+        )
+
+
+def suggest_tag(run: TrainedRun) -> str:
+    """The configured tag if it says nothing wrong and is not the default, else one of the run's folder."""
+    tag = run.config.publish.tag
+    if tag != type(run.config.publish)().tag and not store.is_imagenet(tag):
+        return tag
+    return re.sub(r"[^0-9A-Za-z_-]+", "_", run.folder.path.resolve().name).strip("_") or "mine"
+
+
+def run_record(run: TrainedRun) -> dict[str, str]:
+    """``id`` and ``name`` by which published models tell their run; the id is of all but the images' pixels."""
+    splits = run.splits
+    about = [
+        supernet_identity(run.config, defaults=True),
+        list(splits.class_names),
+        len(splits.train),
+        len(splits.test),
+    ]
+    text = json.dumps(about, sort_keys=True, default=str)
+    return {"id": hashlib.sha256(text.encode()).hexdigest()[:12], "name": run.folder.path.resolve().name}
+
+
+def others_of_tag(tag: str, own: Mapping[str, str], families: Iterable[str]) -> list[store.Published]:
+    """Models in the store under `tag`, and of these families, that another run than `own` has published."""
+    return [entry for entry in _of_tag(tag, set(families)) if entry.run.get("id") != own["id"]]
+
+
+def check_replaceable(run: TrainedRun, chosen: Iterable[str]) -> None:
+    """StoreError if another run's models have the tag; it says whose, and how to replace them."""
+    tag = run.config.publish.tag
+    others = others_of_tag(tag, run_record(run), map(family, chosen))
+    if others:
+        whose = sorted({f"run {entry.run['name']} ({entry.run['id']})" if entry.run else "a run that is not recorded"
+                        for entry in others})  # fmt: skip
+        raise StoreError(
+            f"the tag {tag} is taken: {', '.join(sorted(entry.name for entry in others))} in {store.home()} "
+            f"{'is' if len(others) == 1 else 'are'} of {' and '.join(whose)}; give another --tag, or --replace to "
+            f"put this run's models in the place of all of them"
+        )
+
+
+def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = False) -> Iterator[Publication]:
+    """Recalibrate, measure on the test images, and publish each of ``ARCHITECTURE.TAG`` -> arch to the local store.
+
+    One process at a time publishes under a tag.
+
+    Args:
+        run: The run.
+        chosen: Of `to_publish`.
+        replace: Whether another run's models under the tag may go; they do when all of this run's are there.
+
+    Raises:
+        StoreError: Another run's models have the tag and `replace` is False; or a model cannot be written.
+        InUseError: Another process is publishing under the tag.
+    """
+    tag, record = run.config.publish.tag, run_record(run)
+    with store.owned_tag(tag):
+        if not replace:
+            check_replaceable(run, chosen)
+        others = others_of_tag(tag, record, map(family, chosen))
+        deployment = None
+        for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
+            if deployment is None or deployment.splits.image_size != arch.resolution:
+                deployment = Deployment(run, arch.resolution)
+            yield _publish(run, deployment, name, arch, record)
+        for entry in others:
+            if entry.name not in chosen:
+                shutil.rmtree(entry.folder, ignore_errors=True)
+        refresh_entries()
+
+
+def _publish(run: TrainedRun, deployment: Deployment, name: str, arch: Arch, record: Mapping[str, str]) -> Publication:
+    subnet, metrics = deployment.measure(arch)
+    architecture, _, tag = name.partition(".")
+    splits = deployment.splits
+    publication = Publication(
+        architecture=architecture,
+        tag=tag,
+        arch=arch,
+        data_config=splits.data_config,
+        class_names=splits.class_names,
+        metrics=metrics.to_dict(),
+        mflops=run.mflops(arch),
+        params=run.params(arch),
+        dataset=splits.name,
+        recipe=supernet_identity(run.config, defaults=True),
+        run=record,
+        protocol=(
+            f"timm's, input at {arch.resolution} pixels ({splits.interpolation}, centre crop "
+            f"{splits.crop_pct:g}); test images, which neither training nor search saw"
+        ),
+        picture=run.folder.picture,
+    )
+    publish(subnet, publication)
+    return publication
+
+
+def _configured_presets(run: TrainedRun) -> dict[Arch, str]:
+    presets, names = run.space.presets, run.config.publish.presets
+    for name in names or ():
+        if name not in presets:
+            raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
+    return {presets[name]: name for name in (presets if names is None else names)}
+
+
+def _spread_of_front(run: TrainedRun) -> list[Arch]:
+    count = run.config.publish.front
+    front = search_front(run) if count else []
+    if not front:
+        return []
+    return [subnet.arch for subnet in pick_spread(front, count, cost=cost_of_run(run, measuring=False).of)]
+
+
+def _sized_name(run: TrainedRun, arch: Arch, chosen: Mapping[str, Arch]) -> str:
+    """The entry of any arch, with the MFLOPs behind the tag; a name that another arch of this run has is not taken."""
+    size = f"{run.mflops(arch):.1f}".replace(".", "p")
+    name = first = f"{entry_name(run.space, run.config.publish.tag)}_{size}m"
+    number = 1
+    while name in chosen or _is_another_arch(run, name, arch):
+        number += 1
+        name = f"{first}_{number}"
+    return name
+
+
+def _is_another_arch(run: TrainedRun, name: str, arch: Arch) -> bool:
+    """Whether the store has a model of this run by that name with another arch."""
+    folder = store.model_folder(*name.split(".", 1))
+    try:
+        entry = store.read_published(folder)
+    except (OSError, ValueError):
+        return False
+    return entry.run.get("id") == run_record(run)["id"] and entry.config.get("model_args", {}).get(
+        "arch"
+    ) != json.loads(json.dumps(arch.to_dict()))
+
+
+def _of_tag(tag: str, families: set[str]) -> list[store.Published]:
+    return [
+        entry
+        for entry in store.list_published()
+        if (entry.tag == tag or (entry.tag.startswith(f"{tag}_") and _OF_FRONT.fullmatch(entry.tag[len(tag) + 1 :])))
+        and family(entry.architecture) in families
+    ]
