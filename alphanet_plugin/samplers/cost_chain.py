@@ -63,6 +63,7 @@ class CostChain:
     """
 
     def __init__(self, space: SearchSpace, num_classes: int = 1000):
+        self._space = space
         self._count_type = np.int64 if space.num_archs < 2**63 else np.float64
         self._choices = [np.asarray(gene.choices, dtype=space.values_dtype) for gene in space.genes]
         parts = space.mac_parts(num_classes)
@@ -131,8 +132,9 @@ class CostChain:
             for column, gene in enumerate(new):
                 values[:, column] = self._choices[gene][indices[gene][: shape[1]]]
             steps = (macs - part.macs.min()) // self.step
-            if part.counted is not None:
-                steps = np.where(part.counted[joint(part.genes)], steps, NEVER)
+            counted = self._space.canonical_choices(part.genes)
+            if counted is not None:
+                steps = np.where(counted[joint(part.genes)], steps, NEVER)
             self._links.append(_Link(steps=steps, after=joint(after), genes=new, values=values))
             costs.append(macs)
             before = after

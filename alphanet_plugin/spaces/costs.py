@@ -33,12 +33,10 @@ class MacPart(NamedTuple):
     Attributes:
         genes: Positions in the space's `genes`.
         macs: int64 (product of these genes' numbers of candidates,); the last gene varies fastest.
-        counted: bool, of the same shape: False where another choice stands for the same network; None: all count.
     """
 
     genes: tuple[int, ...]
     macs: NDArray[np.int64]
-    counted: NDArray[np.bool_] | None = None
 
 
 def strided(side: int, stride: int) -> int:

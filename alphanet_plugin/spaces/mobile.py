@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import product
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -165,9 +164,7 @@ class MobileSpace(SearchSpace):
         return costs
 
     def mac_parts(self, num_classes: int = 1000) -> list[MacPart]:
-        return [
-            MacPart(tuple(genes), table[0], self._counted(genes)) for genes, table in self._cost_tables(num_classes)
-        ]
+        return [MacPart(tuple(genes), table[0]) for genes, table in self._cost_tables(num_classes)]
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -288,14 +285,6 @@ class MobileSpace(SearchSpace):
                 side = self._side(number if block == 0 else number + 1, entries[0])
                 costs.append(block_cost(self._block(number, block, entries), side))
         return total(costs)
-
-    def _counted(self, columns: list[int]) -> NDArray[np.bool_] | None:
-        """Which choices of these columns' genes are `canonical`; None for all."""
-        if not self._of_blocks.keys() & columns:
-            return None
-        values = np.zeros((prod(len(self.genes[column].choices) for column in columns), len(self.genes)), np.int64)
-        values[:, columns] = list(product(*(self.genes[column].choices for column in columns)))
-        return (self.canonical(values)[:, columns] == values[:, columns]).all(axis=1)
 
     def _cost_table(
         self, used: list[_Entry], cost: Callable[[Mapping[int, int]], Cost]

@@ -6,6 +6,8 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -134,6 +136,18 @@ class SearchSpace(ABC):
         for column, (depth, block) in self._of_blocks.items():
             values[depth.entries(values) <= block, column] = self.genes[column].least
         return values
+
+    def canonical_choices(self, columns: Sequence[int]) -> NDArray[np.bool_] | None:
+        """bool (product of the candidates of these columns' genes,): which of them `canonical` leaves as they are.
+
+        The last gene varies fastest, as in `MacPart`. None: all.
+        """
+        if not self._of_blocks.keys() & {*columns}:
+            return None
+        choices = [self.genes[column].choices for column in columns]
+        values = np.zeros((prod(map(len, choices)), len(self.genes)), dtype=self.values_dtype)
+        values[:, list(columns)] = list(product(*choices))
+        return (self.canonical(values)[:, list(columns)] == values[:, list(columns)]).all(axis=1)
 
     def values(self, arch: Arch) -> tuple[Number, ...]:
         """The arch's values in the order of `genes`."""
