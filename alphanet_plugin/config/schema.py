@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import brief
-from ..spaces import list_spaces
+from ..spaces import SearchSpace, get_space, list_spaces
 from .identity import FREE, free
 from .loop import LoopConfig, check_shares
 from .require import require as _require
@@ -15,18 +16,38 @@ from .require import require as _require
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceConfig:
-    """The search space.
+    """The search space; docs/spaces.md has its tables and subspaces.
 
     Attributes:
-        name: One of `alphanet_plugin.list_spaces()`.
+        name: One of `alphanet_plugin.list_spaces()`; with a table the table's own.
         resolutions: Candidates for the input's side in pixels, ascending; None for the space's own.
+        table: Path of a table of your own, ``my_space.yaml``. The run keeps what the file holds, not where it is.
+        width_mult: Multiplies every number of channels; None for the space's own.
+        choices: Candidates that are left of some genes, by gene, by stage and field, or by field:
+            ``{depth: [2, 3], mb1.kernel_size: [3]}``; of a slimmable network's width the least and the greatest.
+        follow: Genes that others decide: ``{expand_ratio: {depth: [[2, 3], [3, 4], [4, 6]]}}``.
     """
 
     name: str = "attentive_nas"
     resolutions: tuple[int, ...] | None = None
+    table: str | Mapping[str, Any] | None = field(default=None, hash=False)
+    width_mult: float | None = None
+    choices: Mapping[str, Any] | None = field(default=None, hash=False)
+    follow: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
-        _require(self.name in list_spaces(), f"name must be one of {', '.join(list_spaces())}, not {brief(self.name)}")
+        if self.table is None:
+            names = ", ".join(list_spaces())
+            _require(self.name in list_spaces(), f"name must be one of {names}, not {brief(self.name)}")
+        config = self.build().to_config()
+        if self.table is not None:
+            object.__setattr__(self, "name", config["name"])
+            object.__setattr__(self, "table", config.get("table"))
+
+    def build(self) -> SearchSpace:
+        """The space; ValueError as `alphanet_plugin.get_space`, whose arguments these are."""
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        return get_space(**{key: value for key, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)

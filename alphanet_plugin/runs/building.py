@@ -35,7 +35,7 @@ from ..losses import (
 )
 from ..samplers import AttentiveSampler, Sampler, SandwichSampler, UniformSampler
 from ..shipped import shipped_config
-from ..spaces import SearchSpace, get_space
+from ..spaces import SearchSpace
 from ..supernet import Supernet, build_supernet
 from .run_folder import RunFolder
 from .run_images import open_images
@@ -63,9 +63,8 @@ def read_config(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Run
 
 
 def build_space(config: RunConfig) -> SearchSpace:
-    """The search space, at its own resolutions where the configuration names none."""
-    resolutions = config.space.resolutions
-    return get_space(config.space.name, **({} if resolutions is None else {"resolutions": resolutions}))
+    """The search space."""
+    return config.space.build()
 
 
 def build_data(config: RunConfig | NetworkRunConfig, image_size: int | None = None) -> Splits:

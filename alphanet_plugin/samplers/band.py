@@ -23,7 +23,8 @@ class Band:
 
     Draws are independent, with replacement, and uniform over exactly these archs. `CostChain` draws uniformly from the
     archs whose multiply-adds, in coarse steps, touch the band, and those outside it are drawn again; where its steps
-    hold few archs, they are enumerated instead. Of a continuous gene each different network counts as one arch.
+    hold few archs, they are enumerated instead. Each different network counts as one arch: widths of a continuous gene
+    that make the same one, and archs that differ only in blocks left out.
 
     Args:
         space: The search space.
@@ -79,8 +80,7 @@ class Band:
         while accepted < count:
             share = max(1, accepted) / drawn if drawn else 1.0
             again = min(PATIENCE, math.ceil(1.1 * (count - accepted) / share))
-            places = rng.integers(0, self._size, size=again)
-            found.append(self._inside(self._chain.unrank(places, *self._steps)))
+            found.append(self._inside(self._chain.draw(again, *self._steps, rng)))
             drawn += again
             accepted += len(found[-1])
             if drawn >= PATIENCE and accepted < LEAST_SHARE * drawn:

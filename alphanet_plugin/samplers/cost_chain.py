@@ -14,6 +14,10 @@ from ..spaces import MacPart, SearchSpace
 
 # Steps into which the range of multiply-adds is divided: 0.05 MFLOPs in the space of AlphaNet.
 STEPS = 1 << 15
+# Fewer where more states than usual reach over the borders, so that the counts have no more entries than this.
+ENTRIES = 1 << 23
+# A choice that stands for no network of its own costs so many steps that no range holds it.
+NEVER = 1 << 40
 # Archs that are unranked at a time; tables of a hundred candidates each then stay in the cache.
 CHUNK = 4096
 
@@ -42,6 +46,8 @@ class CostChain:
     steps, and from the last part to the first it is counted how many ways there are to go on from each joint choice of
     the genes that reach over the border, at each total. The counts are exact integers. `unrank` walks the chain
     forwards and reads off the arch of a place; uniform places give uniform archs, all places in turn enumerate them.
+    Spaces of 2^63 archs or more are counted in float64, which is exact where fewer than 2^53 archs lie on one side of a
+    range and right to 1e-9 in between; `draw` then draws anew at each part, as no place of 53 bits reaches every arch.
 
     Args:
         space: The search space.
@@ -53,18 +59,19 @@ class CostChain:
         step: Multiply-adds of a step.
 
     Raises:
-        ValueError: The space names no parts, or holds 2^63 archs or more.
+        ValueError: The space names no parts.
     """
 
     def __init__(self, space: SearchSpace, num_classes: int = 1000):
-        if space.num_archs >= 2**63:
-            raise ValueError(f"space {space.name} holds {space.num_archs:.1e} archs; they are counted below 2^63 only")
+        self._space = space
+        self._count_type = np.int64 if space.num_archs < 2**63 else np.float64
         self._choices = [np.asarray(gene.choices, dtype=space.values_dtype) for gene in space.genes]
         parts = space.mac_parts(num_classes)
         costless = sorted(set(range(len(space.genes))) - {gene for part in parts for gene in part.genes})
         parts = [*parts, *(MacPart((gene,), np.zeros(len(self._choices[gene]), dtype=np.int64)) for gene in costless)]
         self._base = sum(int(part.macs.min()) for part in parts)
-        self.step = max(1, sum(int(np.ptp(part.macs)) for part in parts) // STEPS)
+        steps = min(STEPS, 1 << (ENTRIES // _states(parts, [len(choices) for choices in self._choices])).bit_length())
+        self.step = max(1, sum(int(np.ptp(part.macs)) for part in parts) // steps)
         # By how much the sum of rounded parts can lie below the rounded sum, in multiply-adds.
         self._lost = sum(int(((part.macs - part.macs.min()) % self.step).max()) for part in parts)
         self._links: list[_Link] = []
@@ -78,15 +85,25 @@ class CostChain:
 
     def count(self, first: int, last: int) -> int:
         """How many archs lie in steps `first` to `last`."""
-        ends = np.clip([first, last + 1], 0, self._below[0].shape[1] - 1)
-        begin, end = self._below[0][0, ends]
-        return max(0, int(end - begin))
+        ends = np.clip([first, last + 1], 0, self._below[0].shape[-1] - 1)
+        return max(0, int(self._between(0, np.asarray(0), ends[0], ends[1])))
 
-    def unrank(self, places: NDArray[np.int64], first: int, last: int) -> NDArray[Any]:
-        """Values (n, genes) of the archs at places (n,), each from 0 to below ``count(first, last)``."""
+    def draw(self, count: int, first: int, last: int, rng: np.random.Generator) -> NDArray[Any]:
+        """Values (count, genes) of archs drawn uniformly and with replacement from steps `first` to `last`."""
+        if self._count_type is np.int64:
+            return self.unrank(rng.integers(0, self.count(first, last), size=count), first, last)
+        return self.unrank(np.zeros(count), first, last, rng)
+
+    def unrank(
+        self, places: NDArray[Any], first: int, last: int, rng: np.random.Generator | None = None
+    ) -> NDArray[Any]:
+        """Values (n, genes) of the archs at places (n,), each from 0 to below ``count(first, last)``.
+
+        With `rng` the places are drawn part by part instead.
+        """
         values = np.empty((len(places), len(self._choices)), dtype=self._choices[0].dtype)
         for begin in range(0, len(places), CHUNK):
-            self._unrank(places[begin : begin + CHUNK], first, last, values[begin : begin + CHUNK])
+            self._unrank(places[begin : begin + CHUNK], first, last, values[begin : begin + CHUNK], rng)
         return values
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -115,6 +132,9 @@ class CostChain:
             for column, gene in enumerate(new):
                 values[:, column] = self._choices[gene][indices[gene][: shape[1]]]
             steps = (macs - part.macs.min()) // self.step
+            counted = self._space.canonical_choices(part.genes)
+            if counted is not None:
+                steps = np.where(counted[joint(part.genes)], steps, NEVER)
             self._links.append(_Link(steps=steps, after=joint(after), genes=new, values=values))
             costs.append(macs)
             before = after
@@ -128,30 +148,58 @@ class CostChain:
         return int(found[0])
 
     def _count(self) -> list[NDArray[np.int64]]:
-        """For each part, and behind the last: int64 (S, steps + 1), ways to go on at fewer than so many steps."""
-        ways = np.ones((1, 1), dtype=np.int64)
-        below = [_sums(ways)]
+        """For each part, and behind the last: (S, steps + 1), ways to go on at fewer than so many steps."""
+        ways = np.ones((1, 1), dtype=self._count_type)
+        below = [self._sums(ways)]
         for link in reversed(self._links):
-            longer = np.zeros((len(link.steps), int(link.steps.max()) + ways.shape[1]), dtype=np.int64)
+            most = int(link.steps[link.steps < NEVER].max())
+            longer = np.zeros((len(link.steps), most + ways.shape[1]), dtype=self._count_type)
             for row, steps, after in zip(longer, link.steps.tolist(), link.after.tolist(), strict=True):
                 for step, state in zip(steps, after, strict=True):
-                    row[step : step + ways.shape[1]] += ways[state]
+                    if step < NEVER:
+                        row[step : step + ways.shape[1]] += ways[state]
             ways = longer
-            below.append(_sums(ways))
+            below.append(self._sums(ways))
         return below[::-1]
 
-    def _unrank(self, places: NDArray[np.int64], first: int, last: int, values: NDArray[Any]) -> None:
+    def _sums(self, ways: NDArray[Any]) -> NDArray[Any]:
+        """(S, steps + 1) sums of the ways below each step; in float64 (2, S, steps + 1), with those from it on."""
+        below = np.zeros((ways.shape[0], ways.shape[1] + 1), dtype=self._count_type)
+        np.cumsum(ways, axis=1, out=below[:, 1:])
+        if self._count_type is np.int64:
+            return below
+        above = np.zeros_like(below)
+        np.cumsum(ways[:, ::-1], axis=1, out=above[:, -2::-1])
+        return np.stack([below, above])
+
+    def _between(self, part: int, states: NDArray[Any], begin: NDArray[Any], end: NDArray[Any]) -> NDArray[Any]:
+        """Ways to go on from `states` before a part, at steps from `begin` to below `end`, within the part's range."""
+        sums = self._below[part]
+        start = states * sums.shape[-1]
+        if sums.ndim == 2:
+            flat = sums.ravel()
+            ways = flat.take(start + end)
+            ways -= flat.take(start + begin)
+            return ways
+        below, above = sums.reshape(2, -1)
+        low, high = below.take(start + end), above.take(start + begin)
+        # The difference of the smaller sums, as those are exact near the ends.
+        return np.where(low < high, low - below.take(start + begin), high - above.take(start + end))
+
+    def _unrank(
+        self, places: NDArray[Any], first: int, last: int, values: NDArray[Any], rng: np.random.Generator | None
+    ) -> None:
         rows = np.arange(len(places))
         state = np.zeros(len(places), dtype=np.int64)
         spent = np.zeros(len(places), dtype=np.int64)
-        for link, below in zip(self._links, self._below[1:], strict=True):
-            width = below.shape[1]
+        for part, link in enumerate(self._links, 1):
+            most = self._below[part].shape[-1] - 1
             total = spent[:, None] + link.steps[state]
-            start = link.after[state] * width
-            flat = below.ravel()
-            ways = flat.take(start + np.clip(last + 1 - total, 0, width - 1))
-            ways -= flat.take(start + np.clip(first - total, 0, width - 1))
+            begin, end = (np.clip(edge - total, 0, most) for edge in (first, last + 1))
+            ways = self._between(part, link.after[state], begin, end)
             ends = np.cumsum(ways, axis=1)
+            if rng is not None:
+                places = np.minimum(rng.random(len(places)) * ends[:, -1], np.nextafter(ends[:, -1], 0))
             chosen = (ends <= places[:, None]).sum(axis=1)
             places = places - (ends[rows, chosen] - ways[rows, chosen])
             values[:, link.genes] = link.values[chosen]
@@ -159,10 +207,14 @@ class CostChain:
             state = link.after[state, chosen]
 
 
-def _sums(ways: NDArray[np.int64]) -> NDArray[np.int64]:
-    sums = np.zeros((ways.shape[0], ways.shape[1] + 1), dtype=np.int64)
-    np.cumsum(ways, axis=1, out=sums[:, 1:])
-    return sums
+def _states(parts: Sequence[MacPart], sizes: Sequence[int]) -> int:
+    """Joint choices of the genes that reach over a border, summed over the borders."""
+    last_use = {gene: number for number, part in enumerate(parts) for gene in part.genes}
+    states, open_genes = 1, set[int]()
+    for number, part in enumerate(parts):
+        open_genes = {gene for gene in open_genes | {*part.genes} if last_use[gene] > number}
+        states += prod(sizes[gene] for gene in open_genes)
+    return states
 
 
 _CHAINS: WeakKeyDictionary[SearchSpace, dict[int, CostChain]] = WeakKeyDictionary()

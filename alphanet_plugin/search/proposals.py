@@ -84,7 +84,7 @@ class Proposals:
         drawn, repeats, batch = 0, 0, max(256, 2 * count)
         while len(found) < count and drawn < max_draws and repeats < MAX_REPEATS:
             batch = min(batch, LARGEST_BATCH, max_draws - drawn)
-            rows = propose(batch)
+            rows = self._table.canonical(propose(batch))
             inside = rows[self._side(rows) == 0]
             new = self._claim(inside, count - len(found))
             found += new

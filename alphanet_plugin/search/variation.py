@@ -18,6 +18,7 @@ class ChoiceTable:
     """Turns rows of values (n, genes) of a space into rows of choice indices, and back."""
 
     def __init__(self, space: SearchSpace):
+        self._space = space
         self._genes = space.genes
         self._choices = [np.asarray(gene.choices, dtype=space.values_dtype) for gene in space.genes]
         self.sizes = np.asarray([len(choices) for choices in self._choices], dtype=np.int64)
@@ -27,6 +28,12 @@ class ChoiceTable:
 
     def values(self, indices: Rows) -> NDArray[Any]:
         return np.stack([choices[indices[:, gene]] for gene, choices in enumerate(self._choices)], axis=1)
+
+    def canonical(self, indices: Rows) -> Rows:
+        """The rows that stand for the same networks, as `SearchSpace.canonical`."""
+        values = self.values(indices)
+        canonical = self._space.canonical(values)
+        return indices if canonical is values else self.indices(canonical)
 
 
 def draw_uniform(sizes: Rows, count: int, rng: np.random.Generator) -> Rows:

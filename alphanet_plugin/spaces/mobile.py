@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import product
@@ -16,7 +17,13 @@ from .gene import AnyGene, Gene, check_resolutions
 from .network import BlockSpec, NetworkSpec, make_divisible
 from .place import Activity, Place
 from .space import SearchSpace
-from .table import Candidates, StageRow, Table, check_positive
+from .subspace import read_choices, read_follow, subspace_of, written_choices, written_follow
+from .table import Candidates, StageRow, Table, check_positive, written_table
+
+CostTables = list[tuple[list[int], NDArray[np.int64]]]
+
+# Of spaces made again and again, as those of a configuration are: by what makes them, and the number of classes.
+_COST_TABLES: dict[tuple[str, tuple[AnyGene, ...], int], CostTables] = {}
 
 
 class _Entry(NamedTuple):
@@ -65,7 +72,10 @@ class MobileSpace(SearchSpace):
         resolutions: Candidates for the input's side in pixels, ascending; None for the table's. A preset takes the one
             of the same rank (of the proportional rank where there are more or fewer).
         width_mult: Multiplies every number of channels; None for the table's.
-        shipped: Whether the table comes with this package, and so is known by its name.
+        choices: Candidates that are left of some genes, as `read_choices` reads them; None for all.
+        follow: Genes that follow others, as `read_follow` reads them. With either it is a subspace: its archs are archs
+            of the whole, and its supernet is as large as its own largest.
+        own_table: Whether the table is the user's, and `to_config` has to hold it.
     """
 
     def __init__(
@@ -74,13 +84,15 @@ class MobileSpace(SearchSpace):
         *,
         resolutions: Sequence[int] | None = None,
         width_mult: float | None = None,
-        shipped: bool = False,
+        choices: Mapping[str, Any] | None = None,
+        follow: Mapping[str, Any] | None = None,
+        own_table: bool = False,
     ):
         self.table = table
         self.name = table.name
         self.resolutions = table.resolutions if resolutions is None else check_resolutions(resolutions)
         self.width_mult = table.width_mult if width_mult is None else check_positive(width_mult, "width_mult")
-        self._shipped = shipped
+        self._own_table = own_table
         layout = _Layout(self.resolutions)
         self._stem = layout.entry("stem.width", self._widths(table.stem.width))
         widths = [layout.block_entries(row, "width", self._widths(row.width), table.per_block) for row in table.stages]
@@ -91,24 +103,35 @@ class MobileSpace(SearchSpace):
             for field in ("kernel_size", "expand_ratio")
         )
         self._stages = tuple(map(_Stage._make, zip(table.stages, depths, widths, kernels, ratios, strict=True)))
-        self.genes = tuple(layout.genes)
-        self._activities = layout.activities(dict(zip((row.name for row in table.stages), depths, strict=True)))
+        activities = layout.activities(dict(zip((row.name for row in table.stages), depths, strict=True)))
+        self._whole_genes = tuple(layout.genes)
+        self._choices = read_choices(choices, layout.genes)
+        idle = {layout.genes[place].name for place in activities}
+        self._follow = read_follow(follow, layout.genes, self._choices, idle)
+        self.genes, self._places = subspace_of(layout.genes, activities, self._choices, self._follow)
+        if own_table:
+            self.presets  # noqa: B018  # their errors are the table's
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        return tuple(
-            Place(gene, column, activity=self._activities.get(column)) for column, gene in enumerate(self.genes)
-        )
+        return self._places
 
     def to_config(self) -> dict[str, Any]:
         config: dict[str, Any] = {"name": self.name, "resolutions": list(self.resolutions)}
+        if self._own_table:
+            config["table"] = written_table(self.table)
         if self.width_mult != self.table.width_mult:
             config["width_mult"] = self.width_mult
+        if self._choices:
+            config["choices"] = written_choices(self._choices, self._whole_genes)
+        if self._follow:
+            config["follow"] = written_follow(self._follow, self._whole_genes)
         return config
 
     @cached_property
     def presets(self) -> Mapping[str, Arch]:
-        return {name: self._preset(fields) for name, fields in self.table.presets.items()}
+        archs = {name: self._preset(name, fields) for name, fields in self.table.presets.items()}
+        return {name: arch for name, arch in archs.items() if self.holds(arch)}
 
     def network(self, arch: Arch) -> NetworkSpec:
         entries = [_entry_of(arch, place.gene) for place in self.places]
@@ -157,18 +180,26 @@ class MobileSpace(SearchSpace):
         head = self.table.head
         return head.expand_ratio * in_channels if head.expand_ratio else int(self._widths(head.expand_width))  # type: ignore[arg-type]
 
-    def _preset(self, fields: Mapping[str, Any]) -> Arch:
-        """A preset of the table, at this space's resolutions and widths."""
-        given = dict(fields)
-        rank = self.table.resolutions.index(given.pop("resolution"))
-        last = max(1, len(self.table.resolutions) - 1)
-        entries: dict[str, Any] = {"resolution": self.resolutions[round(rank * (len(self.resolutions) - 1) / last)]}
-        for field, length in self._field_lengths.items():
-            if field != "resolution":
-                value = given.pop(field)
-                values = [value] * (length or 1) if isinstance(value, int) else value
-                entries[field] = [self._widths(one) for one in values] if field == "width" else values
-        return self.arch(**entries)
+    def _preset(self, name: str, fields: Mapping[str, Any]) -> Arch:
+        """A preset of the table, at this space's resolutions and widths; an arch of the whole space."""
+        entries: dict[str, Any] = {}
+        for field, value in fields.items():
+            length = self._field_lengths.get(field)
+            entries[field] = [value] * length if isinstance(value, int) and length else value
+        try:
+            if "resolution" in entries:
+                entries["resolution"] = self._of_same_rank(entries["resolution"])
+            if isinstance(entries.get("width"), list):
+                entries["width"] = [self._widths(width) for width in entries["width"]]
+            return self._assemble(self._entries_of_whole(Arch(entries)))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"table {self.name}: preset {name}: {error}") from None
+
+    def _of_same_rank(self, resolution: int) -> int:
+        """The resolution of this space at the place that one of the table has there."""
+        table = self.table.resolutions
+        rank = Gene(name="resolution", field="resolution", index=None, choices=table).indices(np.asarray([resolution]))
+        return self.resolutions[round(int(rank[0]) * (len(self.resolutions) - 1) / max(1, len(table) - 1))]
 
     def _block(self, number: int, block: int, entries: Mapping[int, int] | Sequence[int]) -> BlockSpec:
         """The blueprint of a block of a stage."""
@@ -201,20 +232,17 @@ class MobileSpace(SearchSpace):
             side = strided(side, stage.row.stride)
         return side
 
-    def _cost_tables(self, num_classes: int) -> list[tuple[list[int], NDArray[np.int64]]]:
+    def _cost_tables(self, num_classes: int) -> CostTables:
         """For stem, stages and head: the columns it depends on, and costs (3, product of their candidates).
 
         A stage whose blocks have genes of their own has a table for each block.
         """
-        if num_classes not in self._tables:
-            self._tables[num_classes] = self._make_cost_tables(num_classes)
-        return self._tables[num_classes]
+        key = json.dumps(self.to_config()), self.genes, num_classes
+        if key not in _COST_TABLES:
+            _COST_TABLES[key] = self._make_cost_tables(num_classes)
+        return _COST_TABLES[key]
 
-    @cached_property
-    def _tables(self) -> dict[int, list[tuple[list[int], NDArray[np.int64]]]]:
-        return {}
-
-    def _make_cost_tables(self, num_classes: int) -> list[tuple[list[int], NDArray[np.int64]]]:
+    def _make_cost_tables(self, num_classes: int) -> CostTables:
         resolution = _Entry(0)
         tables = [
             self._cost_table(

@@ -1,54 +1,86 @@
-"""Search spaces by name."""
+"""Search spaces by name, or from a table of one's own."""
+
+from __future__ import annotations
 
 import difflib
-from functools import cache
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from ..shipped import shipped
+from ..shipped import shipped_config
 from .attentive_nas import AttentiveNASSpace
 from .mobile import MobileSpace
 from .space import SearchSpace
-from .table import Table, read_table
+from .table import Table, read_table, shipped_tables
 from .us_mobilenet import UsMobileNetV1Space, UsMobileNetV2Space
+
+GivenTable = str | PathLike[str] | Mapping[str, Any]
 
 _SLIMMABLE: dict[str, type[SearchSpace]] = {space.name: space for space in (UsMobileNetV1Space, UsMobileNetV2Space)}
 
 
 def list_spaces() -> list[str]:
     """Names that `get_space` knows."""
-    return sorted([*_SLIMMABLE, *_shipped_tables()])
+    return sorted([*_SLIMMABLE, *shipped_tables()])
 
 
-def get_space(name: str, **parameters: Any) -> SearchSpace:
-    """The search space of that name.
+def get_space(
+    name: str | PathLike[str] | None = None, *, table: GivenTable | None = None, **parameters: Any
+) -> SearchSpace:
+    """The search space of that name, or of a table.
 
     Args:
-        name: One of `list_spaces()`.
-        parameters: The space's own, such as ``resolutions=(32, 40, 48, 56)``.
+        name: One of `list_spaces()`, or the path of a table (``my_space.yaml``).
+        table: A table of your own: its path, or what it holds; the name is then the table's.
+        parameters: The space's own, such as ``resolutions=(32, 40, 48, 56)``, and what makes a subspace, ``choices``
+            and ``follow``.
 
     Raises:
-        ValueError: No such space, or a parameter it does not take.
+        ValueError: No such space, a table that is not valid, or a parameter that the space does not take.
     """
-    if name not in list_spaces():
-        near = difflib.get_close_matches(str(name), list_spaces(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(list_spaces())}"
-        raise ValueError(f"no search space {name!r}; {hint}")
+    if table is None and name is not None and Path(name).suffix in (".yaml", ".yml"):
+        table = name
+    if table is not None:
+        return _space(*_own_table(table, str(name) if isinstance(name, str) else "table"), parameters)
+    known = list_spaces()
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+        raise ValueError(f"no search space {name!r}; {hint}, or the path of a table that ends in .yaml")
+    return _space(str(name), shipped_tables().get(str(name)), parameters)
+
+
+def _space(name: str, table: Table | None, parameters: Mapping[str, Any]) -> SearchSpace:
+    known = shipped_tables()
     try:
-        if name == "attentive_nas":  # until models and supernets are built from any table
+        if table == known["attentive_nas"]:
             return AttentiveNASSpace(**parameters)
-        if name in _SLIMMABLE:
+        if table is None:
             return _SLIMMABLE[name](**parameters)
-        return MobileSpace(_shipped_tables()[name], shipped=True, **parameters)
+        return MobileSpace(table, own_table=name not in known, **parameters)
     except TypeError as error:
         raise ValueError(f"search space {name!r}: {error}") from None
 
 
-@cache
-def _shipped_tables() -> dict[str, Table]:
-    """The tables that come with this package, by name."""
-    return {
-        path.stem: read_table(yaml.safe_load(path.read_text(encoding="utf-8")), path.stem)
-        for path in sorted(shipped("configs/spaces").glob("*.yaml"))
-    }
+def _own_table(given: GivenTable, name: str) -> tuple[str, Table]:
+    """A table of the user's, and its name.
+
+    Raises:
+        ValueError: It cannot be read, is not valid, or has the name of another space.
+    """
+    values: Any = given
+    if not isinstance(given, Mapping):
+        try:
+            path = shipped_config(str(given))
+            name, values = path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"table {given} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        except yaml.YAMLError as error:
+            raise ValueError(f"table {given} is not valid YAML: {' '.join(str(error).split())}") from None
+    table = read_table(values, name)
+    if table.name in list_spaces() and table != shipped_tables().get(table.name):
+        raise ValueError(f"table {table.name}: a space of this package has that name; take another, as name: my_space")
+    return table.name, table

@@ -6,6 +6,8 @@ import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -72,7 +74,7 @@ class SearchSpace(ABC):
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """The entries of an arch in their order, which are the genes unless some follow others."""
+        """Where each entry of an arch comes from: one from each gene, unless some follow others."""
         return tuple(Place(gene, column) for column, gene in enumerate(self.genes))
 
     # -- archs ----------------------------------------------------------------------------------------------------
@@ -92,14 +94,19 @@ class SearchSpace(ABC):
 
     def validate(self, arch: Arch | Mapping[str, Any]) -> Arch:
         """`arch`, with its fields in this space's order; ValueError as in `arch`."""
-        if not isinstance(arch, Arch):
-            arch = Arch(arch)
-        self._check_fields(arch)
-        entries = self._without_idle([place.gene.check(_read(arch, place.gene)) for place in self.places])
+        entries = self._entries_of_whole(arch if isinstance(arch, Arch) else Arch(arch))
         for place, entry in zip(self.places, entries, strict=True):
             if not _is_idle(place, entries):
                 self._check_choice(place, entry, entries)
         return self._assemble(entries)
+
+    def holds(self, arch: Arch) -> bool:
+        """Whether `validate` accepts an arch."""
+        try:
+            self.validate(arch)
+        except ValueError:
+            return False
+        return True
 
     def largest(self) -> Arch:
         """Every gene at its greatest candidate."""
@@ -124,10 +131,24 @@ class SearchSpace(ABC):
 
     def canonical(self, values: NDArray[Any]) -> NDArray[Any]:
         """`values` (n, genes) with the least candidate in every block that its stage's depth leaves out."""
+        if not self._of_blocks:
+            return values
         values = values.copy()
         for column, (depth, block) in self._of_blocks.items():
             values[depth.entries(values) <= block, column] = self.genes[column].least
         return values
+
+    def canonical_choices(self, columns: Sequence[int]) -> NDArray[np.bool_] | None:
+        """bool (product of the candidates of these columns' genes,): which of them `canonical` leaves as they are.
+
+        The last gene varies fastest, as in `MacPart`. None: all.
+        """
+        if not self._of_blocks.keys() & {*columns}:
+            return None
+        choices = [self.genes[column].choices for column in columns]
+        values = np.zeros((prod(map(len, choices)), len(self.genes)), dtype=self.values_dtype)
+        values[:, list(columns)] = list(product(*choices))
+        return (self.canonical(values)[:, list(columns)] == values[:, list(columns)]).all(axis=1)
 
     def values(self, arch: Arch) -> tuple[Number, ...]:
         """The arch's values in the order of `genes`."""
@@ -255,6 +276,11 @@ class SearchSpace(ABC):
             if depth.column == column and block < depth.of(value):
                 ways *= len(self.genes[of_block].choices)
         return ways
+
+    def _entries_of_whole(self, arch: Arch) -> list[Any]:
+        """The entries of an arch of the whole space, checked."""
+        self._check_fields(arch)
+        return self._without_idle([place.gene.check(_read(arch, place.gene)) for place in self.places])
 
     def _without_idle(self, entries: list[Any]) -> list[Any]:
         """`entries` with the least candidate of the whole space in every block that is left out."""

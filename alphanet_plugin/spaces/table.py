@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, cast, get_args
 
+import yaml
+
+from ..shipped import shipped
 from .gene import check_resolutions
 from .network import Activation
 
@@ -154,6 +158,34 @@ def read_table(values: object, name: str) -> Table:
         per_block=per_block,
         presets=_presets(given.get("presets", {}), f"{where}presets"),
     )
+
+
+def written_table(table: Table) -> dict[str, Any]:
+    """What `read_table` reads back, without what a table has anyway; for YAML and JSON."""
+    return _written(table)
+
+
+def _written(value: Any) -> Any:
+    if is_dataclass(value):
+        given = {one.name: getattr(value, one.name) for one in fields(value)}
+        return {key: _written(given[key]) for key in given if given[key] != _default(type(value), key)}
+    if isinstance(value, Mapping):
+        return {key: _written(one) for key, one in value.items()}
+    return [_written(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _default(row: type, key: str) -> Any:
+    one = row.__dataclass_fields__[key]  # type: ignore[attr-defined]
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+@cache
+def shipped_tables() -> dict[str, Table]:
+    """The tables that come with this package, by name."""
+    return {
+        path.stem: read_table(yaml.safe_load(path.read_text(encoding="utf-8")), path.stem)
+        for path in sorted(shipped("configs/spaces").glob("*.yaml"))
+    }
 
 
 def _stem(values: object, where: str) -> StemRow:

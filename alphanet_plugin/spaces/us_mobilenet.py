@@ -47,6 +47,7 @@ class UsMobileNetSpace(SearchSpace):
     Args:
         resolutions: Candidates for the input's side in pixels, ascending.
         widths: Least and greatest width; by default the papers'.
+        choices: What is left of these: ``{"resolution": [...], "width": [least, greatest]}``, one or both; a subspace.
 
     Attributes:
         stages: The network at width 1.
@@ -59,14 +60,24 @@ class UsMobileNetSpace(SearchSpace):
     head_channels: ClassVar[int]
     paper_widths: ClassVar[tuple[float, float]]
 
-    def __init__(self, resolutions: Sequence[int] = (224,), widths: Sequence[float] | None = None):
-        self.resolutions = check_resolutions(resolutions)
-        self.widths = _check_widths(self.paper_widths if widths is None else widths)
+    def __init__(
+        self,
+        resolutions: Sequence[int] = (224,),
+        widths: Sequence[float] | None = None,
+        choices: Mapping[str, Any] | None = None,
+    ):
+        self._whole = check_resolutions(resolutions), _check_widths(self.paper_widths if widths is None else widths)
+        self._choices = _check_choices(choices, *self._whole)
+        self.resolutions = self._choices.get("resolution", self._whole[0])
+        self.widths = self._choices.get("width", self._whole[1])
         self.genes = _genes(type(self), self.resolutions, self.widths)
         self._check_residuals()
 
     def to_config(self) -> dict[str, Any]:
-        return {"name": self.name, "resolutions": list(self.resolutions), "widths": list(self.widths)}
+        resolutions, widths = self._whole
+        config: dict[str, Any] = {"name": self.name, "resolutions": list(resolutions), "widths": list(widths)}
+        choices = {field: list(left) for field, left in self._choices.items()}
+        return {**config, "choices": choices} if choices else config
 
     @cached_property
     def presets(self) -> Mapping[str, Arch]:
@@ -182,6 +193,27 @@ def _check_widths(widths: Sequence[float]) -> tuple[float, float]:
     ):
         raise ValueError(f"widths are the least and the greatest, like (0.25, 1.0), not {widths}")
     return float(numbers[0]), float(numbers[1])
+
+
+def _check_choices(
+    choices: Mapping[str, Any] | None, resolutions: tuple[int, ...], widths: tuple[float, float]
+) -> dict[str, Any]:
+    """What is left of resolutions and widths where that is less than all; ValueError where it is no part of them."""
+    if not isinstance(choices or {}, Mapping) or set(choices or {}) - {"resolution", "width"}:
+        raise ValueError(f"choices takes resolution and width, not {choices!r}")
+    left: dict[str, Any] = dict(choices or {})
+    if "resolution" in left:
+        given = left["resolution"]
+        left["resolution"] = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+        if not left["resolution"] or set(left["resolution"]) - set(resolutions):
+            raise ValueError(f"choices.resolution: {given!r} are not candidates; choose from {resolutions}")
+        left["resolution"] = tuple(side for side in resolutions if side in left["resolution"])
+    if "width" in left:
+        given = left["width"]
+        left["width"] = _check_widths(given if isinstance(given, (list, tuple)) else (given, given))
+        if not widths[0] <= left["width"][0] <= left["width"][1] <= widths[1]:
+            raise ValueError(f"choices.width: {given!r} is no range within {widths}")
+    return {field: part for field, part in left.items() if part != {"resolution": resolutions, "width": widths}[field]}
 
 
 @cache

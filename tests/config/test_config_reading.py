@@ -110,6 +110,40 @@ def test_missing_file(tmp_path):
         read_config(RunConfig, tmp_path / "none.yaml")
 
 
+def test_subspaces_of_every_space(tmp_path):
+    path = write(tmp_path, "output: x\nspace: {name: ofa_mbv3}")
+    config = read_config(RunConfig, path, ["space.choices.depth=[2, 3]", "space.choices.mb1.kernel_size=[3]"])
+    assert {gene.choices for gene in config.space.build().genes if gene.field == "depth"} == {(2, 3)}
+    assert hash(config)
+    again = from_dict(RunConfig, yaml.safe_load(to_yaml(config)))
+    assert again == config
+    slimmable = ["space.name=us_mobilenet_v2", "space.choices.width=[0.5, 0.75]"]
+    assert read_config(RunConfig, path, slimmable).space.build().largest().width == 0.75
+    follow = "space.follow={expand_ratio: {depth: [[2, 3], [3, 4], [4, 6]]}}"
+    assert read_config(RunConfig, path, [follow]).space.build().num_archs == 25 * (3**2 + 3**3 + 3**4) ** 5
+    for override, message in (
+        ("space.choices.depth=[5]", r"space\.choices\.depth: 5 is not a candidate; choose from 2, 3, 4"),
+        ("space.follow={depth: 3}", r"space\.follow\.depth names one leader"),
+        ("space.width_mult=0", r"space\.width_mult is a number above 0"),
+        ("space.table=none.yaml", r"space\.table none\.yaml cannot be read"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read_config(RunConfig, path, [override])
+
+
+def test_a_run_keeps_its_table_and_not_where_it_was(tmp_path):
+    table = tmp_path / "mine.yaml"
+    row = "{width: 8, depth: [1, 2], kernel_size: 3, expand_ratio: 2}"
+    table.write_text(f"resolutions: [24]\nstem: {{width: 8}}\nstages: [{row}]")
+    config = read_config(RunConfig, write(tmp_path, f"output: x\nspace: {{table: {table}}}"))
+    table.unlink()
+    again = from_dict(RunConfig, yaml.safe_load(to_yaml(config)))
+    assert again == config
+    assert (again.space.name, again.space.build().num_archs) == ("mine", 2)
+    shipped_one = read_config(RunConfig, write(tmp_path, "output: x\nspace: {table: configs/spaces/ofa_mbv3.yaml}"))
+    assert (shipped_one.space.name, shipped_one.space.table) == ("ofa_mbv3", None)
+
+
 def test_overrides(tmp_path):
     path = write(tmp_path, "output: x\nspace: {resolutions: [32]}")
     overrides = ["training.epochs=7", "kd.name=kl", "kd.temperature=2", "space.resolutions=[16, 24]", "data.root=null"]

@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     trainer = build(config(tmp_path))
     with torch.no_grad():
         trainer.accelerator.unwrap_model(trainer.update.model).fc.weight[0] = torch.nan
-    with pytest.raises(NonFiniteLossError, match=r"the loss is nan at step 0; there is no checkpoint.*Lower"):
+    with pytest.raises(NonFiniteLossError, match=r"the loss is nan at step 0; there is no checkpoint.*--resume-from"):
         trainer.run()
 
 
@@ -195,6 +195,11 @@ def test_what_cannot_be_built_is_named(tmp_path, sections, message):
         build(config(tmp_path, **sections))
 
 
+def unlisted(values):
+    """A published network's config.json without digests, as earlier versions wrote it."""
+    return json.dumps({key: value for key, value in values.items() if key not in ("config_sha256", "files")})
+
+
 def test_teachers_that_do_not_fit(tmp_path, teacher):
     folder, _ = teacher
     five = config(tmp_path / "x", teacher={"name": folder, "options": {"num_classes": 5}})
@@ -206,7 +211,7 @@ def test_teachers_that_do_not_fit(tmp_path, teacher):
     saved = Path(folder) / "config.json"
     text = saved.read_text()
     try:
-        saved.write_text(text.replace('"0",\n    "1",', '"1",\n    "0",'))
+        saved.write_text(unlisted(json.loads(text.replace('"0",\n    "1",', '"1",\n    "0",'))))
         with pytest.raises(ConfigError, match="stand in another order"):
             build(config(tmp_path / "z", teacher={"name": folder}))
     finally:
@@ -233,7 +238,7 @@ def test_a_teacher_gets_images_normalised_as_it_learned_them(tmp_path, teacher):
     values = json.loads(text)
     values["pretrained_cfg"] |= {"mean": [0.5, 0.4, 0.3], "std": [0.25, 0.5, 0.2]}
     try:
-        saved.write_text(json.dumps(values))
+        saved.write_text(unlisted(values))
         trainer = build(config(tmp_path, teacher={"name": teacher[0]}))
     finally:
         saved.write_text(text)

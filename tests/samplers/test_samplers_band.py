@@ -8,6 +8,7 @@ from scipy.stats import chi2
 
 from alphanet_plugin import get_space
 from alphanet_plugin.samplers import Band, CostChain, sample_in_band
+from alphanet_plugin.samplers.cost_chain import chain_of
 from alphanet_plugin.spaces import Arch, SearchSpace
 
 SPACE = get_space("attentive_nas")
@@ -152,3 +153,53 @@ def test_a_space_that_names_no_parts():
 
     with pytest.raises(ValueError, match=r"define Plain\.mac_parts"):
         sample_in_band(Plain(), 400, 410, 1, np.random.default_rng(0))
+
+
+def networks_in(space, low, high):
+    """Every network of a small space in a band, once."""
+    values = np.unique(space.sample_batch(40 * space.num_archs, np.random.default_rng(5)), axis=0)
+    mflops = space.mflops_batch(values, 10)
+    return values[(mflops >= low) & (mflops <= high)]
+
+
+def test_archs_that_differ_in_blocks_left_out_count_once():
+    stage = {"width": 8, "depth": [1, 2], "kernel_size": [3, 5], "expand_ratio": [2, 3], "per_block": ["expand_ratio"]}
+    space = get_space(table={"resolutions": [16], "stem": {"width": 8}, "stages": [stage, stage]})
+    low, high = np.quantile(space.mflops_batch(networks_in(space, 0, 1e9), 10), [0.2, 0.8])
+    expected = networks_in(space, low, high)
+    band = Band(space, low, high, 10)
+    found, counts = np.unique(band.sample(20_000, np.random.default_rng(0)), axis=0, return_counts=True)
+    assert (found == expected).all()
+    assert np.abs(counts - 20_000 / len(found)).max() < 6 * np.sqrt(20_000 / len(found))
+    assert chain_of(space, 10).count(0, 1 << 20) == space.num_archs
+
+
+def test_a_space_of_more_archs_than_64_bits_count():
+    space = get_space("ofa_mbv3", resolutions=(128, 160, 192, 224))
+    assert space.num_archs > 2**63
+    values = Band(space, 300, 310).sample(2000, np.random.default_rng(0))
+    mflops = space.mflops_batch(values)
+    assert mflops.min() >= 300
+    assert mflops.max() <= 310
+    assert (space.canonical(values) == values).all()
+    # uniform over networks: by the last kernel and ratio that act, each of nine is as frequent, but for their cost
+    last = values[values[:, 5] == 4][:, [25, 45]]
+    assert len(np.unique(last, axis=0)) == 9
+    assert len(np.unique(values, axis=0)) == len(values)
+
+
+def test_float_counts_give_what_whole_numbers_give(monkeypatch):
+    space = get_space("ofa_mbv3_cifar", choices={"kernel_size": [7], "mb5.depth": [2], "mb4.depth": [2]})
+    exact = CostChain(space, 10)
+    monkeypatch.setattr(type(space), "num_archs", 2**64)
+    rough = CostChain(space, 10)
+    first, last = exact.steps(100_000_000, 101_000_000)
+    assert rough.count(first, last) == exact.count(first, last) > 1000
+    assert rough.count(0, 1 << 20) == exact.count(0, 1 << 20)
+    places = np.arange(1000)
+    assert (rough.unrank(places, first, last) == exact.unrank(places, first, last)).all()
+    drawn = rough.draw(20_000, first, last, np.random.default_rng(0))
+    also = exact.draw(20_000, first, last, np.random.default_rng(1))
+    for column, gene in enumerate(space.genes):
+        shares = [[(values[:, column] == choice).mean() for choice in gene.choices] for values in (drawn, also)]
+        assert np.abs(np.subtract(*shares)).max() < 0.03, gene.name

@@ -112,3 +112,27 @@ def test_one_parent_has_no_crossovers(rng):
     assert proposals.crossovers([space.smallest()], 5) == []
     assert proposals.mutations([], 5, 0.2) == []
     assert len(proposals.mutations([space.smallest()], 5, 0.2)) == 5
+
+
+def test_archs_that_differ_in_blocks_left_out_are_proposed_once():
+    space = get_space("ofa_mbv3_cifar", choices={"depth": [2, 3], "expand_ratio": [3], "mb1": {"kernel_size": [3]}})
+    rng = np.random.default_rng(0)
+    proposals = Proposals(space, 0.0, 1000.0, 10, rng)
+    found = proposals.random(300)
+    found += proposals.mutations(found[:20], 300, 0.2)
+    found += proposals.crossovers(found[:20], 300)
+    assert len(found) == len({str(space.network(arch)) for arch in found}) > 600
+    proposals.exclude(found)
+    rows = ChoiceTable(space).canonical(ChoiceTable(space).indices(space.values_batch(found)))
+    assert (rows == ChoiceTable(space).indices(space.values_batch(found))).all()
+
+
+def test_a_subspace_is_searched_to_its_last_network():
+    space = get_space(
+        "ofa_mbv3", choices={"kernel_size": [3], "resolution": [224], "mb1.depth": [2], "mb2.depth": [2]},
+        follow={"expand_ratio": {"depth": [[2, 3], [3, 4], [4, 6]]}},
+    )  # fmt: skip
+    assert space.num_archs == 27
+    found = Proposals(space, 0.0, 1000.0, 1000, np.random.default_rng(0)).random(100)
+    assert len(found) == len(set(found)) == 27
+    assert all(space.holds(arch) for arch in found)

@@ -21,8 +21,9 @@ from torch.nn import functional as F
 
 from ...models import Shortcut
 from ...spaces import AttentiveNASSpace
-from ...spaces.attentive_nas import HEAD_EXPAND_RATIO, STAGES, Stage
+from ...spaces.attentive_nas import HEAD_EXPAND_RATIO, STAGES
 from ...spaces.network import make_divisible
+from ...spaces.table import StageRow
 from .samples import open_genes
 
 Value = Any  # a number, or NNI's choice or expression of it
@@ -169,7 +170,7 @@ class NativeShortcut(nn.Module):
         return x if x.shape[1] == out_channels else self.conv(x)
 
 
-def _stage(stage: Stage, in_channels: Value, genes: dict[str, Value]) -> Repeat:
+def _stage(stage: StageRow, in_channels: Value, genes: dict[str, Value]) -> Repeat:
     def block(index: int) -> NativeBlock:
         return NativeBlock(
             genes["width"] if index else in_channels,
