@@ -123,10 +123,10 @@ def _expected(model: nn.Module, images: dict[str, torch.Tensor]) -> dict[str, np
     for name, batch in images.items():
         try:
             expected.update(_named(name, model(batch)))
-        except Exception as error:  # of a network that is made for one size
+        except Exception as error:  # of a network that is made for one size, or for one number of images
             height, width = batch.shape[2:]
             how = f"for {len(batch)} images of {height} x {width} pixels, which it does not take"
-            raise _failed(model, how, error) from error
+            raise _failed(model, how if name.startswith("size") else "with a free batch", error) from error
     return expected
 
 

@@ -108,7 +108,7 @@ def test_older_opsets_and_free_sizes(tmp_path):
     model, path = subnet(), tmp_path / "subnet.onnx"
     exported = export_model(model, path, opset=17, free_size=True)
     assert exported.free_size
-    assert exported.difference < 1e-5
+    assert exported.difference < 5e-5  # BatchNorm is folded, and the free sizes are not those of its statistics
     assert opset_and_inputs(path) == (17, ["batch", 3, "height", "width"])
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     check_description(session.get_modelmeta().custom_metadata_map)
@@ -117,12 +117,12 @@ def test_older_opsets_and_free_sizes(tmp_path):
         with torch.no_grad():
             expected = model.eval()(x).numpy()
         (found,) = session.run(["logits"], {"images": x.numpy()})
-        assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
+        assert np.abs(found - expected).max() <= 5e-5 * np.abs(expected).max()
 
 
 def test_an_opset_that_cannot_be_had_is_an_error(tmp_path):
-    with pytest.raises(ExportError, match="torch cannot export Tiny to onnx at opset 5: "):
-        export_model(Tiny(), tmp_path / "tiny.onnx", opset=5)
+    with pytest.raises(ExportError, match="torch cannot export MobileNetwork to onnx at opset 5: "):
+        export_model(subnet(), tmp_path / "tiny.onnx", opset=5)
     with pytest.raises(ExportError, match="opset 17 is ONNX's; a pt2 file has none, leave it out"):
         export_model(Tiny(), tmp_path / "tiny.pt2", "pt2", opset=17)
     assert not list(tmp_path.iterdir())
