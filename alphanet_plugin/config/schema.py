@@ -55,7 +55,8 @@ class DataConfig:
     """The images.
 
     Attributes:
-        name: ``digits`` (scikit-learn's, needs no download), ``folder`` (root/train/CLASS/*.jpg and root/val/CLASS), or
+        name: ``digits`` (scikit-learn's, needs no download), ``folder`` (root/train/CLASS/*.jpg and root/val/CLASS),
+            ``fashion_mnist``, ``cifar10`` or ``cifar100`` (from the files below root, never downloaded), or
             any name that `timm.data.create_dataset` takes, or one of torchvision's that it lacks: ``torch/flowers102``,
             ``torch/oxford_iiit_pet``, ``torch/food101``, ``torch/stanford_cars``, ``torch/fgvc_aircraft``.
         root: Folder of the data set.

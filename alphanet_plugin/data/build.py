@@ -6,6 +6,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from .digits import DIGITS, build_digits
 from .normalisation import IMAGENET, normalised
+from .small_sets import SMALL_SETS
 from .split_record import SplitRecord
 from .splits import Splits
 from .timm_splits import build_timm
@@ -35,7 +36,8 @@ def build_splits(
     """Train, search, test and calibration parts of a data set.
 
     Args:
-        name: "digits" (scikit-learn's, offline), "folder" (ROOT/train and ROOT/val of class folders), or a name that
+        name: "digits" (scikit-learn's, offline), "folder" (ROOT/train and ROOT/val of class folders), "fashion_mnist",
+            "cifar10" or "cifar100" (files that lie in ROOT, see `open_small`), or a name that
             `timm.data.create_dataset` knows and that is read by position ("torch/cifar10", "hfds/..."), or one of
             `TORCHVISION_SETS`, which torchvision alone knows ("torch/flowers102").
         root: where the data lies; not for digits.
@@ -70,7 +72,8 @@ def build_splits(
         raise ConfigError(f"crop_pct must lie in (0, 1], not {crop_pct}")
     if crop_mode not in (None, *CROP_MODES):
         raise ConfigError(f"crop_mode must be one of {', '.join(CROP_MODES)}, not {crop_mode!r}")
-    normalisation = normalised(DIGITS if name == "digits" else IMAGENET, mean, std, interpolation)
+    usual = SMALL_SETS[name].normalisation if name in SMALL_SETS else DIGITS if name == "digits" else IMAGENET
+    normalisation = normalised(usual, mean, std, interpolation)
     if name == "digits":
         if isinstance(augment, str):
             raise ConfigError(f"digits take augment true or false, not {augment!r}")
@@ -99,7 +102,7 @@ def build_splits(
         seed=seed,
         augment=augment,
         calibration_augment=calibration_augment,
-        crop_pct=CROP_PCT if crop_pct is None else crop_pct,
+        crop_pct=crop_pct or (1.0 if name in SMALL_SETS else CROP_PCT),
         crop_mode=crop_mode or "center",
         test_split=test_split,
         normalisation=normalisation,
@@ -111,8 +114,8 @@ def build_splits(
 
 def check_name(name: str) -> None:
     """ConfigError if no data set can have that name."""
-    if name not in ("digits", "folder") and "/" not in name:
+    if name not in ("digits", "folder", *SMALL_SETS) and "/" not in name:
         raise ConfigError(
-            f"data set {name!r} is not known; use 'digits', 'folder', or a timm name with a prefix such as "
-            "'torch/cifar10' or 'torch/flowers102'"
+            f"data set {name!r} is not known; use 'digits', 'folder', {', '.join(map(repr, SMALL_SETS))}, or a timm "
+            "name with a prefix such as 'torch/cifar10' or 'torch/flowers102'"
         )

@@ -9,12 +9,13 @@ from ..errors import ConfigError
 from .folder import FIRST_SUFFIXES, open_folder, open_test_folder
 from .image_subset import ImageSource, ImageSubset
 from .normalisation import IMAGENET, Normalisation
+from .small_sets import SMALL_SETS, open_small
 from .split_record import SplitRecord, divide
 from .splits import Splits
 from .stratified import held_out_count
 from .timm_source import TimmSource
 from .torchvision_sets import TORCHVISION_SETS, open_torchvision
-from .transforms import CROP_PCT, eval_transform, train_transform
+from .transforms import CROP_PCT, eval_transform, small_train_transform, train_transform
 
 SEARCH_FRACTION = 0.1
 
@@ -55,7 +56,10 @@ def build_timm(
         accept=accept,
     )  # fmt: skip
     look = eval_transform(image_size, crop_pct, normalisation, crop_mode)
-    vary = train_transform(image_size, augment, normalisation) if augment else look
+    if augment is True and name in SMALL_SETS:
+        vary = small_train_transform(image_size, SMALL_SETS[name].side, normalisation)
+    else:
+        vary = train_transform(image_size, augment, normalisation) if augment else look
     return Splits(
         name=name,
         train=ImageSubset(train, kept, vary),
@@ -77,6 +81,8 @@ def open_test(name: str, root: str | Path | None, test_split: str = "validation"
     if name == "folder":
         return open_test_folder(root)
     where = _root(name, root)
+    if name in SMALL_SETS:
+        return open_small(name, where)[1]
     if name.lower() in TORCHVISION_SETS:
         return open_torchvision(name.lower(), where)[1]
     return TimmSource(name, str(where), test_split)
@@ -86,6 +92,8 @@ def _open(name: str, root: str | Path | None, test_split: str, first_rule: bool)
     if name == "folder":
         return open_folder(root, FIRST_SUFFIXES if first_rule else None)
     where = _root(name, root)
+    if name in SMALL_SETS:
+        return open_small(name, where)
     if name.lower() in TORCHVISION_SETS:
         return open_torchvision(name.lower(), where)
     return TimmSource(name, str(where), "train"), TimmSource(name, str(where), test_split)

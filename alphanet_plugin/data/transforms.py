@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
+from torchvision.transforms import Compose, RandomCrop, RandomHorizontalFlip
 
 from ..errors import ConfigError
 from .normalisation import IMAGENET, Normalisation
@@ -36,6 +37,12 @@ def train_transform(image_size: int, augment: bool | str, normalisation: Normali
             f"augment={augment!r} is not a policy of timm's auto_augment ({error}); "
             "use true, false, 'crop', or one such as 'v0' or 'rand-m9-mstd0.5'"
         ) from error
+
+
+def small_train_transform(image_size: int, side: int, normalisation: Normalisation) -> Transform:
+    """For images of `side` pixels: a random crop of that side after reflected padding by an eighth of it, and flip."""
+    vary = [RandomCrop(side, padding=side // 8, padding_mode="reflect"), RandomHorizontalFlip()]
+    return Compose([*vary, eval_transform(image_size, 1.0, normalisation)])
 
 
 def eval_transform(
