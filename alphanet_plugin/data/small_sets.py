@@ -32,7 +32,7 @@ class SmallSet:
 
 
 SMALL_SETS = {
-    "fashion_mnist": SmallSet(Normalisation((0.2860,) * 3, (0.3530,) * 3), 28),
+    "fashion_mnist": SmallSet(Normalisation((0.2860, 0.2860, 0.2860), (0.3530, 0.3530, 0.3530)), 28),
     "cifar10": SmallSet(Normalisation((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)), 32),
     "cifar100": SmallSet(Normalisation((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)), 32),
 }

@@ -29,13 +29,13 @@ class SearchPlan:
         folder: The run's.
         rounds: Which subnets each round evaluates.
         fingerprint: All that decides a subnet's metrics; the history's.
-        check: Told of every subnet that the history holds; see `SearchHistory`.
+        check: Told of every subnet that the history holds; see `SearchHistory`. None to believe it.
     """
 
     folder: RunFolder
     rounds: EvolutionRounds
     fingerprint: dict[str, Any]
-    check: Callable[[Evaluated], None]
+    check: Callable[[Evaluated], None] | None = None
 
 
 def read_search_plan(
