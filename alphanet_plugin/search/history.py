@@ -166,9 +166,7 @@ class SearchHistory:
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            raise SearchError(
-                f"history {self.path} is in use by another process; wait for it to end"
-            ) from None
+            raise SearchError(f"history {self.path} is in use by another process; wait for it to end") from None
         except OSError:
             pass  # a file system without locks
 
@@ -245,9 +243,7 @@ def _parse(path: Path, content: bytes, check: Check | None = None) -> tuple[dict
             raise ValueError
         fingerprint = dict(fields["fingerprint"])
     except _NO_RECORD:
-        raise SearchError(
-            f"{path} does not start like a search history; delete or rename it to search anew"
-        ) from None
+        raise SearchError(f"{path} does not start like a search history; delete or rename it to search anew") from None
     entries = []
     for number, line in enumerate(lines, start=2):
         try:
