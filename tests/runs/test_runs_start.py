@@ -58,7 +58,7 @@ def photos():
 
 
 def start_of(network):
-    return start_of_network(network, runs.create_network(network, num_classes=2))
+    return start_of_network(network, runs.create_network(network, num_classes=5))
 
 
 def test_the_card_names_the_folder_and_its_images(teacher, tmp_path):
