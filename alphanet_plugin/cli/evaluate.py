@@ -73,9 +73,14 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
     trained = runs.open_run(arguments.subject, overrides, arguments.device)
     arch = read_run_arch(arguments.arch, trained)
     name = f"{arguments.arch} ({trained.mflops(arch):,.2f} MFLOPs, {arguments.split} images)"
-    if arguments.split == "test":
-        return name, runs.Deployment(trained, arch.resolution).measure(arch)[1]
-    return name, runs.build_evaluator(trained)(arch)
+    with runs.tracked(trained.config, "evaluate") as track:
+        if arguments.split == "test":
+            metrics = runs.Deployment(trained, arch.resolution).measure(arch)[1]
+        else:
+            metrics = runs.build_evaluator(trained)(arch)
+        figures = metrics.to_dict()
+        track({f"{arguments.split}/{arguments.arch}/{key}": value for key, value in figures.items()}, None)
+    return name, metrics
 
 
 def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:

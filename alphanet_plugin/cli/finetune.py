@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ..shipped import shipped
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, shipped_config
-from .progress import progress_bar
+from .progress import progress_bar, say_where_it_begins
 
 if TYPE_CHECKING:
     from ..config import FinetuneConfig
@@ -93,6 +93,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
         def watch(trainer: Trainer) -> OnStep:
             bars.close()  # the search's
             advance = bars.enter_context(progress_bar("train", shown=main))
+            say_where_it_begins(trainer)
             return lambda record: advance(int(record["step"]) + 1, trainer.total_steps, f"loss {record['loss']:.3f}")
 
         searched: Advance | None = None

@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from ..training import Trainer
 
 _FIRST_LINE, _LATER_LINES = 2.0, 15.0  # seconds
 
@@ -24,6 +27,16 @@ def say(what: str, *, shown: bool = True) -> None:
     """One line on what is being done now, beside a verb's results."""
     if shown:
         print(what, file=sys.stderr, flush=True)
+
+
+def say_where_it_begins(trainer: Trainer) -> None:
+    """Say, on the main rank, at which step a run goes on that was begun before."""
+    from ..training import step_of
+
+    if trainer.checkpoint is not None and trainer.accelerator.is_main_process:
+        step = step_of(trainer.checkpoint)
+        what = "going on from" if step < trainer.total_steps else "already trained:"
+        say(f"{what} step {step} of {trainer.total_steps} ({trainer.checkpoint})")
 
 
 @contextmanager

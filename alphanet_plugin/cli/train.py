@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, add_resume_from, read_run_config
-from .progress import progress_bar
+from .progress import progress_bar, say_where_it_begins
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -54,6 +54,7 @@ def train(config: RunConfig, watch: Watch | None = None, resume_from: str | None
     with progress_bar("train", shown=main) as advance:
 
         def show(trainer: Trainer) -> OnStep:
+            say_where_it_begins(trainer)
             watcher = watch(trainer) if watch else None
 
             def on_step(record: dict[str, Any]) -> None:

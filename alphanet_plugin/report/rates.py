@@ -11,7 +11,7 @@ from ..atomic import atomic_file
 
 WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
 _INK, _FAINT, _GRID, _BEST = "#1b2733", "#66727f", "#e3e8ed", "#c2264b"
-_LEFT, _BOTTOM, _SIDE = 0.1, 0.115, 0.7  # of the axes, shares of the picture
+_LEFT, _BOTTOM, _SIDE = 0.13, 0.115, 0.7  # of the axes, shares of the picture
 _FONT = "DejaVu Sans"  # comes with matplotlib
 
 
@@ -65,7 +65,7 @@ def plot_rates(trials: Sequence[RateTrial], path: Path, *, title: str, subtitle:
         raise ValueError("there are no trials to draw")
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((_LEFT, _BOTTOM, 0.74, _SIDE), facecolor="white")
+    axes = figure.add_axes((_LEFT, _BOTTOM, 0.84 - _LEFT, _SIDE), facecolor="white")
     text: dict[str, Any] = {"family": _FONT, "color": _INK, "parse_math": False}
     figure.text(_LEFT, 0.945, title, fontsize=14, fontweight="bold", va="center", **text)
     figure.text(_LEFT, 0.895, subtitle, fontsize=9, va="center", **{**text, "color": _FAINT})

@@ -21,6 +21,7 @@ from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
 from .searching import search_run
 from .supernet_run import SupernetRun, build_accelerator, run_supernet, supernet_of
+from .tracking import tracked
 from .trained_run import (
     Deployment,
     TrainedRun,
@@ -45,5 +46,5 @@ __all__ = [
     "network_identity", "network_run_of", "open_history", "open_run", "publish_run", "read_config",
     "read_search_plan", "run_network", "run_record", "run_supernet", "search_batches", "search_fingerprint",
     "search_front", "search_options", "search_results", "search_run", "suggest_tag", "supernet_identity",
-    "supernet_of", "to_publish", "write_finetune_config", "write_run_config",
+    "supernet_of", "to_publish", "tracked", "write_finetune_config", "write_run_config",
 ]  # fmt: skip

@@ -84,9 +84,27 @@ def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataP
             f"the launcher started {ranks} processes, but each would train by itself here; use `accelerate launch "
             f"--num_processes {ranks}`, with --cpu on a machine without GPUs"
         )
-    if training.tracker and not accelerator.log_with:
-        raise ConfigError(f"training.tracker: {training.tracker} is not installed; {_how_to_install(training.tracker)}")
+    _check_tracker(accelerator, training.tracker)
     return accelerator
+
+
+def open_tracker(tracker: str, output: str) -> Accelerator:
+    """Accelerate's for its tracker alone, which leaves precision and ranks as they are in this process.
+
+    Raises:
+        ConfigError: There is no such tracker, or its package is not installed.
+    """
+    try:
+        accelerator = Accelerator(log_with=tracker, project_dir=output)
+    except ValueError as error:
+        raise ConfigError(f"training.tracker: {error}") from error
+    _check_tracker(accelerator, tracker)
+    return accelerator
+
+
+def _check_tracker(accelerator: Accelerator, tracker: str | None) -> None:
+    if tracker and not accelerator.log_with:  # Accelerate leaves out what is not installed, without a word
+        raise ConfigError(f"training.tracker: {tracker} is not installed; {_how_to_install(tracker)}")
 
 
 def forget_accelerator() -> None:
@@ -112,12 +130,12 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
-def init_trackers(accelerator: Accelerator, config: Any) -> None:
-    """Begin the tracker's run: named by the run's folder, with the whole configuration, keys dotted."""
+def init_trackers(accelerator: Accelerator, config: Any, name: str | None = None) -> None:
+    """Begin the tracker's run, with the whole configuration, keys dotted, and `name` or else the run's folder's."""
     tracker = config.training.tracker
     if not tracker:
         return
-    named = {tracker: {_RUN_NAMES[tracker]: config.output}} if tracker in _RUN_NAMES else {}
+    named = {tracker: {_RUN_NAMES[tracker]: name or config.output}} if tracker in _RUN_NAMES else {}
     accelerator.init_trackers("alphanet", config=_flat(to_dict(config)), init_kwargs=named)
 
 

@@ -17,6 +17,7 @@ from ..weights import Publication, publish
 from .identity import supernet_identity
 from .search_choice import search_front
 from .start import kept_start
+from .tracking import tracked
 from .trained_run import Deployment, TrainedRun, cost_of_run
 
 _OF_FRONT = re.compile(r"(\d+p\d+[mx](_\d+)?)?")  # what follows a tag in the names of one run's models
@@ -115,7 +116,7 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = 
         InUseError: Another process is publishing under the tag.
     """
     tag, record = run.config.publish.tag, run_record(run)
-    with store.owned_tag(tag):
+    with store.owned_tag(tag), tracked(run.config, "publish") as track:
         if not replace:
             check_replaceable(run, chosen)
         others = others_of_tag(tag, record, map(_family, chosen))
@@ -123,7 +124,9 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = 
         for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
             if deployment is None or deployment.splits.image_size != arch.resolution:
                 deployment = Deployment(run, arch.resolution)
-            yield _publish(run, deployment, name, arch, record)
+            one = _publish(run, deployment, name, arch, record)
+            track({f"{name}/{key}": value for key, value in one.metrics.items()}, None)
+            yield one
         for entry in others:
             if entry.name not in chosen:
                 shutil.rmtree(entry.folder, ignore_errors=True)

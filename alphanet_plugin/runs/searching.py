@@ -8,6 +8,7 @@ from ..report import plot_pareto
 from ..search import Evaluated
 from .search_choice import keep_choice
 from .search_cost import SearchCost
+from .tracking import Track, tracked
 from .trained_run import TrainedRun, build_search, cost_of_run
 
 OnEvaluated = Callable[[int, int, Evaluated], None]
@@ -32,11 +33,12 @@ def search_run(
         ConfigError: No images were held out to search with.
     """
     cost = cost or cost_of_run(run)
-    evolution = build_search(run, on_evaluated, presets=True, cost=cost)
-    assert evolution.history is not None
-    keep_choice(run)
-    with evolution.history:
-        found = evolution.run()
+    with tracked(run.config, "search") as track:
+        evolution = build_search(run, _both(track, on_evaluated), presets=True, cost=cost)
+        assert evolution.history is not None
+        keep_choice(run)
+        with evolution.history:
+            found = evolution.run()
     by_arch = {subnet.arch: subnet for subnet in found}
     plot_pareto(
         found,
@@ -48,3 +50,15 @@ def search_run(
         ylabel=f"top-1 accuracy on {len(run.splits.search):,} search images (%)",
     )
     return found
+
+
+def _both(track: Track, on_evaluated: OnEvaluated | None) -> OnEvaluated:
+    """Hand full evaluations to the tracker, all to `on_evaluated`."""
+
+    def call(done: int, total: int, subnet: Evaluated) -> None:
+        if subnet.share == 1:
+            track({"mflops": subnet.mflops, **subnet.metrics}, done)
+        if on_evaluated:
+            on_evaluated(done, total, subnet)
+
+    return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,15 @@ from ..data import LabelledImages, Splits, train_loader
 from ..errors import InUseError
 from ..owner import owned
 from ..schedules import WarmupCosine
-from ..training import Checkpoints, GlobalBatch, JsonLinesLog, Trainer, Update, latest_checkpoint
+from ..training import (
+    Checkpoints,
+    GlobalBatch,
+    JsonLinesLog,
+    Trainer,
+    Update,
+    latest_checkpoint,
+    to_channels_last,
+)
 from .accelerator import init_trackers, open_accelerator
 from .identity import check_same_identity
 from .resumption import find_resumption, record_resumption
@@ -141,8 +150,8 @@ class TrainingRun(ABC, Generic[Config]):
         if accelerator.is_main_process:
             keep_images(self.splits, self.folder)
         set_seed(self.config.seed)
-        model = self.build_model().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        prepared, optimizer = accelerator.prepare(model, self.build_optimizer(model))
+        model = to_channels_last(self.build_model())
+        prepared, optimizer = _prepare(accelerator, model, self.build_optimizer(model))
         set_seed(self.config.seed, device_specific=True)
         scale = self.batch.lr_scale
         return Trainer(
@@ -239,6 +248,13 @@ class TrainingRun(ABC, Generic[Config]):
         """
         if self.resumption is None:
             check_same_identity(self.identity(), self.folder, self.complete, free=_OF_BATCH)
+
+
+def _prepare(accelerator: Accelerator, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Any, Any]:
+    """Accelerate's, without torch's word on `broadcast_buffers`, for which Accelerate has no other name yet."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+        return accelerator.prepare(model, optimizer)
 
 
 def write_run_config(config: RunConfig | NetworkRunConfig) -> None:

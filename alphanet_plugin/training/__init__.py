@@ -1,8 +1,9 @@
 """Training a supernet, or one network, with Accelerate."""
 
-from .checkpoints import Checkpoints, latest_checkpoint, list_checkpoints, read_state, read_weights
+from .checkpoints import Checkpoints, latest_checkpoint, list_checkpoints, read_state, read_weights, step_of
 from .global_batch import GlobalBatch
 from .log import JsonLinesLog
+from .memory_format import to_channels_last
 from .network_update import NetworkUpdate
 from .optimizer import build_sgd
 from .passes import Pass, add_gradients
@@ -15,5 +16,5 @@ from .update import Update
 __all__ = [
     "Checkpoints", "GlobalBatch", "JsonLinesLog", "NetworkUpdate", "Pass", "SupernetUpdate", "Teacher",
     "TeacherLogits", "Trainer", "Update", "add_gradients", "build_sgd", "latest_checkpoint", "list_checkpoints",
-    "read_state", "read_weights", "weights_digest",
+    "read_state", "read_weights", "step_of", "to_channels_last", "weights_digest",
 ]  # fmt: skip

@@ -152,7 +152,7 @@ def _save_plain_names(models: list[torch.nn.Module], weights: list[dict[str, Any
 def list_checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints below a folder, oldest first."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted((path for path in found if _NAME.fullmatch(path.name) and (path / _STATE).is_file()), key=_step)
+    return sorted((path for path in found if _NAME.fullmatch(path.name) and (path / _STATE).is_file()), key=step_of)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -230,8 +230,8 @@ def _check_state(path: Path, state: Any) -> None:
     if not isinstance(state, dict):
         raise ValueError("it holds no table")
     step = state.get("step")
-    if type(step) is not int or step != _step(path):
-        raise ValueError(f"step is {step!r:.80} where the folder's name says {_step(path)}")
+    if type(step) is not int or step != step_of(path):
+        raise ValueError(f"step is {step!r:.80} where the folder's name says {step_of(path)}")
     if not isinstance(state.get("identity", ""), (dict, type(None))):
         raise ValueError("identity, the run's configuration, is no table")
     if "batch" in state:
@@ -243,7 +243,8 @@ def _check_state(path: Path, state: Any) -> None:
         raise ValueError(f"files does not list {', '.join(missing)}")
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The step that a checkpoint's name says; ValueError if it is no checkpoint's name."""
     name = _NAME.fullmatch(path.name)
     if name is None:
         raise ValueError(f"{path.name} is no checkpoint's name, such as step_00001000")
@@ -270,6 +271,6 @@ def _damaged(path: Path, damage: str) -> CheckpointError:
     """Which checkpoint is damaged, and where to go on from."""
     message = f"checkpoint {path} is damaged: {' '.join(damage.split()):.500}"
     for other in reversed(list_checkpoints(path.parent)):
-        if _step(other) < _step(path) and find_damage(other) is None:
+        if step_of(other) < step_of(path) and find_damage(other) is None:
             return CheckpointError(f"{message}; the newest good one is {other}: delete {path} to go on from it")
     return CheckpointError(f"{message}; none before it is whole: delete {path.parent} to start anew")

@@ -87,8 +87,13 @@ class Trainer:
             if (step + 1) % self.save_every == 0 or step + 1 == self.total_steps:
                 self.checkpoints.save(step + 1)
 
+    @property
+    def checkpoint(self) -> Path | None:
+        """Where `run` goes on from; None where it begins."""
+        return self.resume_from or latest_checkpoint(self.checkpoints.folder)
+
     def _resume(self) -> int:
-        latest = self.resume_from or latest_checkpoint(self.checkpoints.folder)
+        latest = self.checkpoint
         start = self.checkpoints.load(latest) if latest else 0
         if start > self.total_steps:
             raise CheckpointError(

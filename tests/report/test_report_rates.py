@@ -40,6 +40,15 @@ def test_accuracy_is_the_colour(tmp_path):
     assert np.abs(picture(90.5) - picture(94.5)).max() > 50
 
 
+def test_the_labels_lie_within_the_picture(tmp_path):
+    close = [RateTrial(number=n, lr=0.01 + n / 1000, weight_decay=(10 + n) * 1e-6, top1=90.0 + n) for n in range(3)]
+    for number, trials in enumerate((TRIALS, close)):
+        with Image.open(plot_rates(trials, tmp_path / f"{number}.png", title="t")) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        for edge in (pixels[:, :4], pixels[:, -4:], pixels[:4], pixels[-4:]):
+            assert (edge == 255).all()
+
+
 def test_only_trials_that_diverged(tmp_path):
     assert plot_rates([TRIALS[1]], tmp_path / "a.png", title="t").is_file()
 

@@ -105,6 +105,8 @@ def main():
         "unexpected_gradients": missing,
         "own_gradient": digest([own["conv_stem.weight"]]),
     }
+    for parameter in trainer.update.supernet.parameters():
+        assert parameter.grad is None or parameter.grad.stride() == parameter.stride()
     for step, (batch, targets) in zip(range(3), trainer.batches(0), strict=False):
         trainer._step(step, batch, targets)
     result["parameters"] = digest(trainer.update.supernet.parameters())

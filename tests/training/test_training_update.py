@@ -49,6 +49,16 @@ def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(train
             torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5, msg=name)
 
 
+def test_gradients_lie_in_memory_as_their_weights_do(trainer):
+    images, labels = next(iter(trainer.batches(0)))
+    trainer.update.accumulate(images, labels, trainer.update.sampler.archs(0))
+    for name, parameter in trainer.update.supernet.named_parameters():
+        assert parameter.grad is None or parameter.grad.stride() == parameter.stride(), name
+    stem = trainer.update.supernet.conv_stem.weight
+    assert stem.is_contiguous(memory_format=torch.channels_last)
+    assert not stem.is_contiguous()
+
+
 def test_without_distillation_a_run_trains_and_logs(tmp_path):
     run = replace(config(tmp_path, epochs=1), kd=NoKDConfig())
     records = []
