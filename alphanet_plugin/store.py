@@ -154,7 +154,7 @@ def check_whole(folder: Path, config: Mapping[str, Any] | None = None) -> None:
         CheckpointError: The weights or the configuration are not what was published.
         OSError, ValueError: There is no configuration to compare with.
     """
-    config = _read_config(folder) if config is None else config
+    config = read_folder_config(folder) if config is None else config
     listed, ours, own = config.get("files"), config.get("alphanet"), config.get("config_sha256")
     if listed is None and isinstance(ours, Mapping) and "sha256" in ours:
         listed = {WEIGHTS_FILE: ours}
@@ -245,7 +245,7 @@ def read_published(folder: Path, name: str | None = None) -> Published:
         OSError, ValueError: Its files are missing, or damaged so that their headers show it.
     """
     architecture, _, tag = (name or folder.name).partition(".")
-    config = _read_config(folder)
+    config = read_folder_config(folder)
     try:
         # Opening reads the header alone, and compares what it says with the file's length.
         with safe_open(folder / WEIGHTS_FILE, framework="numpy"):
@@ -271,8 +271,8 @@ def _read_or_warn(folder: Path) -> Published | None:
         return None
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    """OSError or ValueError if there is none that `timm.models.save_for_hf` could have written."""
+def read_folder_config(folder: Path) -> dict[str, Any]:
+    """A folder's ``config.json``; OSError or ValueError where `timm.models.save_for_hf` cannot have written it."""
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except RecursionError as error:
