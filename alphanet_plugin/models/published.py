@@ -114,7 +114,7 @@ def check_size(space: SearchSpace, arch: Arch, file: Any) -> None:
     path = Path(file) / store.WEIGHTS_FILE if file and Path(file).is_dir() else file
     if not path or not str(path).endswith(".safetensors") or not Path(path).is_file():
         return
-    said, held = space.params(arch, num_classes=0), _count_numbers(Path(path))
+    said, held = space.params(arch, num_classes=0, idle_shortcuts=False), _count_numbers(Path(path))
     if said > _AMPLE * held:
         raise ValueError(
             f"{path} holds {held:,} numbers, and {store.CONFIG_FILE} says a network of {said:,} parameters; publish it "
