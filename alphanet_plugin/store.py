@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 
 from .atomic import remove_leftovers
 from .digest import damaged_files, digest_files
-from .errors import CheckpointError, StoreError
+from .errors import CheckpointError, StoreError, brief
 from .owner import owned
 
 WEIGHTS_FILE = "model.safetensors"
@@ -36,6 +36,7 @@ FILES = (WEIGHTS_FILE, CONFIG_FILE, CARD_FILE, PICTURE_FILE)
 
 
 _IMAGENET = {"in1k": 1000, "in22k": 21841}  # classes
+_MOST_CLASSES = 1_000_000
 _SYNSET = re.compile(r"n\d{8}")
 
 
@@ -153,7 +154,7 @@ def check_whole(folder: Path, config: Mapping[str, Any] | None = None) -> None:
         CheckpointError: The weights or the configuration are not what was published.
         OSError, ValueError: There is no configuration to compare with.
     """
-    config = _read_config(folder) if config is None else config
+    config = read_folder_config(folder) if config is None else config
     listed, ours, own = config.get("files"), config.get("alphanet"), config.get("config_sha256")
     if listed is None and isinstance(ours, Mapping) and "sha256" in ours:
         listed = {WEIGHTS_FILE: ours}
@@ -244,7 +245,7 @@ def read_published(folder: Path, name: str | None = None) -> Published:
         OSError, ValueError: Its files are missing, or damaged so that their headers show it.
     """
     architecture, _, tag = (name or folder.name).partition(".")
-    config = _read_config(folder)
+    config = read_folder_config(folder)
     try:
         # Opening reads the header alone, and compares what it says with the file's length.
         with safe_open(folder / WEIGHTS_FILE, framework="numpy"):
@@ -270,9 +271,12 @@ def _read_or_warn(folder: Path) -> Published | None:
         return None
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    """OSError or ValueError if there is none that `timm.models.save_for_hf` could have written."""
-    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+def read_folder_config(folder: Path) -> dict[str, Any]:
+    """A folder's ``config.json``; OSError or ValueError where `timm.models.save_for_hf` cannot have written it."""
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{CONFIG_FILE} is nested too deeply") from error
     _check_config(config)
     return config
 
@@ -287,3 +291,12 @@ def _check_config(config: Any) -> None:
     for key in ("input_size", "pool_size", "mean", "std"):
         if not isinstance(config.get("pretrained_cfg", {}).get(key, []), (list, type(None))):
             raise ValueError(f"{key} in {CONFIG_FILE} is no list")
+    for place, values in (("", config), ("pretrained_cfg.", config.get("pretrained_cfg", {}))):
+        classes, names = values.get("num_classes"), values.get("label_names")
+        if classes is not None and (type(classes) is not int or not 0 <= classes <= _MOST_CLASSES):
+            raise ValueError(f"{place}num_classes in {CONFIG_FILE} is {brief(classes)}, not a number of classes")
+        if not isinstance(names, (list, dict, type(None))):
+            raise ValueError(f"{place}label_names in {CONFIG_FILE} is no list")
+    size = config.get("pretrained_cfg", {}).get("input_size")
+    if size is not None and not (len(size) == 3 and all(type(side) is int and side > 0 for side in size)):
+        raise ValueError(f"input_size in {CONFIG_FILE} is {brief(size)}, not three numbers of pixels and channels")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..store import CONFIG_FILE
-from .options import add_overrides, read_run_arch
+from .options import add_overrides, load_model, read_run_arch
 
 if TYPE_CHECKING:
     from ..data import Preparation
@@ -110,15 +110,9 @@ def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
 
 def _model_and_preparation(arguments: argparse.Namespace) -> tuple[Any, Preparation]:
     """The model, and how its images are prepared."""
-    import timm
-
     from ..data import preparation_of
 
-    subject = f"local-dir:{arguments.subject}" if Path(arguments.subject).is_dir() else arguments.subject
-    try:
-        model: Any = timm.create_model(subject, pretrained=True)
-    except RuntimeError as error:
-        raise ValueError(f"{arguments.subject} is neither a folder nor a model with weights: {error}") from error
+    model: Any = load_model(arguments.subject)
     preparation = preparation_of(model)
     if arguments.protocol == "timm":
         return model, preparation

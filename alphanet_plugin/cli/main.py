@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import AlphaNetError, one_line
-from .process import check_device, hide_others_notes, prepare_process, version
+from .process import StderrHandler, check_device, hide_others_notes, prepare_process, version
 
 VERBS = {
     "quickstart": "quickstart", "train": "train", "distill": "distill", "search": "search", "evaluate": "evaluate",
@@ -32,6 +32,9 @@ VERBS = {
 
 BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
+
+RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
+"""Verbs that go on where the same command was stopped."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,12 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser(verb or "").parse_args(given)
         if argv is None and arguments.verb in BUSY:
             prepare_process()
-        logging.basicConfig(level=logging.WARNING, format="%(message)s")
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
         check_device(getattr(arguments, "device", None))
         _module(VERBS[arguments.verb]).run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on from the last checkpoint", file=sys.stderr)
+        again = "; run the same command again to go on from where it was" if verb in RESUMING else ""
+        print(f"interrupted{again}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return _closed_pipe()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import AlphaNetError, brief, one_line
 from ..shipped import shipped_config
 from ..spaces import Arch, SearchSpace
+from ..store import read_folder_config
 
 if TYPE_CHECKING:
     from ..config import RunConfig
@@ -48,6 +49,11 @@ def load_model(name: str) -> Any:
     import timm
 
     folder = Path(name).is_dir()
+    if folder:
+        try:
+            read_folder_config(Path(name))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{name} holds no model that timm reads: {one_line(error, 400)}") from error
     try:
         return timm.create_model(f"local-dir:{name}" if folder else name, pretrained=True)
     except AlphaNetError:

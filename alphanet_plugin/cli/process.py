@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import warnings
+from typing import Any
 
 _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}  # as in alphanet_launcher.py
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
@@ -86,6 +87,17 @@ def hide_others_notes() -> None:
         from gym_notices import notices  # what Gym prints when it is imported, which NNI's NAS does
 
         notices.notices.clear()
+
+
+class StderrHandler(logging.StreamHandler):
+    """Logs to what `sys.stderr` is at that time: above a progress bar while there is one."""
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _: Any) -> None: ...
 
 
 class _Without(logging.Filter):

@@ -54,7 +54,11 @@ class RunSampler(Sampler[list[int]]):
         if length < batch_size * world_size:
             raise ValueError(
                 f"{length} training images do not fill one batch of {batch_size} on each of {world_size} processes; "
-                f"lower batch_size to at most {length // world_size}"
+                + (
+                    f"lower batch_size times accumulate to at most {length // world_size}"
+                    if length >= 2 * world_size
+                    else "add images, or start fewer processes"
+                )
             )
         self.length = length
         self.batch_size = batch_size

@@ -14,7 +14,7 @@ from torch import nn
 from ..spaces import Arch
 from ..store import Published
 from .network import feature_levels
-from .published import choose_published, register_published
+from .published import check_size, choose_published, register_published
 from .read_arch import GivenArch, GivenSpace, read_arch, read_space, space_around
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -74,7 +74,7 @@ def create_entry(
         fields: What the caller said of the arch where not all of it is given.
         kwargs: timm's and the network's further arguments.
     """
-    fields = fields or {}
+    fields, published = fields or {}, None
     if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
         published = choose_published(register_published(module), architecture, kwargs, ask_hub=pretrained)
         if published is not None:
@@ -93,7 +93,10 @@ def create_entry(
         )
     used = read_space(given_space or space)
     arch = read_arch({**arch, **fields} if fields and isinstance(arch, Mapping) else arch, used)
-    levels = feature_levels(space_around(used, arch).network(arch))
+    around = space_around(used, arch)
+    if pretrained:
+        check_size(around, arch, _weights_of(published, kwargs))
+    levels = feature_levels(around.network(arch))
     if kwargs.get("pretrained_cfg") is None:
         # Without weights nothing may depend on what the store holds, as timm's default (the first tag's cfg) would.
         own = module.default_cfgs[architecture].cfgs[""].to_dict()
@@ -118,6 +121,14 @@ def _model_args(published: Published) -> dict[str, Any]:
     """What its config.json gives the network; where the weights come from is not for it to say."""
     model_args = published.config.get("model_args", {})
     return {key: value for key, value in model_args.items() if not key.startswith("pretrained")}
+
+
+def _weights_of(published: Published | None, kwargs: Mapping[str, Any]) -> Any:
+    """Where the weights lie, as far as that is here: of the store, or by the path of a folder."""
+    if published is not None:
+        return published.weights
+    cfg = kwargs.get("pretrained_cfg")
+    return cfg.get("file") if isinstance(cfg, Mapping) else getattr(cfg, "file", None)
 
 
 def _is_tag(pretrained_cfg: Any) -> bool:

@@ -7,18 +7,22 @@ import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from safetensors import safe_open
 from timm.models import DefaultCfg, PretrainedCfg, register_model
 
 from .. import hub, store
 from ..errors import HubError, NoWeightsError
+from ..spaces import Arch, SearchSpace
 
 _logger = logging.getLogger(__name__)
 _SOURCES = ("file", "url", "hf_hub_id", "state_dict")
 _known: dict[str, tuple] = {}
+_AMPLE = 2  # times the numbers of a weight file; a network has no more parameters
 
 
 def register_published(module: ModuleType) -> list[store.Published]:
@@ -97,6 +101,30 @@ def _say_once(text: str) -> None:
     if text not in _said:
         _said.add(text)
         _logger.warning(text)
+
+
+def check_size(space: SearchSpace, arch: Arch, file: Any) -> None:
+    """Before a published network is built: ValueError if its config.json says one far larger than its weights.
+
+    Args:
+        space: The arch's.
+        arch: As its config.json says.
+        file: Its weights or their folder; anything else is not looked at.
+    """
+    path = Path(file) / store.WEIGHTS_FILE if file and Path(file).is_dir() else file
+    if not path or not str(path).endswith(".safetensors") or not Path(path).is_file():
+        return
+    said, held = space.params(arch, num_classes=0, idle_shortcuts=False), _count_numbers(Path(path))
+    if said > _AMPLE * held:
+        raise ValueError(
+            f"{path} holds {held:,} numbers, and {store.CONFIG_FILE} says a network of {said:,} parameters; publish it "
+            "again"
+        )
+
+
+def _count_numbers(path: Path) -> int:
+    with safe_open(path, framework="numpy") as weights:
+        return sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118 - no mapping
 
 
 def _check_folder(cfg: Any, loads: bool) -> None:

@@ -32,8 +32,8 @@ def find_resumption(source: Path, folder: RunFolder) -> Path:
     newest = latest_checkpoint(folder.checkpoints)
     if newest is not None and int(read_state(newest)["step"]) > int(read_state(checkpoint)["step"]):
         raise ConfigError(
-            f"--resume-from: {folder.path} holds checkpoints after {checkpoint}, up to {newest}; delete those, or "
-            "choose another output"
+            f"--resume-from: {folder.path} holds checkpoints after {checkpoint}, up to {newest}; leave "
+            "--resume-from out to go on from that, delete those after it, or choose another output"
         )
     return checkpoint
 

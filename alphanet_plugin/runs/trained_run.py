@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,13 +66,26 @@ def open_run(path: str | Path, overrides: Sequence[str] = (), device: str | torc
 
     Raises:
         CheckpointError: There is no run, or it has no checkpoint yet.
-        ConfigError: An override changes what the weights depend on.
+        ConfigError: An override changes what the weights depend on, or the images have other classes.
     """
     folder, config, latest = open_checkpoint(path, overrides)
     splits = build_data(config)
+    weights = read_weights(latest)
+    check_classes(folder, config, splits, weights)
     supernet = build_model(config, splits.num_classes)
-    supernet.load_state_dict(read_weights(latest))
+    supernet.load_state_dict(weights)
     return TrainedRun(folder, config, latest, supernet.to(device), splits)
+
+
+def check_classes(folder: RunFolder, config: RunConfig, splits: Splits, weights: Mapping[str, torch.Tensor]) -> None:
+    """ConfigError if the images have another number of classes than the run was trained on."""
+    trained = len(weights["classifier.bias"])
+    if trained != splits.num_classes:
+        where = f"data.root {config.data.root}" if config.data.root else f"data.name {config.data.name}"
+        raise ConfigError(
+            f"{where} has {splits.num_classes} classes, and {folder.path} was trained on {trained}; give the data set "
+            "that it was trained on"
+        )
 
 
 def build_evaluator(run: TrainedRun) -> SubnetEvaluator:
@@ -83,7 +96,9 @@ def build_evaluator(run: TrainedRun) -> SubnetEvaluator:
 def search_batches(config: RunConfig, splits: Splits) -> tuple[Iterable[Any], Iterable[Any]]:
     """Training images for BatchNorm during a search, and the search images."""
     if not len(splits.search):
-        raise ConfigError("data.search_count: 0 leaves no images to search with; hold some out and train anew")
+        raise ConfigError(
+            "data.search_count: 0 leaves no images to search with; hold some out and train anew in another output"
+        )
     return _batches(config, splits.calibration, config.evaluation.search_calibration_batches, splits.search)
 
 

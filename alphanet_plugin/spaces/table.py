@@ -20,6 +20,8 @@ Candidates = int | tuple[int, ...]
 BLOCK_FIELDS = ("width", "kernel_size", "expand_ratio")
 _KERNELS = "odd numbers of 1 or more such as 3, 5, 7"
 _WHOLE = "whole numbers of 1 or more"
+_MOST = 100_000  # channels, pixels or times; beyond is a slip, and would fill the memory
+_MOST_BLOCKS = 100  # of a stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,10 +209,13 @@ def _stage(values: object, number: int, table: str) -> StageRow:
             f"{where}: expand_ratio {list(expand_ratio)} mixes 1, a block without expansion, with others; "
             "all networks of a space have the same layers: give 1 alone, or candidates from 2 on"
         )
+    depth = _candidates(row["depth"], f"{where}: depth")
+    if max(depth if isinstance(depth, tuple) else (depth,)) > _MOST_BLOCKS:
+        raise ValueError(f"{where}: depth is at most {_MOST_BLOCKS} blocks, not {depth!r}")
     return StageRow(
         name=_text(name, f"{where}: name"),
         width=_candidates(row["width"], f"{where}: width"),
-        depth=_candidates(row["depth"], f"{where}: depth"),
+        depth=depth,
         kernel_size=_candidates(row["kernel_size"], f"{where}: kernel_size", odd=True),
         expand_ratio=expand_ratio,
         stride=_one_of(row.get("stride", 1), (1, 2), f"{where}: stride"),
@@ -273,12 +278,12 @@ def _check_names(stages: tuple[StageRow, ...], where: str) -> None:
 
 
 def _is_whole(value: object, least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST
 
 
 def _whole(value: object, where: str, least: int = 1) -> int:
     if not _is_whole(value, least):
-        raise ValueError(f"{where} is a whole number of {least} or more, not {value!r}")
+        raise ValueError(f"{where} is a whole number from {least} to {_MOST:,}, not {value!r}")
     return cast(int, value)
 
 
@@ -290,7 +295,7 @@ def _candidates(value: object, where: str, *, odd: bool = False) -> Candidates:
         or not all(_is_whole(number) and (number % 2 or not odd) for number in numbers)
         or list(numbers) != sorted(set(numbers))
     ):
-        kinds = _KERNELS if odd else _WHOLE
+        kinds = f"{_KERNELS if odd else _WHOLE}, up to {_MOST:,}"
         raise ValueError(f"{where} is a number or an ascending list of candidates, {kinds}, not {value!r}")
     return cast(Candidates, numbers if isinstance(value, (list, tuple)) else value)
 

@@ -81,4 +81,4 @@ class GlobalBatch:
         start = f"start {before.processes} process{'es' if before.processes > 1 else ''}"
         again = f"{start} with training.batch_size={before.batch_size} and training.accumulate={before.accumulate}"
         share, left = divmod(before.images, self.processes * self.accumulate)
-        return f"Set training.batch_size={share}, or {again}" if share and not left else again.capitalize()
+        return f"Set training.batch_size={share}, or {again}" if share > 1 and not left else again.capitalize()

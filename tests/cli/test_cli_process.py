@@ -1,5 +1,7 @@
 """How the program's threads wait for each other."""
 
+import io
+import logging
 import os
 import subprocess
 import sys
@@ -58,3 +60,11 @@ def test_it_starts_again_once(tmp_path):
         [sys.executable, program], env=environment, capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.split() == ["started", "started", "PASSIVE"]
+
+
+def test_logs_go_above_a_progress_bar(monkeypatch):
+    handler = process.StderrHandler()  # as of the start, before there is a bar
+    bar = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", bar)  # as rich does while it draws one
+    handler.emit(logging.makeLogRecord({"msg": "no ImageNet weights"}))
+    assert bar.getvalue() == "no ImageNet weights\n"

@@ -152,3 +152,11 @@ def test_a_timm_network_without_weights_here_is_no_surprise(photos):
     start = start_of_network(NetworkConfig(name="test_resnet", pretrained=True), model)
     assert not start.is_of_another_kind(photos)
     assert start.name == f"test_resnet.{model.pretrained_cfg['tag']}"
+
+
+def test_which_weights_a_plain_name_took_is_said_once(store_model, monkeypatch, caplog):
+    monkeypatch.setattr("alphanet_plugin.models.published._said", set())
+    store_model()
+    for _ in range(2):
+        timm.create_model("alphanet_subnet", pretrained=True)
+    assert caplog.text.count("no ImageNet weights in the store; newest tag, alphanet_subnet.digits") == 1

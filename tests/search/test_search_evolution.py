@@ -12,6 +12,7 @@ from alphanet_plugin import get_space
 from alphanet_plugin.errors import SearchError
 from alphanet_plugin.evaluation import Metrics
 from alphanet_plugin.search import EvolutionSearch, SearchHistory, best_under, read_history
+from alphanet_plugin.search.limit import Limit, params_limit
 from alphanet_plugin.search.variation import ChoiceTable
 
 SPACE = get_space("attentive_nas", resolutions=(32, 40, 48, 56))
@@ -302,3 +303,27 @@ def test_a_result_that_cannot_be_ranked_stops_the_search_and_is_not_kept(tmp_pat
 def test_arguments_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
         EvolutionSearch(SPACE, closeness, **{**RANGE, **change})
+
+
+def latency(arch):
+    """Stands in for a table's: of the resolution alone, so 3.2, 4.0, 4.8 or 5.6 ms."""
+    return arch.resolution / 10
+
+
+@pytest.mark.parametrize("rank", ["pareto", "accuracy", "bins"])
+def test_what_lies_outside_a_budget_is_never_evaluated(rank):
+    params = SPACE.params_batch(SPACE.sample_batch(200, np.random.default_rng(0)), 10, idle_shortcuts=False)
+    least, most = np.percentile(params, [20, 60])
+    limits = [params_limit(SPACE, 10, least, most), Limit(of=latency, unit="ms", least=3.5, most=5.0)]
+    results, calls = quiet_record(EvolutionSearch(SPACE, closeness, **RANGE, **SMALL, rank=rank, limits=limits))
+    assert len(results) > SMALL["num_random"]
+    for arch in calls:
+        assert least <= SPACE.params(arch, 10, idle_shortcuts=False) <= most
+        assert 3.5 <= latency(arch) <= 5.0
+        assert 20 <= SPACE.mflops(arch, 10) <= 40
+
+
+def test_a_budget_that_nothing_meets_is_named():
+    search = EvolutionSearch(SPACE, closeness, **RANGE, **SMALL, limits=[Limit(of=latency, unit="ms", most=1.0)])
+    with pytest.raises(SearchError, match="at most 1 ms"):
+        search.run()

@@ -73,7 +73,12 @@ def changed(**keys):
     [
         (changed(stages__1__kernel_size=[3, 4]), r"row 2 of stages \(middle\): kernel_size .* odd numbers .* \[3, 4\]"),
         (changed(stages__1__depth=[3, 2]), r"row 2 of stages \(middle\): depth .* ascending .* \[3, 2\]"),
-        (changed(stages__2__width=0), r"row 3 of stages \(stage3\): width .* whole numbers of 1 or more, not 0"),
+        (
+            changed(stages__2__width=0),
+            r"row 3 of stages \(stage3\): width .* whole numbers of 1 or more, up to 100,000, not 0",
+        ),
+        (changed(stages__2__width=10**9), r"width .* up to 100,000, not 1000000000"),
+        (changed(stages__2__depth=101), r"row 3 of stages \(stage3\): depth is at most 100 blocks, not 101"),
         (changed(stages__0__stride=3), r"row 1 of stages \(low\): stride is one of 1, 2, not 3"),
         (changed(stages__0__se="yes"), r"row 1 of stages \(low\): se is one of False, True, not 'yes'"),
         (changed(stages__0__expand_ratio=[1, 2]), r"row 1 of stages \(low\): expand_ratio \[1, 2\] mixes 1"),
