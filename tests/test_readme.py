@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from alphanet_plugin.cli.main import build_parser
 from alphanet_plugin.cli.options import read_run_config
@@ -45,6 +47,7 @@ def test_commands_are_understood(command):
 
 @pytest.mark.parametrize("code", [code for code in blocks("python") if "pretrained=True" not in code])
 def test_python_runs(code, tmp_path):
+    Image.fromarray(np.full((300, 400), 40_000, dtype=np.uint16)).save(tmp_path / "photo.jpg", format="PNG")
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:alphanet_plugin", "-c", code], capture_output=True, text=True,
         timeout=200, check=False, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"},

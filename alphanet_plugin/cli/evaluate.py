@@ -13,12 +13,13 @@ alphanet evaluate resnet18 --data DIR                 any timm model"""
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..store import CONFIG_FILE
-from .options import add_overrides, read_run_arch
+from .options import add_overrides, load_model, read_run_arch
 
 if TYPE_CHECKING:
     from ..data import Preparation
@@ -48,21 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=0, help="of a model: processes that read images")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--device", default="cpu", help="such as cuda")
+    parser.add_argument("--json", action="store_true", help="print JSON, with how images were prepared")
     add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     path = Path(arguments.subject)
     if path.is_dir() and not (path / CONFIG_FILE).is_file():
-        name, metrics = _evaluate_subnet(arguments)
+        name, facts, metrics = _evaluate_subnet(arguments)
     else:
-        name, metrics = _evaluate_model(arguments)
+        name, facts, metrics = _evaluate_model(arguments)
+    if arguments.json:
+        print(json.dumps({"subject": arguments.subject, **facts, **metrics.to_dict()}, indent=2))
+        return
     figures = ", ".join(f"{key} {value:.4f}" if key == "loss" else f"{key} {value:.2f} %" for key, value in
                         metrics.to_dict().items() if key != "count")  # fmt: skip
     print(f"{name}: {figures} ({metrics.count} images)")
 
 
-def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
+Facts = dict[str, Any]
+
+
+def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Facts, Metrics]:
+    """What was measured in words, as JSON values, and its figures."""
     from .. import runs
 
     if not arguments.arch:
@@ -72,13 +81,16 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
     overrides = [*runs.last_choice(arguments.subject), *arguments.overrides]
     trained = runs.open_run(arguments.subject, overrides, arguments.device)
     arch = read_run_arch(arguments.arch, trained)
-    name = f"{arguments.arch} ({trained.mflops(arch):,.2f} MFLOPs, {arguments.split} images)"
+    mflops = trained.mflops(arch)
+    name = f"{arguments.arch} ({mflops:,.2f} MFLOPs, {arguments.split} images)"
+    facts = {"arch": str(arch), "mflops": mflops, "split": arguments.split}
     if arguments.split == "test":
-        return name, runs.Deployment(trained, arch.resolution).measure(arch)[1]
-    return name, runs.build_evaluator(trained)(arch)
+        return name, facts, runs.Deployment(trained, arch.resolution).measure(arch)[1]
+    return name, facts, runs.build_evaluator(trained)(arch)
 
 
-def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
+def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Facts, Metrics]:
+    """As `_evaluate_subnet`."""
     from ..data import check_classes, eval_loader, evaluation_source, prepared
     from ..evaluation import evaluate
 
@@ -96,24 +108,20 @@ def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
         names = model.pretrained_cfg.get("label_names")
         check_classes(arguments.subject, names, arguments.data, class_names, others="give --other-classes to compare "
                       "answers and labels by their places all the same")  # fmt: skip
-    print(f"images: {preparation}")
+    if not arguments.json:
+        print(f"images: {preparation}")
     images = prepared(source, preparation)
     batches = eval_loader(images, batch_size=arguments.batch_size, num_workers=arguments.workers)
     name = f"{arguments.subject} ({arguments.protocol} protocol, images of {preparation.input_size[-1]} pixels)"
-    return name, evaluate(model.to(arguments.device), batches)
+    facts = {"data": arguments.data, "protocol": arguments.protocol, "preparation": vars(preparation)}
+    return name, facts, evaluate(model.to(arguments.device), batches)
 
 
 def _model_and_preparation(arguments: argparse.Namespace) -> tuple[Any, Preparation]:
     """The model, and how its images are prepared."""
-    import timm
-
     from ..data import preparation_of
 
-    subject = f"local-dir:{arguments.subject}" if Path(arguments.subject).is_dir() else arguments.subject
-    try:
-        model: Any = timm.create_model(subject, pretrained=True)
-    except RuntimeError as error:
-        raise ValueError(f"{arguments.subject} is neither a folder nor a model with weights: {error}") from error
+    model = load_model(arguments.subject)
     preparation = preparation_of(model)
     if arguments.protocol == "timm":
         return model, preparation

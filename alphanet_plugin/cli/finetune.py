@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ..shipped import shipped
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, shipped_config
-from .progress import progress_bar
+from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..config import FinetuneConfig
@@ -91,6 +91,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
         )
     runs.check_same_transfer(config)
     form = runs.image_form(config)
+    say(f"images, as {config.model.name} learned them: {form}", shown=os.environ.get("RANK", "0") == "0")
     # before anything is written or begun: the images are there
     runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
     main = os.environ.get("RANK", "0") == "0"
