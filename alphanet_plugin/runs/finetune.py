@@ -19,7 +19,7 @@ from ..config import (
     read_config,
     to_yaml,
 )
-from ..data import Preparation, preparation_of
+from ..data import preparation_of
 from ..errors import ConfigError
 from .networks import create_network
 
@@ -85,11 +85,6 @@ class ImageForm:
     std: tuple[float, ...]
     interpolation: str
     crop_mode: str | None = None
-
-    def __str__(self) -> str:
-        crop_mode = {} if self.crop_mode is None else {"crop_mode": self.crop_mode}
-        kept = {key: value for key, value in asdict(self).items() if key not in ("image_size", "crop_mode")}
-        return str(Preparation(input_size=(3, self.image_size, self.image_size), **kept, **crop_mode))
 
 
 def image_form(config: FinetuneConfig) -> ImageForm:
