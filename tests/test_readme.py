@@ -52,7 +52,7 @@ def runnable():
             yield pytest.param(code, marks=[pytest.mark.slow] if "run_supernet" in code else [])
 
 
-@pytest.mark.parametrize("code", runnable())
+@pytest.mark.parametrize("code", list(runnable()))
 def test_python_runs(code, tmp_path):
     Image.fromarray(np.full((300, 400), 40_000, dtype=np.uint16)).save(tmp_path / "photo.jpg", format="PNG")
     own = {"OMP_NUM_THREADS": "1", "ALPHANET_HOME": str(tmp_path / "store")}
