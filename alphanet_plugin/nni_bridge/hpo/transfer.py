@@ -53,9 +53,9 @@ def run_transfer(
         )
     runs.check_same_transfer(config)
     form = runs.image_form(config)
-    # before anything is written or begun: the images are there
-    run = runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True)
-    splits = runs.build_data(run)
+    # before anything is written or begun: the images are there, and the weights are for such
+    splits = runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
+    runs.check_transfer_start(config, splits)
     if on_images:
         on_images(Preparation(**splits.data_config))
     main = os.environ.get("RANK", "0") == "0"
