@@ -57,7 +57,8 @@ def train(arguments: Any, output: Path, weights: Path, views: int | None) -> tup
     config = from_dict(NetworkRunConfig, {
         "output": str(output),
         "model": {"name": arguments.student},
-        "teacher": {"name": arguments.teacher, "pretrained": str(weights), "views": views},
+        "teacher": {"name": arguments.teacher, "pretrained": str(weights), "views": views,
+                    "image_size": arguments.image_size},
         "data": {"name": "digits", "image_size": arguments.image_size},
         "training": {"epochs": arguments.epochs, "batch_size": arguments.batch, "warmup_epochs": 0},
     })  # fmt: skip

@@ -3,8 +3,8 @@
     python examples/digits_folder.py data/digits
     python examples/finetune.py data/digits --model alphanet_a0.digits
 
-The folder holds train/CLASS/* and val/CLASS/*. Everything but the first import is timm's and torch's; any other timm
-model goes through the same lines.
+The folder holds train/CLASS/* and val/CLASS/*. Everything but the registration and the opening of pictures is timm's
+and torch's; any other timm model goes through the same lines.
 """
 
 from __future__ import annotations
@@ -15,13 +15,24 @@ from typing import Any
 
 import timm
 import torch
-from timm.data import ImageDataset, create_loader, resolve_model_data_config
+from timm.data import ImageDataset, create_loader, resolve_model_data_config, set_img_extensions
 from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.scheduler import create_scheduler_v2
 from timm.utils import AverageMeter, accuracy, random_seed
 
 import alphanet_plugin  # noqa: F401  # registers the models and their published weights
+from alphanet_plugin.data.open_image import image_suffixes, open_image
+
+
+class Pictures(ImageDataset):
+    """timm's, with pictures of every format and mode as they look: 16 bits, transparent, turned by EXIF."""
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        file, label = self.reader[index]
+        with file:
+            image = open_image(file, self.filename(index))
+        return (image if self.transform is None else self.transform(image)), label
 
 
 def build_loader(dataset: ImageDataset, data_config: Mapping[str, Any], batch_size: int, train: bool = False) -> Any:
@@ -61,13 +72,14 @@ def main(argv: Sequence[str] | None = None) -> float:
     parser.add_argument("--layer-decay", type=float, default=0.75)
     args = parser.parse_args(argv)
 
-    pictures: Any = ImageDataset(f"{args.root}/train")
+    set_img_extensions(sorted(image_suffixes()))  # timm's own leave out .webp, .tif and more
+    pictures: Any = Pictures(f"{args.root}/train")
     classes = len(pictures.reader.class_to_idx)
     random_seed(0)  # the new classifier, order and augmentation of the pictures
     model = timm.create_model(args.model, pretrained=True, num_classes=classes)  # with a new classifier
     data_config = resolve_model_data_config(model)
     train = build_loader(pictures, data_config, args.batch_size, train=True)
-    val = build_loader(ImageDataset(f"{args.root}/val"), data_config, batch_size=128)
+    val = build_loader(Pictures(f"{args.root}/val"), data_config, batch_size=128)
 
     optimizer = create_optimizer_v2(model, "adamw", lr=args.lr, weight_decay=0.05, layer_decay=args.layer_decay)
     # It is timm's scheduler that multiplies each group's rate by its lr_scale: without one there is no layer decay.

@@ -10,18 +10,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import timm
 import torch
-from timm.data import ImageDataset, create_transform, resolve_data_config
 from timm.optim import create_optimizer_v2
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import alphanet_plugin  # noqa: F401  # registers the models and their published weights
+from alphanet_plugin.data import Preparation, evaluation_source, preparation_of, prepared
 
 
 class Segmenter(nn.Module):
@@ -46,11 +46,11 @@ class Segmenter(nn.Module):
         return F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False).squeeze(1)
 
 
-def read_pictures(root: str, split: str, data_config: Mapping[str, Any]) -> TensorDataset:
+def read_pictures(root: str, split: str, preparation: Preparation) -> TensorDataset:
     """Pictures (N, 3, H, W) as the model wants them, and masks (N, H, W) of what is brighter than half."""
-    dataset: Any = ImageDataset(f"{root}/{split}", transform=create_transform(**data_config))
-    images = torch.stack([image for image, _ in dataset])
-    mean, std = (torch.tensor(data_config[key]).view(3, 1, 1) for key in ("mean", "std"))
+    dataset = prepared(evaluation_source(f"{root}/{split}"), preparation)
+    images = torch.stack([dataset[number][0] for number in range(len(dataset))])
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (preparation.mean, preparation.std))
     return TensorDataset(images, ((images * std + mean).mean(1) > 0.5).float())
 
 
@@ -77,8 +77,8 @@ def main(argv: Sequence[str] | None = None) -> tuple[float, float]:
     torch.manual_seed(0)  # the head and the order of the pictures
 
     model = Segmenter(args.model)
-    data_config = resolve_data_config(model=model.backbone)
-    train, val = (read_pictures(args.root, split, data_config) for split in ("train", "val"))
+    preparation = preparation_of(model.backbone)
+    train, val = (read_pictures(args.root, split, preparation) for split in ("train", "val"))
     batches = DataLoader(train, args.batch_size, shuffle=True, drop_last=True)
     tests = DataLoader(val, 128)
     optimizer = create_optimizer_v2(model, "adamw", lr=args.lr, weight_decay=0.05)

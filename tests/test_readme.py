@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from alphanet_plugin.cli.main import build_parser
 from alphanet_plugin.cli.options import read_run_config
@@ -50,8 +52,9 @@ def runnable():
             yield pytest.param(code, marks=[pytest.mark.slow] if "run_supernet" in code else [])
 
 
-@pytest.mark.parametrize("code", runnable())
+@pytest.mark.parametrize("code", list(runnable()))
 def test_python_runs(code, tmp_path):
+    Image.fromarray(np.full((300, 400), 40_000, dtype=np.uint16)).save(tmp_path / "photo.jpg", format="PNG")
     own = {"OMP_NUM_THREADS": "1", "ALPHANET_HOME": str(tmp_path / "store")}
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:alphanet_plugin", "-c", code], capture_output=True, text=True,

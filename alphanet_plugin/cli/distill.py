@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..shipped import shipped_config
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, add_resume_from
-from .progress import Advance, progress_bar, say_where_it_begins
+from .progress import Advance, progress_bar, say, say_where_it_begins
 
 if TYPE_CHECKING:
     from ..config import NetworkRunConfig
@@ -94,6 +94,10 @@ def _train(config: NetworkRunConfig, advance: Advance, resume_from: str | None) 
 
     def watch(trainer: Trainer) -> OnStep:
         say_where_it_begins(trainer)
+        teacher = getattr(trainer.update, "teacher", None)
+        if teacher is not None and config.teacher is not None:
+            name, sees = config.teacher.name, teacher.expected.uncropped
+            say(f"teacher {name}: the student's views as {sees}", shown=os.environ.get("RANK", "0") == "0")
         return lambda record: advance(int(record["step"]) + 1, trainer.total_steps, _note(record))
 
     def on_filled(done: int, total: int) -> None:

@@ -13,6 +13,7 @@ alphanet evaluate resnet18 --data DIR                 any timm model"""
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,21 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=0, help="of a model: processes that read images")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--device", default="cpu", help="such as cuda")
+    parser.add_argument("--json", action="store_true", help="print JSON, with how images were prepared")
     add_overrides(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     path = Path(arguments.subject)
     if path.is_dir() and not (path / CONFIG_FILE).is_file():
-        name, metrics = _evaluate_subnet(arguments)
+        name, facts, metrics = _evaluate_subnet(arguments)
     else:
-        name, metrics = _evaluate_model(arguments)
+        name, facts, metrics = _evaluate_model(arguments)
+    if arguments.json:
+        print(json.dumps({"subject": arguments.subject, **facts, **metrics.to_dict()}, indent=2))
+        return
     figures = ", ".join(f"{key} {value:.4f}" if key == "loss" else f"{key} {value:.2f} %" for key, value in
                         metrics.to_dict().items() if key != "count")  # fmt: skip
     print(f"{name}: {figures} ({metrics.count} images)")
 
 
-def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
+Facts = dict[str, Any]
+
+
+def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Facts, Metrics]:
+    """What was measured in words, as JSON values, and its figures."""
     from .. import runs
 
     if not arguments.arch:
@@ -72,7 +81,9 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
     overrides = [*runs.last_choice(arguments.subject), *arguments.overrides]
     trained = runs.open_run(arguments.subject, overrides, arguments.device)
     arch = read_run_arch(arguments.arch, trained)
-    name = f"{arguments.arch} ({trained.mflops(arch):,.2f} MFLOPs, {arguments.split} images)"
+    mflops = trained.mflops(arch)
+    name = f"{arguments.arch} ({mflops:,.2f} MFLOPs, {arguments.split} images)"
+    facts = {"arch": str(arch), "mflops": mflops, "split": arguments.split}
     with runs.tracked(trained.config, "evaluate") as track:
         if arguments.split == "test":
             metrics = runs.Deployment(trained, arch.resolution).measure(arch)[1]
@@ -80,10 +91,11 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Metrics]:
             metrics = runs.build_evaluator(trained)(arch)
         figures = metrics.to_dict()
         track({f"{arguments.split}/{arguments.arch}/{key}": value for key, value in figures.items()}, None)
-    return name, metrics
+    return name, facts, metrics
 
 
-def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
+def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Facts, Metrics]:
+    """As `_evaluate_subnet`."""
     from ..data import check_classes, eval_loader, evaluation_source, prepared
     from ..evaluation import evaluate
 
@@ -101,11 +113,13 @@ def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Metrics]:
         names = model.pretrained_cfg.get("label_names")
         check_classes(arguments.subject, names, arguments.data, class_names, others="give --other-classes to compare "
                       "answers and labels by their places all the same")  # fmt: skip
-    print(f"images: {preparation}")
+    if not arguments.json:
+        print(f"images: {preparation}")
     images = prepared(source, preparation)
     batches = eval_loader(images, batch_size=arguments.batch_size, num_workers=arguments.workers)
     name = f"{arguments.subject} ({arguments.protocol} protocol, images of {preparation.input_size[-1]} pixels)"
-    return name, evaluate(model.to(arguments.device), batches)
+    facts = {"data": arguments.data, "protocol": arguments.protocol, "preparation": vars(preparation)}
+    return name, facts, evaluate(model.to(arguments.device), batches)
 
 
 def _model_and_preparation(arguments: argparse.Namespace) -> tuple[Any, Preparation]:

@@ -18,6 +18,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..data import preparation_of
 from ..export import FORMATS, Exported, export_int8, export_model
 
 
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {_shapes(exported, model)}")
     value = "value" if arguments.features else "logit"
     print(f"read again in a fresh process: differs from torch by {exported.difference:.1e} of the largest {value}")
+    print(f"images are prepared as: {preparation_of(model)}")
 
 
 def _check_int8(arguments: argparse.Namespace) -> None:
@@ -91,6 +93,7 @@ def _export_int8(arguments: argparse.Namespace, model: Any, path: Path) -> None:
     else:
         top1 = f"{figures.float_top1:.2f} % in float32, {figures.int8_top1:.2f} % in int8"
         print(f"top-1 on {figures.images} images: {top1}")
+    print(f"images are prepared as: {preparation_of(model)}")
 
 
 def _shapes(exported: Exported, model: Any) -> str:

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 from ..shipped import shipped
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, shipped_config
-from .progress import progress_bar, say_where_it_begins
+from .progress import progress_bar, say, say_where_it_begins
 
 if TYPE_CHECKING:
     from ..config import FinetuneConfig
+    from ..data import Preparation
     from ..runs import OnStep
     from ..training import Trainer
     from .progress import Advance
@@ -96,8 +97,11 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
             say_where_it_begins(trainer)
             return lambda record: advance(int(record["step"]) + 1, trainer.total_steps, f"loss {record['loss']:.3f}")
 
+        def on_images(preparation: Preparation) -> None:
+            say(f"images for {config.model.name}: {preparation}", shown=main)
+
         searched: Advance | None = None
-        results = run_transfer(config, on_trials, watch)
+        results = run_transfer(config, on_trials, watch, on_images)
     if main:
         _report(config, results)
     return results

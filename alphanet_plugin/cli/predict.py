@@ -4,7 +4,8 @@ alphanet predict alphanet_a4.digits digit.png
 alphanet predict runs/distill/digits/model *.png --json
 alphanet predict resnet18 photo.jpg --top 3
 
-Images are prepared as the model's own cfg says: size, crop, interpolation, mean and std."""
+Images are prepared as the model's own cfg says, which is shown. Any that Pillow reads is taken as it looks: 16 bits,
+transparent, turned by EXIF."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ import argparse
 import json
 from pathlib import Path
 from typing import Any
+
+from .progress import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.top < 1:
         raise ValueError(f"--top must be at least 1, not {arguments.top}")
+    from ..data import open_image
+
     model, prepare, names = _load(arguments.model, arguments.device)
     for path in arguments.images:
-        likeliest = _predict(model, prepare(_open(path)), names, arguments)
+        likeliest = _predict(model, prepare(open_image(path)), names, arguments)
         if arguments.json:
             print(json.dumps({"image": str(path), "classes": likeliest}), flush=True)
         else:
@@ -37,12 +42,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _load(name: str, device: str) -> tuple[Any, Any, list[str]]:
     """The model, how an image becomes its input, and the names of its classes."""
-    from timm.data import create_transform, resolve_model_data_config
-
+    from ..data import preparation_of
     from .options import load_model
 
     model = load_model(name).eval().to(device)
-    return model, create_transform(**resolve_model_data_config(model)), _class_names(model)
+    preparation = preparation_of(model)
+    say(f"images: {preparation}")
+    return model, preparation.transform(), _class_names(model)
 
 
 def _class_names(model: Any) -> list[str]:
@@ -57,19 +63,6 @@ def _class_names(model: Any) -> list[str]:
         info = ImageNetInfo(subset)
         return [str(info.index_to_description(number)) for number in range(model.num_classes)]
     return [str(number) for number in range(model.num_classes)]
-
-
-def _open(path: Path) -> Any:
-    """An image as it looks, in RGB."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError:
-        raise ValueError(f"{path} is no image that PIL reads") from None
-    except OSError as error:
-        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _predict(model: Any, image: Any, names: list[str], arguments: argparse.Namespace) -> list[dict[str, Any]]:

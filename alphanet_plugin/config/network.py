@@ -50,7 +50,8 @@ class TeacherConfig:
             teacher sees each once and its logits are kept. None for a new view in every epoch, with the teacher run in
             every step. Without augmentation there is one view whatever this says. With kd ``none`` the student still
             sees these views.
-        image_size: Side of the images that it is given, resized from the student's; by default its own.
+        image_size: Side of the images that it is given, resized from the student's; by default the one that it was
+            trained at.
         cache: Folder to keep logits in; by default ``teacher_logits`` in the run's folder. Runs may share one: what
             is kept there is found by the teacher's weights, the images and the views. 4 bytes a class and view.
     """

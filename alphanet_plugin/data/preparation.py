@@ -45,11 +45,18 @@ class Preparation:
         return create_transform(**options)  # pyright: ignore[reportReturnType]  # one without prefetching
 
     def __str__(self) -> str:
+        return self._shown(f", crop {self.crop_pct:g} ({self.crop_mode})")
+
+    @property
+    def uncropped(self) -> str:
+        """As text, without what it says of crops."""
+        return self._shown("")
+
+    def _shown(self, crop: str) -> str:
         height, width = self.input_size[1:]
         side = f"{height}" if height == width else f"{height}x{width}"
         mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
-        crop = f"crop {self.crop_pct:g} ({self.crop_mode})"
-        return f"{side} pixels, {self.interpolation}, {crop}, mean ({mean}), std ({std})"
+        return f"{side} pixels, {self.interpolation}{crop}, mean ({mean}), std ({std})"
 
 
 def preparation_of(model: Any, *, testing: bool = True) -> Preparation:

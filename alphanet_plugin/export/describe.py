@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from timm.data import resolve_model_data_config
+from ..data import preparation_of
 
 
 def describe(model: Any) -> dict[str, str]:
@@ -19,14 +19,14 @@ def describe(model: Any) -> dict[str, str]:
         in the order of the logits), where they are known; of a ``features_only`` backbone ``feature_channels`` and
         ``feature_reductions`` (JSON, in the order of its outputs) instead; and of the images ``input_size`` (JSON:
         channels, height, width), ``mean``, ``std``, ``interpolation``, ``crop_pct``, ``crop_mode``, and how they go in
-        (``input``).
+        (``input``): those of testing where the model's cfg has such, as `alphanet evaluate` measures it.
     """
     cfg = model.pretrained_cfg
     known = {
         **{name: cfg.get(name) for name in ("architecture", "tag", "license")},
         "arch": str(model.arch) if hasattr(model, "arch") else None,
         **_outputs(model),
-        **resolve_model_data_config(model),
+        **vars(preparation_of(model)),
         "input": "float32 NCHW, RGB / 255, minus mean, over std",
     }
     return {name: _text(value) for name, value in known.items() if value not in (None, "")}

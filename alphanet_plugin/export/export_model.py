@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..atomic import atomic_file
+from ..data import preparation_of
 from ..errors import ExportError
 from ..models import fuse
 from .describe import describe
@@ -56,7 +57,9 @@ def export_model(
     free_size: bool = False,
     opset: int | None = None,
 ) -> Exported:
-    """Write `model` to a file that runs without this package, for any number of images at the model's input size.
+    """Write `model` to a file that runs without this package, for any number of images.
+
+    They have the size that the model's cfg names, for testing where it does.
 
     The file is put in place only if a fresh process that reads it (by onnxruntime for ONNX) gives the outputs of
     `model` in torch, for two batches of other sizes than the one it was traced with, and with `free_size` for three
@@ -166,7 +169,7 @@ def _write(
 
 
 def _input_size(model: Any) -> tuple[int, int, int]:
-    channels, height, width = model.pretrained_cfg["input_size"]
+    channels, height, width = preparation_of(model).input_size
     return getattr(model, "in_chans", channels), height, width
 
 

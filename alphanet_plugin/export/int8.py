@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from timm.data import create_transform, resolve_model_data_config
 from torch import nn
 
 from ..atomic import atomic_file
+from ..data import preparation_of
 from ..data.folder import open_class_folders
 from ..data.image_subset import ImageSubset
 from ..errors import ExportError
@@ -110,8 +110,7 @@ def _open(folder: Path, model: Any) -> ImageSubset:
     if not folder.is_dir():
         raise ExportError(f"{folder} is no folder; give one with CLASS/*.jpg")
     source = open_class_folders(folder)
-    transform: Any = create_transform(**resolve_model_data_config(model), is_training=False)
-    return ImageSubset(source, np.arange(len(source.labels)), transform)
+    return ImageSubset(source, np.arange(len(source.labels)), preparation_of(model).transform())
 
 
 def _measured_images(model: Any, images: ImageSubset, evaluate: Path | None) -> ImageSubset | None:

@@ -41,10 +41,10 @@ def complete_network_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
     """A kept identity as today's: earlier ones hold defaults too, and lack keys that have come since then."""
     try:
         teacher = kept.get("teacher")
-        sha256 = {"sha256": teacher["sha256"]} if teacher and "sha256" in teacher else {}
-        known = {**kept, "teacher": teacher and {k: v for k, v in teacher.items() if k not in sha256}, "output": ""}
+        found = {key: teacher[key] for key in ("sha256", "resized") if teacher and key in teacher}  # of its weights
+        known = {**kept, "teacher": teacher and {k: v for k, v in teacher.items() if k not in found}, "output": ""}
         values = network_identity(from_dict(NetworkRunConfig, known))
-        return {**values, "teacher": {**values["teacher"], **sha256}} if sha256 else values
+        return {**values, "teacher": {**values["teacher"], **found}} if found else values
     except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now
         return dict(kept)
 

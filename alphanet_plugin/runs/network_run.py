@@ -26,7 +26,7 @@ from ..weights import Publication, publish
 from .accelerator import with_launch_flags
 from .building import build_data, kd_loss_of
 from .identity import complete_network_identity, network_identity
-from .networks import check_networks, create_network, create_teacher
+from .networks import check_networks, create_network, create_teacher, teacher_preparation
 from .run_folder import RunFolder
 from .start import check_start, kept_start, start_of_network
 from .training_run import OnStep, TrainingRun, Watch
@@ -100,8 +100,16 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
     def identity(self) -> dict[str, Any]:
         values = network_identity(self.config)
         if self.teacher is not None:
-            values["teacher"]["sha256"] = weights_digest(self.teacher.model)
+            values["teacher"] |= {"sha256": weights_digest(self.teacher.model), **self._resized}
         return values
+
+    @property
+    def _resized(self) -> dict[str, Any]:
+        """How the teacher's images are resized, where they are: what its logits depend on beside its weights."""
+        expected = self.teacher and self.teacher.expected
+        if expected is None or expected.input_size[1:] == (self.splits.image_size,) * 2:
+            return {}
+        return {"resized": [*expected.input_size[1:], expected.interpolation]}
 
     def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         return complete_network_identity(kept)
@@ -122,12 +130,11 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         if config.teacher is None or not config.distils:
             return None
         model = create_teacher(config.teacher, self.splits)
-        cfg: Any = model.pretrained_cfg
         return Teacher(
             self.accelerator,
             model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
             images={"mean": self.splits.mean, "std": self.splits.std},
-            expected={"mean": cfg["mean"], "std": cfg["std"]},
+            expected=teacher_preparation(config.teacher, model),
         )
 
     def build_model(self) -> nn.Module:
@@ -181,6 +188,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         key = {
             "teacher": weights_digest(self.teacher.model),
             "options": values["teacher"]["options"],
+            **self._resized,
             "precision": config.training.mixed_precision,
             "data": values["data"],
             "seed": config.seed,

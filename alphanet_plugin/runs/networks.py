@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, cast
@@ -14,7 +15,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from ..config import NetworkConfig, NetworkRunConfig, TeacherConfig
-from ..data import Splits
+from ..data import Preparation, Splits, preparation_of
 from ..errors import AlphaNetError, ConfigError, HubError
 from ..hub import hub_errors
 from ..store import CONFIG_FILE, check_whole
@@ -64,17 +65,31 @@ def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
         raise ConfigError(
             f"teacher.name: the classes of {teacher.name} are not those of {splits.name}, or stand in another order"
         )
-    _check_side("teacher", teacher, model, splits.image_size)
+    _check_side("teacher", teacher, model, teacher.image_size, "teacher.image_size")
     return model
 
 
-def _check_side(section: str, network: NetworkConfig | TeacherConfig, model: nn.Module, side: int | None) -> None:
+def teacher_preparation(teacher: TeacherConfig, model: nn.Module) -> Preparation:
+    """How a teacher is given the student's views: as it learned, at another size where one is configured."""
+    own = preparation_of(model, testing=False)  # they are training images
+    size: Any = teacher.image_size or teacher.options.get("img_size") or own.input_size[1:]
+    height, width = (size, size) if isinstance(size, int) else size
+    return replace(own, input_size=(own.input_size[0], height, width))
+
+
+def _check_side(
+    section: str,
+    network: NetworkConfig | TeacherConfig,
+    model: nn.Module,
+    side: int | None,
+    key: str = "data.image_size",
+) -> None:
     """ConfigError if a network that takes one size of images alone is given another."""
     cfg = cast(Mapping[str, Any], model.pretrained_cfg)
     own = cfg["input_size"][-1]
     if side is not None and cfg.get("fixed_input_size") and own != side and "img_size" not in network.options:
         raise ConfigError(
-            f"{section}.name: {network.name} takes images of {own} pixels and data.image_size is {side}; make them "
+            f"{section}.name: {network.name} takes images of {own} pixels and {key} is {side}; make them "
             f"equal, or try {section}.options={{img_size: {side}}}"
         )
 

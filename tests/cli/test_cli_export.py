@@ -50,6 +50,8 @@ def test_published_weights_are_exported_by_name_and_by_folder(published, tmp_pat
     assert said[0].startswith("alphanet_a0.small.pt2: ")
     assert said[0].endswith("images (batch, 3, 32, 32) to logits (batch, 3)")
     assert "differs from torch by" in said[1]
+    shown = "32 pixels, bicubic, crop 1 (center), mean (0.3, 0.3, 0.3), std (0.4, 0.4, 0.4)"
+    assert said[2] == f"images are prepared as: {shown}"
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         expected = timm.create_model("alphanet_a0.small", pretrained=True).eval()(images)

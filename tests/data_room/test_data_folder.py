@@ -190,3 +190,18 @@ def test_a_timm_data_set_that_is_not_there(tmp_path):
         build_splits("torch/cifar10", tmp_path, image_size=32)
     with pytest.raises(ConfigError, match="needs a root"):
         build_splits("torch/cifar10", image_size=32)
+
+
+def test_files_that_are_no_images_are_named_with_their_number(make_folder, caplog):
+    root = make_folder()
+    for name in ("notes.txt", "list.TXT", "clip.mov"):
+        (root / "train" / "class1" / name).write_text("")
+    (root / "train" / "class1" / ".hidden").write_text("")
+    splits = build_splits("folder", root, image_size=16)
+    assert len(splits.train) + len(splits.search) == 24
+    (line,) = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
+    assert line.startswith(f"{root / 'train'}: 3 files are skipped")
+    assert "(.txt: 2, .mov: 1), such as class1/clip.mov" in line
+    caplog.clear()
+    build_splits("folder", root, image_size=16)
+    assert not caplog.records, "once a process"

@@ -105,3 +105,13 @@ def test_wrong_sizes_are_refused(splits, options, message):
         cached_batches(splits.test, **options)
     with pytest.raises(ValueError, match="at least 1"):
         eval_loader(splits.test, batch_size=0)
+
+
+def test_there_are_no_more_workers_than_cores(splits, monkeypatch):
+    monkeypatch.setattr("alphanet_plugin.data.loaders._cores", lambda: 2)
+    assert [eval_loader(splits.test, batch_size=4, num_workers=asked).num_workers for asked in (0, 1, 2, 9)] == [
+        0,
+        1,
+        2,
+        2,
+    ]

@@ -237,3 +237,21 @@ def test_missing_packages_are_named_with_what_to_install(tmp_path, monkeypatch):
 def test_an_unknown_format_is_an_error_that_lists_the_known(tmp_path):
     with pytest.raises(ExportError, match=r"'tflite': give one of onnx, pt2"):
         export_model(Tiny(), tmp_path / "tiny.tflite", "tflite")
+
+
+def test_images_are_those_that_the_model_is_measured_on(tmp_path):
+    """The size and crop of testing, where a model's cfg has such, in the file and in its check."""
+    model = timm.create_model("test_efficientnet", num_classes=2)
+    testing = {"test_input_size": (3, 48, 40), "test_crop_pct": 0.9, "crop_mode": "squash", "mean": (0.1, 0.2, 0.3)}
+    model.pretrained_cfg = {**model.pretrained_cfg, "input_size": (3, 32, 32), "crop_pct": 0.8, **testing}
+    exported = export_model(model, tmp_path / "model.pt2", "pt2")
+    assert exported.input_size == (3, 48, 40)
+    wanted = timm.data.resolve_model_data_config(model, use_test_size=True)
+    said = {key: exported.description[key] for key in wanted}
+    assert {key: text if key in ("interpolation", "crop_mode") else json.loads(text) for key, text in said.items()} == {
+        key: list(value) if isinstance(value, tuple) else value for key, value in wanted.items()
+    }
+    program = torch.export.load(exported.path).module()
+    batch = torch.randn(2, 3, 48, 40)
+    with torch.no_grad():
+        torch.testing.assert_close(program(batch), model.eval()(batch), rtol=1e-4, atol=1e-5)

@@ -104,9 +104,11 @@ def test_a_finished_transfer_is_not_done_again(done, network, in_process, monkey
     assert main([*on_digits(network, output), "--trials", "2"]) == 0
     assert not in_process.asked
     assert results(output) == before
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert f"{before['final']['test_top1']:.2f} % of 360 test images" in out
     assert "| trial |" in out
+    shown = "24 pixels, bicubic, crop 1 (center), mean (0.4, 0.5, 0.6), std (0.2, 0.25, 0.3)"  # digits are not cropped
+    assert f": {shown}" in err
 
 
 def test_another_configuration_in_the_same_folder_is_refused(done, network, capsys):

@@ -248,3 +248,48 @@ def test_a_teacher_gets_images_normalised_as_it_learned_them(tmp_path, teacher):
     wanted = (pixels - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1)) / torch.tensor([0.25, 0.5, 0.2]).view(3, 1, 1)
     teacher_ = trainer.update.teacher
     torch.testing.assert_close(teacher_((pixels - mean) / std), teacher_.model(wanted), rtol=1e-4, atol=1e-4)
+
+
+def resized(teacher, size, mode="bicubic"):
+    return torch.nn.functional.interpolate(teacher, size, mode=mode, antialias=True)
+
+
+def test_a_teacher_gets_images_of_the_size_that_it_learned(tmp_path, teacher):
+    """32 pixels, though the student's have 24; or what is asked for. It is part of what the run is."""
+    smaller = {"image_size": 24}
+    trainer = build(config(tmp_path / "own", teacher={"name": teacher[0]}, data=smaller))
+    fixed = trainer.update.teacher
+    images = torch.randn(2, 3, 24, 24)
+    torch.testing.assert_close(fixed(images), fixed.model(resized(images, 32)))
+    assert fixed.expected.uncropped.startswith("32 pixels, bicubic, mean (0.305, ")
+    run = runs.NetworkRun(config(tmp_path / "same", teacher={"name": teacher[0]}), few(config(tmp_path)))
+    assert "resized" not in run.identity()["teacher"], "where sizes agree a run is what it was before sizes counted"
+    run = config(tmp_path / "asked", teacher={"name": teacher[0], "image_size": 40}, data=smaller)
+    asked = runs.NetworkRun(run, few(run))
+    torch.testing.assert_close(asked.teacher(images), asked.teacher.model(resized(images, 40)))
+    identity = asked.identity()
+    assert identity["teacher"]["resized"] == [40, 40, "bicubic"]
+    assert asked.complete(json.loads(json.dumps(identity))) == identity
+
+
+def test_kept_logits_are_those_of_the_size(tmp_path, teacher):
+    filled = []
+    for number, size in enumerate((24, 24, 40)):
+        section = {"name": teacher[0], "views": 1, "cache": str(tmp_path / "cache"), "image_size": size}
+        run = config(tmp_path / str(number), model="test_efficientnet", teacher=section, training=ONE)
+        build(run, on_filled=lambda done, total: filled.append((done, total))).run()
+    assert filled == [(32, 32)] * 2, "the second run finds the first's, the third asks again"
+
+
+def test_a_network_of_one_size_teaches_students_of_any(tmp_path):
+    model = timm.create_model("test_vit", num_classes=10)  # 160 pixels alone
+    torch.save(model.state_dict(), tmp_path / "vit.pth")
+    section = {"name": "test_vit", "pretrained": str(tmp_path / "vit.pth")}
+    run = config(tmp_path / "x", teacher=section)
+    taught = runs.NetworkRun(run, few(run)).teacher(torch.randn(2, 3, 32, 32))
+    assert taught.shape == (2, 10)
+    with pytest.raises(ConfigError, match=r"test_vit takes images of 160 pixels and teacher\.image_size is 64"):
+        build(config(tmp_path / "y", teacher={**section, "image_size": 64}))
+    run = config(tmp_path / "z", teacher={**section, "options": {"img_size": 64}})
+    with pytest.raises(ConfigError):  # weights of another size
+        build(run)

@@ -13,6 +13,7 @@ from typing import Any
 from ... import runs
 from ...atomic import atomic_file
 from ...config import FinetuneConfig
+from ...data import Preparation
 from ...errors import ConfigError
 from ...owner import owned
 from ...report import RateTrial, plot_rates
@@ -24,7 +25,10 @@ OnTrials = Callable[[int, int, float | None], None]
 
 
 def run_transfer(
-    config: FinetuneConfig, on_trials: OnTrials | None = None, watch: runs.Watch | None = None
+    config: FinetuneConfig,
+    on_trials: OnTrials | None = None,
+    watch: runs.Watch | None = None,
+    on_images: Callable[[Preparation], None] | None = None,
 ) -> dict[str, Any]:
     """Search, train and test, or go on from where that stopped.
 
@@ -32,6 +36,8 @@ def run_transfer(
         config: The transfer.
         on_trials: Told of the search's progress; not called where the rates are given.
         watch: Of the final training; see `runs.run_network`.
+        on_images: Told how images are prepared, before anything begins: as the network learned them, but for what
+            the configuration says.
 
     Returns:
         What ``results.json`` holds: model, data, trials, the best of them, and the final network's figures.
@@ -50,6 +56,8 @@ def run_transfer(
     # before anything is written or begun: the images are there, and the weights are for such
     splits = runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
     runs.check_transfer_start(config, splits)
+    if on_images:
+        on_images(Preparation(**splits.data_config))
     main = os.environ.get("RANK", "0") == "0"
     folder = runs.FinetuneFolder(Path(config.output))
     with owned(folder.owner, f"the transfer {folder.path}", "choose another output") if main else nullcontext():
