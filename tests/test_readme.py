@@ -43,11 +43,19 @@ def test_commands_are_understood(command):
         read_run_config(arguments.config, arguments.overrides)
 
 
-@pytest.mark.parametrize("code", [code for code in blocks("python") if "pretrained=True" not in code])
+def runnable():
+    """Python that needs nothing published before; a whole run takes minutes."""
+    for code in blocks("python"):
+        if "pretrained=True" not in code:
+            yield pytest.param(code, marks=[pytest.mark.slow] if "run_supernet" in code else [])
+
+
+@pytest.mark.parametrize("code", runnable())
 def test_python_runs(code, tmp_path):
+    own = {"OMP_NUM_THREADS": "1", "ALPHANET_HOME": str(tmp_path / "store")}
     done = subprocess.run(
         [sys.executable, "-W", "error::DeprecationWarning:alphanet_plugin", "-c", code], capture_output=True, text=True,
-        timeout=200, check=False, cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=200, check=False, cwd=tmp_path, env={**os.environ, **own},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

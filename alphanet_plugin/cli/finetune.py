@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import re
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +27,9 @@ from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..config import FinetuneConfig
-    from ..nni_bridge.hpo.trial_ledger import Trial
-    from ..runs import ImageForm, OnStep
+    from ..runs import OnStep
     from ..training import Trainer
+    from .progress import Advance
 
 _ANY = "folder"  # whose configuration serves data sets that have none of their own
 
@@ -80,33 +79,24 @@ def read_finetune_config(arguments: argparse.Namespace) -> FinetuneConfig:
 
 
 def finetune(config: FinetuneConfig) -> dict[str, Any]:
-    """Search, train and test, or on from where that stopped; returns what ``results.json`` holds."""
-    from .. import runs
-    from ..owner import owned
+    """Search, train and test behind progress bars; returns what ``results.json`` holds."""
+    from ..nni_bridge.hpo.transfer import run_transfer
 
-    if config.training.lr is None and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError(
-            "the search starts its trials by itself: run it in one process; several ranks can train at rates that are "
-            "given by --lr and --weight-decay"
-        )
-    runs.check_same_transfer(config)
-    form = runs.image_form(config)
-    # before anything is written or begun: the images are there
-    runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
     main = os.environ.get("RANK", "0") == "0"
-    folder = runs.FinetuneFolder(Path(config.output))
-    with owned(folder.owner, f"the transfer {folder.path}", "choose another output") if main else nullcontext():
-        return _finetune(config, form, main)
+    with ExitStack() as bars:
 
+        def on_trials(done: int, total: int, best: float | None) -> None:
+            nonlocal searched
+            searched = searched or bars.enter_context(progress_bar("search", shown=main))
+            searched(done, total, "" if best is None else f"best {best:.2f} %")
 
-def _finetune(config: FinetuneConfig, form: ImageForm, main: bool) -> dict[str, Any]:
-    from .. import runs
+        def watch(trainer: Trainer) -> OnStep:
+            bars.close()  # the search's
+            advance = bars.enter_context(progress_bar("train", shown=main))
+            return lambda record: advance(int(record["step"]) + 1, trainer.total_steps, f"loss {record['loss']:.3f}")
 
-    if main:
-        runs.write_finetune_config(config)
-    lr, weight_decay = _searched(config) if config.training.lr is None else _given(config)
-    metrics = _train(config, form, lr, weight_decay, main)
-    results = _results(config, lr, weight_decay, metrics)
+        searched: Advance | None = None
+        results = run_transfer(config, on_trials, watch)
     if main:
         _report(config, results)
     return results
@@ -120,94 +110,14 @@ def _output(arguments: argparse.Namespace) -> str | None:
     return f"runs/finetune/{data}/{model}"
 
 
-def _given(config: FinetuneConfig) -> tuple[float, float]:
-    lr, weight_decay = config.training.lr, config.training.weight_decay
-    assert lr is not None
-    assert weight_decay is not None  # the configuration has both or neither
-    return lr, weight_decay
-
-
-def _searched(config: FinetuneConfig) -> tuple[float, float]:
-    from ..nni_bridge.hpo.rate_search import best_trial, ended_trials, search_rates
-    from ..nni_bridge.hpo.trial_ledger import METRIC
-
-    logging.getLogger("nni").propagate = False  # it has a log of its own, in the experiment's folder
-    with progress_bar("search") as advance:
-
-        def on_trials(done: int, total: int) -> None:
-            results = [trial.result[METRIC] for trial in ended_trials(config) if trial.result]
-            advance(done, total, f"best {max(results):.2f} %" if results else "")
-
-        on_trials(len(ended_trials(config)), config.search.trials)
-        search_rates(config, on_trials)
-        on_trials(len(ended_trials(config)), config.search.trials)
-    best = best_trial(ended_trials(config))
-    return float(best.parameters["lr"]), float(best.parameters["weight_decay"])
-
-
-def _train(config: FinetuneConfig, form: ImageForm, lr: float, weight_decay: float, main: bool) -> dict[str, float]:
-    from .. import runs
-    from ..errors import ConfigError
-
-    folder = runs.FinetuneFolder(Path(config.output))
-    run = runs.network_run_of(config, form, folder.final, lr, weight_decay, hold_out=False)
-    with progress_bar("train", shown=main) as advance:
-
-        def watch(trainer: Trainer) -> OnStep:
-            return lambda record: advance(int(record["step"]) + 1, trainer.total_steps, f"loss {record['loss']:.3f}")
-
-        try:
-            return runs.run_network(run, watch=watch)
-        except ConfigError as error:
-            if "training.lr" not in str(error):
-                raise
-            raise ConfigError(
-                f"{folder.final} was trained at other rates than {lr:.4g} and {weight_decay:.4g}; move or delete that "
-                "folder to train anew (the trials stay)"
-            ) from error
-
-
-def _results(config: FinetuneConfig, lr: float, weight_decay: float, metrics: dict[str, float]) -> dict[str, Any]:
-    from ..nni_bridge.hpo.rate_search import best_trial, ended_trials
-
-    searched, trials = config.training.lr is None, ended_trials(config)
-    return {
-        "model": config.model.name,
-        "data": config.data.name,
-        "searched": searched,
-        "trials": [_row(trial) for trial in trials],
-        "best": _row(best_trial(trials)) if searched else None,
-        "final": {"lr": lr, "weight_decay": weight_decay, **metrics},
-    }
-
-
-def _row(trial: Trial) -> dict[str, Any]:
-    result = trial.result or {}
-    return {
-        "trial": trial.number,
-        "lr": trial.parameters["lr"],
-        "weight_decay": trial.parameters["weight_decay"],
-        "top1": None if result.get("diverged") else result["default"],
-        "stopped_early": bool(result.get("stopped_early")),
-    }
-
-
 def _report(config: FinetuneConfig, results: dict[str, Any]) -> None:
-    from ..atomic import atomic_file
-    from ..report import RateTrial, plot_rates, rates_table
+    from ..nni_bridge.hpo.transfer import rate_trials
+    from ..report import rates_table
     from ..runs import FinetuneFolder
 
-    folder, final = FinetuneFolder(Path(config.output)), results["final"]
-    with atomic_file(folder.results) as beside:
-        beside.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    trials = [
-        RateTrial(number=trial["trial"], **{key: trial[key] for key in ("lr", "weight_decay", "top1", "stopped_early")})
-        for trial in results["trials"]
-    ]
+    folder, final, trials = FinetuneFolder(Path(config.output)), results["final"], rate_trials(results)
     if trials:
         print(rates_table(trials))
-        share = f"{config.data.hold_out:.0%} of the training images held out"
-        plot_rates(trials, folder.picture, title=f"{config.model.name} on {config.data.name}", subtitle=share)
     print(
         f"{config.model.name} on {config.data.name}, trained on all at rate {final['lr']:.4g} and decay "
         f"{final['weight_decay']:.4g}: top-1 {final['test_top1']:.2f} % of {final['test_count']:.0f} test images"

@@ -102,11 +102,9 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
 
 
 def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluated]:
-    """Evaluate the presets, evolve, and draw the picture."""
-    from .. import runs
-    from ..report import plot_pareto
+    """Search a trained run behind a progress bar."""
+    from ..runs import search_run
 
-    cost = cost or runs.cost_of_run(trained)
     with progress_bar("search") as advance:
 
         def on_evaluated(done: int, total: int, subnet: Evaluated) -> None:
@@ -116,20 +114,4 @@ def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluate
             advance(done, total, f"best {best:.2f} %")
 
         best = 0.0
-        presets = trained.space.presets
-        evolution = runs.build_search(trained, on_evaluated, presets=True, cost=cost)
-        assert evolution.history is not None
-        runs.keep_choice(trained)
-        with evolution.history:
-            found = evolution.run()
-    by_arch = {subnet.arch: subnet for subnet in found}
-    plot_pareto(
-        found,
-        trained.folder.picture,
-        presets={name: by_arch[arch] for name, arch in presets.items() if arch in by_arch},
-        title=f"{len(found)} subnets of one supernet on {trained.splits.name}",
-        cost=cost.of,
-        xlabel=cost.label,
-        ylabel=f"top-1 accuracy on {len(trained.splits.search):,} search images (%)",
-    )
-    return found
+        return search_run(trained, on_evaluated, cost=cost)

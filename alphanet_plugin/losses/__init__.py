@@ -6,6 +6,7 @@ from .base import KDLoss, log_probabilities
 from .cross_entropy import LabelSmoothingCrossEntropy
 from .fixed_teacher import FixedTeacherObjective
 from .kl import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
+from .objective import Objective
 
 __all__ = [
     "AdaptiveAlphaDivergence",
@@ -15,6 +16,7 @@ __all__ = [
     "KDLoss",
     "KLDivergence",
     "LabelSmoothingCrossEntropy",
+    "Objective",
     "ReverseKLDivergence",
     "SymmetricKLDivergence",
     "log_probabilities",

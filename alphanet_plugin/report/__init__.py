@@ -4,13 +4,14 @@ from .curve_plot import plot_curves
 from .divergence_plot import DivergenceExample, plot_divergences
 from .front_plot import plot_fronts
 from .markdown import markdown_lines
+from .mean_pareto import mean_pareto_accuracy
 from .pareto_plot import plot_pareto
 from .rates import RateTrial, plot_rates, rates_table
 from .regime_plot import plot_boxes, plot_relative
 from .table import SubnetRow, markdown_table, print_table, rich_table
 
 __all__ = [
-    "DivergenceExample", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table", "plot_boxes", "plot_curves",
-    "plot_divergences", "plot_fronts", "plot_pareto", "plot_rates", "plot_relative", "print_table", "rates_table",
-    "rich_table",
+    "DivergenceExample", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table", "mean_pareto_accuracy",
+    "plot_boxes", "plot_curves", "plot_divergences", "plot_fronts", "plot_pareto", "plot_rates", "plot_relative",
+    "print_table", "rates_table", "rich_table",
 ]  # fmt: skip

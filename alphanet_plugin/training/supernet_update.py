@@ -14,6 +14,7 @@ from ..losses import KDLoss
 from ..samplers import Sampler
 from ..spaces import Arch
 from ..supernet import Supernet
+from .passes import Pass, add_gradients
 from .update import Update, check_finite
 
 
@@ -80,20 +81,26 @@ class SupernetUpdate(Update):
 
     def _accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch], *, last: bool) -> Tensor:
         """The same for a micro-batch, by itself; the last one's last arch synchronises."""
-        losses: list[Tensor] = []
-        teacher_logits = None
-        for number, arch in enumerate(archs, start=1):
-            with self.synchronised(last=last and number == len(archs)):
-                self.supernet.activate(arch, drop=number == 1)
-                logits = self.model(images)
-                if teacher_logits is None or self.kd_loss is None:
-                    loss = self.label_loss(logits, labels)
-                    teacher_logits = logits.detach()
-                else:
-                    loss = self.kd_loss(logits, teacher_logits)
-                self.backward(loss)
-            losses.append(loss.detach())
-        return torch.stack(losses)
+        first, *others = archs
+        passes = [Pass(first, self._on_labels, drop=True), *(Pass(arch, self._on_teacher) for arch in others)]
+        return add_gradients(
+            self.supernet,
+            passes,
+            images,
+            labels,
+            forward=self.model,
+            backward=self.backward,
+            around=lambda number: self.synchronised(last=last and number == len(passes) - 1),
+        )
+
+    def _on_labels(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None) -> Tensor:  # noqa: ARG002
+        return self.label_loss(logits, labels)
+
+    def _on_teacher(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None) -> Tensor:
+        if self.kd_loss is None:
+            return self.label_loss(logits, labels)
+        assert teacher_logits is not None
+        return self.kd_loss(logits, teacher_logits)
 
     @torch.no_grad()
     def batch_losses(self, images: Tensor, labels: Tensor, archs: Sequence[Arch]) -> list[float]:

@@ -65,6 +65,7 @@ class Trainer:
         self.log = log
         self.steps_per_epoch = steps_per_epoch
         self.resume_from = resume_from
+        self._on_step: Callable[[Record], None] | None = None
 
     def run(self, on_step: Callable[[Record], None] | None = None) -> None:
         """Train to the end.
@@ -76,14 +77,13 @@ class Trainer:
             NonFiniteLossError: A loss is not finite; the weights of the step before are untouched.
             CheckpointError: A checkpoint cannot be written or read.
         """
+        self._on_step = on_step
         start = self._resume()
         if start >= self.total_steps:
             return
         self.update.model.train()
         for step, batch in zip(range(start, self.total_steps), self.batches(start), strict=False):
-            record = self._step(step, *batch)
-            if on_step and self.accelerator.is_main_process:
-                on_step(record)
+            self._step(step, *batch)
             if (step + 1) % self.save_every == 0 or step + 1 == self.total_steps:
                 self.checkpoints.save(step + 1)
 
@@ -99,7 +99,7 @@ class Trainer:
             self.log.rewind(start)
         return start
 
-    def _step(self, step: int, images: Tensor, *others: Tensor) -> Record:
+    def _step(self, step: int, images: Tensor, *others: Tensor) -> None:
         began = time.perf_counter()
         lr = self.schedule.lr(step)
         for group in self.update.optimizer.param_groups:
@@ -107,17 +107,18 @@ class Trainer:
         device = self.accelerator.device
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         figures = self._update(step, images, *(other.to(device, non_blocking=True) for other in others))
-        record = {
-            "step": step,
-            "lr": lr,
-            **figures,
-            "images": len(images) * self.accelerator.num_processes,
-            "seconds": time.perf_counter() - began,
-        }
         if self.accelerator.is_main_process:
+            record = {
+                "step": step,
+                "lr": lr,
+                **figures,
+                "images": len(images) * self.accelerator.num_processes,
+                "seconds": time.perf_counter() - began,
+            }
             self.log.write(record)
+            if self._on_step:
+                self._on_step(record)
             self.accelerator.log({k: v for k, v in record.items() if k != "step"}, step=step)
-        return record
 
     def _update(self, step: int, *batch: Tensor) -> Mapping[str, float]:
         try:

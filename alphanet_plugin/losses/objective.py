@@ -1,0 +1,56 @@
+"""What one forward pass of a step learns: labels, a teacher's logits, or both."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .base import KDLoss
+from .checks import number_between
+from .cross_entropy import LabelSmoothingCrossEntropy
+
+
+class Objective(nn.Module):
+    """(1 - b) CE + b KD, or CE + b KD: every recipe's loss for one network.
+
+    AlphaNet's first network learns from the labels (no `kd`) and its students by KD alone (b = 1); once-for-all adds
+    the soft cross entropy to that on labels (`sum_up`; b is its ``kd_ratio``). KD losses bring their T^2 along.
+
+    Args:
+        kd: The divergence from the teacher; None for the labels alone.
+        weight: b, from 0 (labels alone) to 1.
+        label_smoothing: Of the cross entropy on labels.
+        sum_up: CE + b KD in place of (1 - b) CE + b KD.
+
+    Raises:
+        ValueError: `weight` or `label_smoothing` is not from 0 to 1.
+    """
+
+    def __init__(
+        self, kd: KDLoss | None = None, weight: float = 1.0, label_smoothing: float = 0.1, sum_up: bool = False
+    ) -> None:
+        super().__init__()
+        if kd is not None and not isinstance(kd, KDLoss):
+            raise TypeError(f"kd must be a KDLoss, such as KLDivergence(), or None for labels alone, got {kd!r}")
+        self.kd = kd
+        self.weight = number_between("weight", weight, 0.0, 1.0)
+        self.sum_up = sum_up
+        self.cross_entropy = LabelSmoothingCrossEntropy(number_between("label_smoothing", label_smoothing, 0.0, 1.0))
+
+    def forward(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None) -> Tensor:
+        """Mean loss (scalar) of `logits (B, K)` at `labels` (B,) or (B, K), and at `teacher_logits (B, K)`.
+
+        Raises:
+            ValueError: It learns from a teacher and there are no logits of one.
+        """
+        if self.kd is None or self.weight == 0:
+            return self.cross_entropy(logits, labels)
+        if teacher_logits is None:
+            raise ValueError("this objective learns from a teacher too: teacher_logits are missing")
+        on_teacher = self.kd(logits, teacher_logits)
+        if self.weight == 1 and not self.sum_up:
+            return on_teacher
+        on_labels = self.cross_entropy(logits, labels)
+        return (on_labels if self.sum_up else (1 - self.weight) * on_labels) + self.weight * on_teacher
+
+    def extra_repr(self) -> str:
+        return f"weight={self.weight}, sum_up={self.sum_up}"

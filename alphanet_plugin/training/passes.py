@@ -1,0 +1,70 @@
+"""The arithmetic of a supernet's step: forward and backward of a few archs on one batch, gradients added up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..spaces import Arch
+from ..supernet import Supernet
+
+
+class Pass(NamedTuple):
+    """One forward and backward of a step.
+
+    Attributes:
+        arch: Which network.
+        objective: (logits (B, K), labels, teacher's logits (B, K) or None) -> loss, such as `losses.Objective`.
+        scale: Factor of its gradient (DepS, epsilon), BatchNorm's and the classifier's included.
+        drop: Let dropout and stochastic depth act.
+    """
+
+    arch: Arch
+    objective: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    scale: float = 1.0
+    drop: bool = False
+
+
+def add_gradients(
+    supernet: Supernet,
+    passes: Sequence[Pass],
+    images: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None = None,
+    *,
+    forward: nn.Module | None = None,
+    backward: Callable[[Tensor], Any] = Tensor.backward,
+    around: Callable[[int], AbstractContextManager[Any]] = lambda number: nullcontext(),  # noqa: ARG005
+) -> Tensor:
+    """Add the gradients of a step's passes to those of the supernet; nothing is averaged, clipped or stepped.
+
+    Each forward is followed by its backward before the next, so that one network's activations are held at a time.
+
+    Args:
+        supernet: What is trained.
+        passes: In their order.
+        images: (B, C, H, W).
+        labels: (B,), or probabilities (B, K).
+        teacher_logits: (B, K) of a fixed teacher; None for those of the first pass, detached: in-place distillation.
+        forward: What computes logits, where the supernet is wrapped, as by DistributedDataParallel.
+        backward: Of a scaled loss, as Accelerate's.
+        around: Pass's number -> a context around its forward and backward.
+
+    Returns:
+        The passes' losses (n,), unscaled and detached.
+    """
+    losses: list[Tensor] = []
+    for number, one in enumerate(passes):
+        with around(number):
+            supernet.activate(one.arch, drop=one.drop)
+            logits = (supernet if forward is None else forward)(images)
+            loss = one.objective(logits, labels, teacher_logits)
+            if teacher_logits is None:
+                teacher_logits = logits.detach()
+            backward(loss if one.scale == 1 else loss * one.scale)
+        losses.append(loss.detach())
+    return torch.stack(losses)
