@@ -27,9 +27,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from alphanet_plugin import get_space
 from alphanet_plugin.cli.process import keep_freed_memory
 from alphanet_plugin.losses import AdaptiveAlphaDivergence, LabelSmoothingCrossEntropy
-from alphanet_plugin.spaces import Arch, AttentiveNASSpace, BlockSpec, NetworkSpec
+from alphanet_plugin.spaces import Arch, BlockSpec, NetworkSpec, SearchSpace
 from alphanet_plugin.supernet import build_supernet
 
 # -- the plain way ------------------------------------------------------------------------------------------------
@@ -206,8 +207,8 @@ class Case:
     threads: int
     same_memory: bool
 
-    def space(self) -> AttentiveNASSpace:
-        return AttentiveNASSpace(self.resolutions)
+    def space(self) -> SearchSpace:
+        return get_space("attentive_nas", resolutions=self.resolutions)
 
     def archs(self) -> list[Arch]:
         """Largest, two presets of the middle, smallest."""

@@ -36,7 +36,8 @@ def identity(config: Any, *, defaults: bool = False) -> dict[str, Any]:
         if one.metadata.get(_FREE):
             continue
         if is_dataclass(value):
-            values[one.name] = identity(value, defaults=defaults)
+            if section := identity(value, defaults=defaults):
+                values[one.name] = section
         elif defaults or one.name == "name" or not _is_default(one, value):
             values[one.name] = to_dict(value)
     return values

@@ -51,6 +51,23 @@ class SpaceConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SupernetConfig:
+    """How the supernet of a space of mobile blocks is built; a slimmable network's takes none of these.
+
+    Attributes:
+        kernel_transform: Smaller depthwise kernels are learnt maps of the larger ones' centres (once-for-all), and not
+            just the centres.
+        init: How convolutions begin: ``torch``, or ``he_fout`` as once-for-all's do.
+        zero_init_last: Whether blocks with a shortcut begin as their shortcut, the last BatchNorm's weights at 0; None:
+            in the spaces whose shortcuts project.
+    """
+
+    kernel_transform: bool = False
+    init: Literal["torch", "he_fout"] = "torch"
+    zero_init_last: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """The images.
 
@@ -397,6 +414,7 @@ class RunConfig:
     output: str = free()
     seed: int = 0
     space: SpaceConfig = field(default_factory=SpaceConfig)
+    supernet: SupernetConfig = field(default_factory=SupernetConfig)
     data: DataConfig = field(default_factory=DataConfig)
     kd: KDConfig = field(default_factory=AdaptiveAlphaConfig)
     sampler: SandwichConfig | UniformConfig | AttentiveConfig = field(default_factory=SandwichConfig)

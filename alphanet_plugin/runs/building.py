@@ -22,6 +22,7 @@ from ..config import (
     RunConfig,
     SymmetricKLConfig,
     UniformConfig,
+    identity,
 )
 from ..data import Splits
 from ..errors import ConfigError
@@ -78,14 +79,22 @@ def build_data(config: RunConfig | NetworkRunConfig, image_size: int | None = No
 
 
 def build_model(config: RunConfig, num_classes: int) -> Supernet:
-    """The supernet, resizing images to each arch's resolution inside the network, in the fast memory format."""
-    supernet = build_supernet(
-        build_space(config),
-        num_classes=num_classes,
-        resize_input=True,
-        drop_rate=config.training.drop_rate,
-        drop_path_rate=config.training.drop_path_rate,
-    )
+    """The supernet, resizing images to each arch's resolution inside the network, in the fast memory format.
+
+    Raises:
+        ConfigError: An option that the supernet of this space does not take.
+    """
+    try:
+        supernet = build_supernet(
+            build_space(config),
+            num_classes=num_classes,
+            resize_input=True,
+            drop_rate=config.training.drop_rate,
+            drop_path_rate=config.training.drop_path_rate,
+            **identity(config.supernet),
+        )
+    except ValueError as error:
+        raise ConfigError(f"supernet: {error}") from error
     return supernet.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

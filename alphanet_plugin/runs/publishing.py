@@ -73,7 +73,7 @@ def run_record(run: TrainedRun) -> dict[str, str]:
     """``id`` and ``name`` by which published models tell their run; the id is of all but the images' pixels."""
     splits = run.splits
     about = [
-        supernet_identity(run.config, defaults=True),
+        supernet_identity(run.config),
         list(splits.class_names),
         len(splits.train),
         len(splits.test),

@@ -1,7 +1,6 @@
 """Genes, archs, and search spaces as tables, with costs in closed form. No torch here."""
 
 from .arch import Arch
-from .attentive_nas import AttentiveNASSpace
 from .costs import Cost, MacPart
 from .gene import AnyGene, ContinuousGene, Gene
 from .mobile import MobileSpace
@@ -12,7 +11,7 @@ from .table import Table, read_table
 from .us_mobilenet import MobileNetStage, UsMobileNetSpace, UsMobileNetV1Space, UsMobileNetV2Space
 
 __all__ = [
-    "AnyGene", "Arch", "AttentiveNASSpace", "BlockSpec", "ContinuousGene", "Cost", "Gene", "MacPart", "MobileNetStage",
+    "AnyGene", "Arch", "BlockSpec", "ContinuousGene", "Cost", "Gene", "MacPart", "MobileNetStage",
     "MobileSpace", "NetworkSpec", "SearchSpace", "Table", "UsMobileNetSpace", "UsMobileNetV1Space",
     "UsMobileNetV2Space", "get_space", "list_spaces", "read_table",
 ]  # fmt: skip

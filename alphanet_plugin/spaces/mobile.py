@@ -70,7 +70,8 @@ class MobileSpace(SearchSpace):
     Args:
         table: From `alphanet_plugin.spaces.read_table`.
         resolutions: Candidates for the input's side in pixels, ascending; None for the table's. A preset takes the one
-            of the same rank (of the proportional rank where there are more or fewer).
+            of the same rank (of the proportional rank where there are more or fewer; the greatest where the table has
+            one resolution).
         width_mult: Multiplies every number of channels; None for the table's.
         choices: Candidates that are left of some genes, as `read_choices` reads them; None for all.
         follow: Genes that follow others, as `read_follow` reads them. With either it is a subspace: its archs are archs
@@ -198,8 +199,10 @@ class MobileSpace(SearchSpace):
     def _of_same_rank(self, resolution: int) -> int:
         """The resolution of this space at the place that one of the table has there."""
         table = self.table.resolutions
+        if len(table) == 1:
+            return self.resolutions[-1]
         rank = Gene(name="resolution", field="resolution", index=None, choices=table).indices(np.asarray([resolution]))
-        return self.resolutions[round(int(rank[0]) * (len(self.resolutions) - 1) / max(1, len(table) - 1))]
+        return self.resolutions[round(int(rank[0]) * (len(self.resolutions) - 1) / (len(table) - 1))]
 
     def _block(self, number: int, block: int, entries: Mapping[int, int] | Sequence[int]) -> BlockSpec:
         """The blueprint of a block of a stage."""

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from ..shipped import shipped_config
-from .attentive_nas import AttentiveNASSpace
 from .mobile import MobileSpace
 from .space import SearchSpace
 from .table import Table, read_table, shipped_tables
@@ -56,8 +55,6 @@ def get_space(
 def _space(name: str, table: Table | None, parameters: Mapping[str, Any]) -> SearchSpace:
     known = shipped_tables()
     try:
-        if table == known["attentive_nas"]:
-            return AttentiveNASSpace(**parameters)
         if table is None:
             return _SLIMMABLE[name](**parameters)
         return MobileSpace(table, own_table=name not in known, **parameters)

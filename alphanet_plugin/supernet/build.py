@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from torch import nn
@@ -29,6 +30,11 @@ def build_supernet(space: SearchSpace, num_classes: int = 1000, **options: Any) 
             blocks kernel_transform, init and zero_init_last, which `MobileSupernet` describes.
 
     Raises:
-        ValueError: There is no supernet for this space, or an option has no such value.
+        ValueError: There is no supernet for this space, or it has no such option, or an option no such value.
     """
-    return _SUPERNETS[family_of(space).network](space, num_classes, **options)
+    supernet = _SUPERNETS[family_of(space).network]
+    known = signature(supernet).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(f"{option} is no option of the supernet of {space.name}, which takes {', '.join(known)}")
+    return supernet(space, num_classes, **options)

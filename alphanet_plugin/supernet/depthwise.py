@@ -63,6 +63,8 @@ def _kernel_gradient(grad: Tensor, x: Tensor, kernel_size: int, stride: int) -> 
     for first in range(0, kernel_size, 3):
         columns = total[..., first : first + 3]
         right = kernel_size - first - columns.shape[-1]
+        if max(first, right) - pad >= x.shape[-1]:
+            continue  # these columns see padding only
         for some_x, some_grad in zip(x.split(images), grad.split(images), strict=True):
             padded = F.pad(some_x, (pad - first, pad - right, pad, pad))
             columns += _backward(some_grad, padded, columns, stride, 0, [False, True])[1]

@@ -12,10 +12,10 @@ from nni.nas.strategy import DARTS, RandomOneShot
 from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.nni_bridge import ElasticSpace
 from alphanet_plugin.nni_bridge.nas.samples import arch_of, open_genes, sample_of
-from alphanet_plugin.spaces import AttentiveNASSpace
+from alphanet_plugin.spaces import get_space
 
 RESOLUTIONS = (16, 24)
-SPACE = AttentiveNASSpace(RESOLUTIONS)
+SPACE = get_space("attentive_nas", resolutions=RESOLUTIONS)
 ARCHS = [SPACE.smallest(), SPACE.presets["a4"], SPACE.sample(np.random.default_rng(0)), SPACE.largest()]
 
 
@@ -170,7 +170,7 @@ def test_differentiable_strategies_are_sent_to_the_native_face(fast):
         DARTS().mutate_model(fast)
 
 
-@pytest.mark.parametrize("name", ["us_mobilenet_v2"])
+@pytest.mark.parametrize("name", ["us_mobilenet_v2", "ofa_mbv3"])
 def test_any_space_of_ours_has_the_fast_face(name):
     elastic = ElasticSpace(name, num_classes=10, resolutions=(32,), seed=0)
     sample = {label: choice.values[0] for label, choice in elastic.simplify().items()}
@@ -183,8 +183,38 @@ def test_any_space_of_ours_has_the_fast_face(name):
     assert type(again) is type(frozen)
     flops = FlopsProfiler(elastic, images[:1]).profile(sample)
     assert flops == elastic.space.mflops(arch_of(elastic.space, sample), 10) * 1e6
-    with pytest.raises(ValueError, match="'native' is there for attentive_nas alone, not us_mobilenet_v2"):
+    with pytest.raises(ValueError, match=f"'native' is there for attentive_nas alone, not get_space.'{name}'"):
         ElasticSpace(name, face="native")
+
+
+def test_labels_of_a_subspace_are_its_own():
+    follow = {"expand_ratio": {"depth": [[2, 3], [3, 4], [4, 6]]}}
+    subspace = {"name": "ofa_mbv3", "choices": {"kernel_size": [3]}, "follow": follow}
+    elastic = ElasticSpace(subspace, num_classes=10, resolutions=(16, 32), seed=0)
+    labels = {"resolution": (16, 32), **{f"mb{stage}.depth": (2, 3, 4) for stage in range(1, 6)}}
+    assert {label: tuple(choice.values) for label, choice in elastic.simplify().items()} == labels
+    frozen = elastic.freeze({label: values[1] for label, values in labels.items()})
+    assert {block.conv_dw.kernel_size for stage in frozen.blocks[1:] for block in stage} == {(3, 3)}
+    assert [len(stage) for stage in frozen.blocks] == [1, 3, 3, 3, 3, 3]
+    assert frozen.blocks[2][1].conv_pw.out_channels == 4 * 40
+    with pytest.raises(ValueError, match="'native' is there for attentive_nas alone"):
+        ElasticSpace(elastic.space.to_config(), face="native")
+
+
+def test_one_step_of_nnis_random_one_shot_over_once_for_all():
+    elastic = ElasticSpace("ofa_mbv3", num_classes=10, resolutions=(16, 32), seed=0)
+    RandomOneShot().mutate_model(elastic)
+    optimizer = torch.optim.SGD(elastic.parameters(), lr=0.1)
+    before = {name: tensor.clone() for name, tensor in elastic.named_parameters()}
+    sample = elastic.network.resample({})
+    elastic.train()(torch.randn(4, 3, 32, 32)).square().sum().backward()
+    optimizer.step()
+    changed = {name.rpartition("blocks.")[2] for name, tensor in elastic.named_parameters()
+               if not torch.equal(tensor, before[name])}  # fmt: skip
+    depth = sample["mb2.depth"]
+    assert [any(name.startswith(f"2.{block}.") for name in changed) for block in range(4)] == [
+        block < depth for block in range(4)
+    ]
 
 
 def test_what_is_no_space_is_refused():

@@ -269,3 +269,18 @@ def test_a_run_over_another_space_is_one_of_train(tmp_path):
     assert build_space(config).to_config() == supernet.space.to_config()
     with pytest.raises(ValueError, match="cannot hold get_space"):
         space_section(get_space("us_mobilenet_v2", widths=(0.5, 1.0)))
+
+
+def test_trains_a_once_for_all_subspace(tmp_path):
+    subspace = {"name": "ofa_mbv3", "choices": {"depth": [2], "expand_ratio": [3], "kernel_size": [3, 5]}}
+    elastic = ElasticSpace(subspace, num_classes=10, resolutions=(16,), seed=0)
+    strategy = AlphaNetStrategy(num_random=1, num_candidates=1)
+    sections = {"data": {**SECTIONS["data"], "search_count": 1300}, "evaluation": {"search_calibration_batches": 1}}
+    experiment = run_experiment(elastic, evaluator(tmp_path / "run", **sections, training={
+        **SECTIONS["training"], "batch_size": 64}), strategy)  # fmt: skip
+    records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert len(records) == 137 // 64
+    assert all(record["kd_loss"] > 0 for record in records)
+    assert {arch.depth for arch in (result.arch for result in strategy.training.results)} == {(2,) * 5}
+    assert open_run(tmp_path / "run").space.to_config() == elastic.space.to_config()
+    experiment.stop()

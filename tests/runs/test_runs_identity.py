@@ -72,3 +72,30 @@ def test_a_transfer_may_go_on_with_other_trials():
     assert identity(from_dict(FinetuneConfig, values)) == identity(from_dict(FinetuneConfig, more))
     other = {**values, "training": {"epochs": 3}}
     assert identity(from_dict(FinetuneConfig, values)) != identity(from_dict(FinetuneConfig, other))
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {"name": "us_mobilenet_v2", "resolutions": [16], "choices": {"width": [0.5, 0.75]}},
+        {"name": "attentive_nas", "resolutions": [16], "choices": {"mb1.width": 16, "head.width": [1984]}},
+        {"name": "ofa_mbv3", "follow": {"expand_ratio": {"depth": [[2, 3], [3, 4], [4, 6]]}}},
+    ],
+)
+def test_a_run_of_a_subspace_resumes(space, tmp_path):
+    run = from_dict(RunConfig, {"output": "x", "space": space})
+    values = json.loads(json.dumps(supernet_identity(run)))
+    assert complete_supernet_identity(values) == supernet_identity(run)
+    checkpoint = tmp_path / "checkpoints" / "step_00000160"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "run.json").write_text(json.dumps({**KEPT["configs/digits.yaml"], "identity": values}))
+    check_same_supernet(run, RunFolder(tmp_path))
+    whole = from_dict(RunConfig, {"output": "x", "space": {key: space[key] for key in space if key == "name"}})
+    with pytest.raises(ConfigError, match=r"other values of space\."):
+        check_same_supernet(whole, RunFolder(tmp_path))
+
+
+def test_a_section_without_a_value_is_no_part_of_it():
+    assert "supernet" not in identity(config("configs/digits.yaml"))
+    transformed = identity(config("configs/digits.yaml", RunConfig, "supernet.kernel_transform=true"))
+    assert transformed["supernet"] == {"kernel_transform": True}

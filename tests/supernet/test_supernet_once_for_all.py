@@ -11,6 +11,7 @@ from torch import nn
 from alphanet_plugin import get_space
 from alphanet_plugin.evaluation import recalibrate_bn
 from alphanet_plugin.supernet import build_supernet, sort_channels
+from alphanet_plugin.supernet.depthwise import centre, depthwise_conv
 from alphanet_plugin.supernet.layers import KernelTransformConv2d
 from alphanet_plugin.training import build_sgd
 from alphanet_plugin.weights import read_supernet_checkpoint
@@ -135,3 +136,17 @@ def test_zero_initialisation_leaves_blocks_without_a_shortcut():
     net = build_supernet(SMALL, num_classes=3, zero_init_last=True)
     zero = [[bool(block.bn3.weight.eq(0).all()) for block in stage] for stage in net.blocks]
     assert zero == [[True], *([[False, True, True, True]] * 5)]
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 9])
+@pytest.mark.parametrize("kernel_size", [3, 5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_of_kernels_wider_than_the_image(side, kernel_size, stride):
+    generator = torch.Generator().manual_seed(side)
+    x = torch.randn(2, 4, side, side, generator=generator, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4, 1, 7, 7, generator=generator, dtype=torch.float64, requires_grad=True)
+    ours = depthwise_conv(x, weight, kernel_size, stride)
+    plain = torch.nn.functional.conv2d(x, centre(weight, kernel_size), None, stride, kernel_size // 2, groups=4)
+    grad = torch.randn(ours.shape, generator=generator, dtype=torch.float64)
+    for mine, expected in zip(*(torch.autograd.grad(out, (x, weight), grad) for out in (ours, plain)), strict=True):
+        torch.testing.assert_close(mine, expected)

@@ -20,8 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ...models import Shortcut
-from ...spaces import AttentiveNASSpace
-from ...spaces.attentive_nas import HEAD_EXPAND_RATIO, STAGES
+from ...spaces import MobileSpace, SearchSpace
 from ...spaces.network import make_divisible
 from ...spaces.table import StageRow
 from .samples import open_genes
@@ -53,12 +52,17 @@ class NativeNetwork(nn.Module):
     """The whole network. Its parameters are those of the static model, with ``blocks.S.blocks.B`` for ``blocks.S.B``.
 
     Args:
-        space: The search space.
+        space: The space ``attentive_nas``, or a subspace of it in which no gene follows another.
         num_classes: Outputs of the classifier.
+
+    Raises:
+        ValueError: It is another space.
     """
 
-    def __init__(self, space: AttentiveNASSpace, num_classes: int):
+    def __init__(self, space: SearchSpace, num_classes: int):
         super().__init__()
+        if not isinstance(space, MobileSpace) or space.name != "attentive_nas" or len(space.genes) < len(space.places):
+            raise ValueError(f"face='native' is there for attentive_nas alone, not {space!r:.60}; use 'fast'")
         self.space = space
         self.num_classes = num_classes
         # NNI knows a choice by its label: the same object everywhere, and a number where there is nothing to choose.
@@ -69,12 +73,13 @@ class NativeNetwork(nn.Module):
         self.conv_stem = _conv(3, stem, 3, stride=2)
         self.bn1 = _norm(stem)
         stages, in_channels = [], stem
-        for name, stage in STAGES.items():
-            own = {key.removeprefix(f"{name}."): value for key, value in genes.items() if key.startswith(f"{name}.")}
+        for stage in space.table.stages:
+            prefix = f"{stage.name}."
+            own = {key.removeprefix(prefix): value for key, value in genes.items() if key.startswith(prefix)}
             stages.append(_stage(stage, in_channels, own))
             in_channels = own["width"]
         self.blocks = nn.ModuleList(stages)
-        expanded, head = HEAD_EXPAND_RATIO * in_channels, genes["head.width"]
+        expanded, head = space.table.head.expand_ratio * in_channels, genes["head.width"]
         self.conv_expand = _conv(in_channels, expanded, 1)
         self.bn2 = _norm(expanded)
         self.conv_head = _conv(expanded, head, 1)

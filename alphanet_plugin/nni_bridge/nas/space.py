@@ -13,7 +13,7 @@ from nni.nas.strategy import DARTS, ENAS
 from torch import nn
 
 from ...models import build_static
-from ...spaces import AttentiveNASSpace, SearchSpace, get_space
+from ...spaces import SearchSpace, get_space
 from ...supernet import build_supernet, slice_weights
 from . import profiling
 from .elastic_module import ElasticModule
@@ -77,8 +77,6 @@ class ElasticSpace(ModelSpace):
 
     def _build(self, seed: int | None) -> ElasticModule | NativeNetwork:
         if self.face == "native":
-            if not isinstance(self.space, AttentiveNASSpace):
-                raise ValueError(f"face='native' is there for attentive_nas alone, not {self.space.name}; use 'fast'")
             return NativeNetwork(self.space, self.num_classes)
         supernet = build_supernet(self.space, num_classes=self.num_classes, resize_input=True)
         return cast(ElasticModule, ElasticModule(supernet, np.random.RandomState(seed)))
