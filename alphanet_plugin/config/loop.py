@@ -15,7 +15,7 @@ class LoopConfig:
 
     Attributes:
         epochs: Passes over the training images.
-        batch_size: Images of each rank in one forward.
+        batch_size: Images of each rank in one forward, at least 2, for BatchNorm.
         accumulate: Such batches of each rank whose gradients add up to one update, with one synchronisation: for
             GPUs that have no room for a larger ``batch_size``. BatchNorm takes its statistics of each by itself. A step
             is an update, in epochs, schedules, the log and ``save_every``. None for what `accelerate launch` says, and
@@ -50,6 +50,11 @@ class LoopConfig:
         for name in ("epochs", "batch_size", "accumulate", "save_every", "keep_checkpoints"):
             value = getattr(self, name)
             require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+        require(
+            self.batch_size >= 2,
+            "batch_size must be at least 2, not 1: BatchNorm cannot train on one image in a forward, whatever "
+            "accumulate is; give 2 or more",
+        )
         require(self.lr > 0, f"lr must be above 0, not {self.lr}")
         require(self.weight_decay >= 0, f"weight_decay must be 0 or more, not {self.weight_decay}")
         require(

@@ -85,8 +85,18 @@ def choose_published(
     if wanted is None:
         place = "on the hub" if found.revision is not None else "in the store"
         what = "ImageNet weights" if found.is_imagenet else f"no ImageNet weights {place}; newest tag"
-        _logger.warning("%s: %s, %s from %s", architecture, what, found.name, found.folder)
+        _say_once(f"{architecture}: {what}, {found.name} from {found.folder}")
     return found
+
+
+_said: set[str] = set()
+
+
+def _say_once(text: str) -> None:
+    """A process builds a network more than once, to ask what images it takes and to train it."""
+    if text not in _said:
+        _said.add(text)
+        _logger.warning(text)
 
 
 def _check_folder(cfg: Any, loads: bool) -> None:

@@ -2,7 +2,15 @@
 
 from .accelerator import describe_machine, forget_accelerator, is_main_rank
 from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
-from .finetune import FinetuneFolder, ImageForm, check_same_transfer, image_form, network_run_of, write_finetune_config
+from .finetune import (
+    FinetuneFolder,
+    ImageForm,
+    check_same_transfer,
+    check_transfer_start,
+    image_form,
+    network_run_of,
+    write_finetune_config,
+)
 from .identity import complete_network_identity, complete_supernet_identity, network_identity, supernet_identity
 from .network_run import NetworkRun, run_network
 from .networks import create_network, create_teacher
@@ -31,7 +39,7 @@ __all__ = [
     "Deployment", "FinetuneFolder", "ImageForm", "NetworkRun", "OnStep", "RunFolder", "SearchCost", "SearchPlan",
     "SupernetRun", "TrainedRun", "Watch", "build_accelerator", "build_cost", "build_data", "build_evaluator",
     "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "check_latency_table",
-    "check_replaceable", "check_same_transfer", "check_tag", "complete_network_identity",
+    "check_replaceable", "check_same_transfer", "check_tag", "check_transfer_start", "complete_network_identity",
     "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher", "describe_machine",
     "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice", "last_choice",
     "network_identity", "network_run_of", "open_history", "open_run", "publish_run", "read_config",

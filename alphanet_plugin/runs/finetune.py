@@ -19,9 +19,10 @@ from ..config import (
     read_config,
     to_yaml,
 )
-from ..data import preparation_of
+from ..data import Splits, preparation_of
 from ..errors import ConfigError
 from .networks import create_network
+from .start import check_start, start_of_network
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,13 @@ def image_form(config: FinetuneConfig) -> ImageForm:
         )
     crop_mode = None if own.crop_mode == "center" else own.crop_mode
     return ImageForm(side, float(own.crop_pct), own.mean, own.std, own.interpolation, crop_mode)
+
+
+def check_transfer_start(config: FinetuneConfig, splits: Splits) -> None:
+    """Before a transfer begins: ConfigError if its network's plain name would take weights for other images."""
+    if not FinetuneFolder(Path(config.output)).config.is_file():
+        start = start_of_network(config.model, create_network(config.model, num_classes=2))
+        check_start(config.model, start, splits)
 
 
 def network_run_of(

@@ -12,17 +12,21 @@ from ..supernet import Supernet
 from ..training import latest_checkpoint, read_weights
 from ..weights import load_supernet
 from .run_folder import RunFolder
+from .start import Start, start_of_supernet
 
 _logger = logging.getLogger(__name__)
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
 
 
-def start_from(supernet: Supernet, source: str) -> None:
+def start_from(supernet: Supernet, source: str) -> Start:
     """Give a supernet the weights of another of the same space; a classifier of other classes stays as it is.
 
     Args:
         supernet: Whose weights are replaced, in place.
         source: A run's folder, one of its checkpoints, or a supernet's folder that `alphanet import` wrote.
+
+    Returns:
+        What is known of them.
 
     Raises:
         ConfigError: There are no weights, they are damaged, or they are of another space.
@@ -45,6 +49,7 @@ def start_from(supernet: Supernet, source: str) -> None:
             f"{wrong[0]}); give weights of this run's space, or the space of those weights"
         )
     supernet.load_state_dict({**own, **taken})
+    return start_of_supernet(source, len(weights[_CLASSIFIER[1]]))
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:

@@ -28,6 +28,7 @@ from .building import build_data, kd_loss_of
 from .identity import complete_network_identity, network_identity
 from .networks import check_networks, create_network, create_teacher
 from .run_folder import RunFolder
+from .start import check_start, kept_start, start_of_network
 from .training_run import OnStep, TrainingRun, Watch
 
 OnFilled = Callable[[int, int], None]
@@ -132,7 +133,13 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
     def build_model(self) -> nn.Module:
         if self._model is not None:
             return self._model
-        return create_network(self.config.model, self.splits.num_classes, self.splits.image_size)
+        network = self.config.model
+        model = create_network(network, self.splits.num_classes, self.splits.image_size)
+        start = start_of_network(network, model)
+        if self.begins:
+            check_start(network, start, self.splits)
+        self.keep_start(start)
+        return model
 
     def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         return _build_optimizer(self.config.training, model)
@@ -204,6 +211,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             dataset=splits.name,
             recipe=network_identity(config, defaults=True),
             license=None,
+            start=kept_start(self.folder, _configured_start(config)),
             protocol="timm's, resized, centre crop; test images, which training did not see",
         )
         publish(model, publication, self.folder.model)
@@ -221,6 +229,11 @@ def _finished(config: NetworkRunConfig) -> dict[str, float] | None:
         return dict(record["metrics"]) if same and folder.model.is_dir() else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
+
+
+def _configured_start(config: NetworkRunConfig) -> str:
+    network = config.model
+    return "" if not network.pretrained else network.name if network.pretrained is True else str(network.pretrained)
 
 
 def _build_objective(config: NetworkRunConfig) -> LabelSmoothingCrossEntropy | FixedTeacherObjective:

@@ -16,6 +16,7 @@ from ..spaces import Arch
 from ..weights import Publication, publish
 from .identity import supernet_identity
 from .search_choice import search_front
+from .start import kept_start
 from .trained_run import Deployment, TrainedRun, cost_of_run
 
 _OF_FRONT = re.compile(r"(\d+p\d+[mx](_\d+)?)?")  # what follows a tag in the names of one run's models
@@ -145,6 +146,7 @@ def _publish(run: TrainedRun, deployment: Deployment, name: str, arch: Arch, rec
         dataset=splits.name,
         recipe=supernet_identity(run.config, defaults=True),
         run=record,
+        start=kept_start(run.folder, run.config.training.init or ""),
         protocol=(
             f"timm's, input at {arch.resolution} pixels ({splits.interpolation}, centre crop "
             f"{splits.crop_pct:g}); test images, which neither training nor search saw"

@@ -42,6 +42,11 @@ class RunFolder:
         return self.path / "images.json"
 
     @property
+    def start(self) -> Path:
+        """Which weights the training began from, in words; none for random ones."""
+        return self.path / "start.txt"
+
+    @property
     def history(self) -> Path:
         return self.path / "search.jsonl"
 

@@ -20,6 +20,7 @@ from .accelerator import open_accelerator, with_launch_flags
 from .building import build_data, build_kd_loss, build_model, build_sampler
 from .identity import complete_supernet_identity, supernet_identity
 from .init import start_from
+from .start import warn_of_start
 from .trained_run import TrainedRun
 from .training_run import OnStep, TrainingRun, Watch
 
@@ -88,9 +89,12 @@ class SupernetRun(TrainingRun[RunConfig]):
         if self._supernet is not None:
             return self._supernet
         supernet = build_model(self.config, self.splits.num_classes)
-        begins = self.resumption is None and latest_checkpoint(self.folder.checkpoints) is None
-        if begins and self.config.training.init is not None:
-            start_from(supernet, self.config.training.init)
+        init = self.config.training.init
+        start = None
+        if self.begins and init is not None:
+            start = start_from(supernet, init)
+            warn_of_start(start, self.splits)
+        self.keep_start(start)
         return supernet
 
     def build_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:

@@ -19,12 +19,13 @@ from ..data import LabelledImages, Splits, train_loader
 from ..errors import InUseError
 from ..owner import owned
 from ..schedules import WarmupCosine
-from ..training import Checkpoints, GlobalBatch, JsonLinesLog, Trainer, Update
+from ..training import Checkpoints, GlobalBatch, JsonLinesLog, Trainer, Update, latest_checkpoint
 from .accelerator import init_trackers, open_accelerator
 from .identity import check_same_identity
 from .resumption import find_resumption, record_resumption
 from .run_folder import RunFolder
 from .run_images import check_ranks_agree, keep_images, with_images
+from .start import Start, keep_start, pass_start_on
 
 _OF_BATCH = ("training.batch_size", "training.accumulate")
 
@@ -217,6 +218,19 @@ class TrainingRun(ABC, Generic[Config]):
             if refused is not None:
                 raise refused
             yield
+
+    @property
+    def begins(self) -> bool:
+        """Whether its first step is still to come, from no checkpoint."""
+        return self.resumption is None and latest_checkpoint(self.folder.checkpoints) is None
+
+    def keep_start(self, start: Start | None) -> None:
+        """Write down which weights the training begins from, for the cards of what it publishes."""
+        if self.accelerator.is_main_process:
+            if self.begins:
+                keep_start(start, self.splits, self.folder)
+            elif self.resumption is not None:
+                pass_start_on(self.resumption, self.folder)
 
     def check_same(self) -> None:
         """ConfigError if the folder holds a run whose weights come of another configuration.

@@ -166,9 +166,7 @@ class SearchHistory:
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            raise SearchError(
-                f"history {self.path} is in use by another process; wait for it, or name another file"
-            ) from None
+            raise SearchError(f"history {self.path} is in use by another process; wait for it to end") from None
         except OSError:
             pass  # a file system without locks
 
@@ -245,9 +243,7 @@ def _parse(path: Path, content: bytes, check: Check | None = None) -> tuple[dict
             raise ValueError
         fingerprint = dict(fields["fingerprint"])
     except _NO_RECORD:
-        raise SearchError(
-            f"{path} does not start like a search history; name another file, or delete this one"
-        ) from None
+        raise SearchError(f"{path} does not start like a search history; delete or rename it to search anew") from None
     entries = []
     for number, line in enumerate(lines, start=2):
         try:
@@ -257,7 +253,7 @@ def _parse(path: Path, content: bytes, check: Check | None = None) -> tuple[dict
         except _NO_RECORD as error:
             raise SearchError(
                 f"history {path}, line {number} is damaged ({error!s:.200}); delete that line to evaluate its subnet "
-                "again, or name another file"
+                "again, or delete or rename the file to search anew"
             ) from None
         entries.append(entry)
     return fingerprint, entries, len(whole) + len(newline)
@@ -269,7 +265,8 @@ def _check_fingerprint(path: Path, found: Mapping[str, Any], wanted: Mapping[str
     if keys:
         differences = "; ".join(f"{key} was {_show(old, key)}, is {_show(new, key)}" for key in keys)
         raise SearchError(
-            f"history {path} belongs to another search: {differences}. Name another file, or delete this one"
+            f"history {path} belongs to another search: {differences}. Put these back, or delete or "
+            "rename the file to search anew"
         )
 
 

@@ -36,7 +36,7 @@ def models():
         ({"apply_method": "adaptive_alpha", "alpha_min": 2}, "alpha_min must not exceed alpha_max"),
         ({"apply_method": "alpha"}, "takes 'alpha', 'clip', 'form', 'temperature', and 'alpha' is missing"),
         ({"apply_method": "alpha", "alpha": "1"}, "alpha must be a number from -1e.06 to 1e.06, got '1'"),
-        ({"apply_method": "alpha", "alpha": 1, "clip": 1}, "clip must be a number greater than 1, or math.inf"),
+        ({"apply_method": "alpha", "alpha": 1, "clip": 0}, "clip must be a number above 0, or math.inf"),
         ({"apply_method": "alpha", "alpha": 1, "form": "papper"}, "form must be one of 'reference', 'paper', 'exact'"),
         ({"apply_method": "kl", "temperature": 0}, "temperature must be a number from 1e-06 to 1e.06, got 0"),
         ({"apply_method": "kl", "clip": 5}, "'clip' does not belong here: apply_method 'kl' takes 'temperature'"),

@@ -47,8 +47,9 @@ def run_transfer(
         )
     runs.check_same_transfer(config)
     form = runs.image_form(config)
-    # before anything is written or begun: the images are there
-    runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
+    # before anything is written or begun: the images are there, and the weights are for such
+    splits = runs.build_data(runs.network_run_of(config, form, Path(config.output), 1.0, 0.0, hold_out=True))
+    runs.check_transfer_start(config, splits)
     main = os.environ.get("RANK", "0") == "0"
     folder = runs.FinetuneFolder(Path(config.output))
     with owned(folder.owner, f"the transfer {folder.path}", "choose another output") if main else nullcontext():
