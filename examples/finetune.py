@@ -29,9 +29,10 @@ class Pictures(ImageDataset):
     """timm's, with pictures of every format and mode as they look: 16 bits, transparent, turned by EXIF."""
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        file, label = self.reader[index]
+        reader: Any = self.reader
+        file, label = reader[index]
         with file:
-            image = open_image(file, self.filename(index))
+            image = open_image(file, str(self.filename(index)))
         return (image if self.transform is None else self.transform(image)), label
 
 

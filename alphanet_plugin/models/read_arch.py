@@ -10,18 +10,21 @@ from ..errors import brief, one_line
 from ..spaces import Arch, ContinuousGene, SearchSpace, get_space
 
 GivenArch = Arch | Mapping[str, Any] | str | PathLike[str]
-GivenSpace = SearchSpace | Mapping[str, Any] | str | PathLike[str]
+GivenSpace = SearchSpace | type[SearchSpace] | Mapping[str, Any] | str | PathLike[str]
 DEFAULT_SPACE = "attentive_nas"  # of a model whose config names none
 
 
 def read_space(space: GivenSpace) -> SearchSpace:
-    """A search space: as it is, by its name or the path of its table, or by the arguments of `get_space` (a dict).
+    """A search space: as it is, by its name or the path of its table, or by the arguments of `get_space` (a dict);
+    or a class of spaces, with its defaults.
 
     Raises:
         ValueError: There is no such space, or its table is wrong.
     """
     if isinstance(space, SearchSpace):
         return space
+    if isinstance(space, type):
+        return space()
     if isinstance(space, Mapping):
         return get_space(**space)
     return get_space(space)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import warnings
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -69,14 +70,16 @@ def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataP
     """
     ranks = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
     try:
-        accelerator = Accelerator(
+        accelerator = _open(
+            training.tracker,
             mixed_precision=training.mixed_precision,
-            log_with=training.tracker,
             project_dir=output,
             kwargs_handlers=[ddp] if ddp else None,
             # Accelerate leaves the ranks of a plain torchrun apart where there is no GPU, each training by itself.
             cpu=ranks > 1 and not torch.cuda.is_available() and not torch.xpu.is_available(),
         )
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
     if accelerator.num_processes != ranks:
@@ -84,7 +87,6 @@ def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataP
             f"the launcher started {ranks} processes, but each would train by itself here; use `accelerate launch "
             f"--num_processes {ranks}`, with --cpu on a machine without GPUs"
         )
-    _check_tracker(accelerator, training.tracker)
     return accelerator
 
 
@@ -95,16 +97,21 @@ def open_tracker(tracker: str, output: str) -> Accelerator:
         ConfigError: There is no such tracker, or its package is not installed.
     """
     try:
-        accelerator = Accelerator(log_with=tracker, project_dir=output)
+        return _open(tracker, project_dir=output)
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(f"training.tracker: {error}") from error
-    _check_tracker(accelerator, tracker)
-    return accelerator
 
 
-def _check_tracker(accelerator: Accelerator, tracker: str | None) -> None:
-    if tracker and not accelerator.log_with:  # Accelerate leaves out what is not installed, without a word
+def _open(tracker: str | None, **options: Any) -> Accelerator:
+    """Accelerate's; ConfigError where the tracker is not installed, which Accelerate only leaves out."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`log_with=")
+        accelerator = Accelerator(log_with=tracker, **options)
+    if tracker and not accelerator.log_with:
         raise ConfigError(f"training.tracker: {tracker} is not installed; {_how_to_install(tracker)}")
+    return accelerator
 
 
 def forget_accelerator() -> None:

@@ -265,8 +265,8 @@ def _check_fingerprint(path: Path, found: Mapping[str, Any], wanted: Mapping[str
     if keys:
         differences = "; ".join(f"{key} was {_show(old, key)}, is {_show(new, key)}" for key in keys)
         raise SearchError(
-            f"history {path} belongs to another search: {differences}. Put these back, or delete or "
-            "rename the file to search anew"
+            f"history {path} belongs to another search: {differences}. Put these back, or delete the file, or "
+            "give it another file name to keep it, to search anew"
         )
 
 

@@ -18,7 +18,7 @@ from .network import BlockSpec, NetworkSpec, make_divisible
 from .place import Activity, Place
 from .space import SearchSpace
 from .subspace import read_choices, read_follow, subspace_of, written_choices, written_follow
-from .table import Candidates, StageRow, Table, check_positive, written_table
+from .table import Candidates, StageRow, Table, check_positive, shipped_tables, written_table
 
 CostTables = list[tuple[list[int], NDArray[np.int64]]]
 
@@ -68,7 +68,7 @@ class MobileSpace(SearchSpace):
     the first block's.
 
     Args:
-        table: From `alphanet_plugin.spaces.read_table`.
+        table: From `alphanet_plugin.spaces.read_table`; by default that of ``attentive_nas``.
         resolutions: Candidates for the input's side in pixels, ascending; None for the table's. A preset takes the one
             of the same rank (of the proportional rank where there are more or fewer; the greatest where the table has
             one resolution).
@@ -81,7 +81,7 @@ class MobileSpace(SearchSpace):
 
     def __init__(
         self,
-        table: Table,
+        table: Table | None = None,
         *,
         resolutions: Sequence[int] | None = None,
         width_mult: float | None = None,
@@ -89,6 +89,7 @@ class MobileSpace(SearchSpace):
         follow: Mapping[str, Any] | None = None,
         own_table: bool = False,
     ):
+        table = shipped_tables()["attentive_nas"] if table is None else table
         self.table = table
         self.name = table.name
         self.resolutions = table.resolutions if resolutions is None else check_resolutions(resolutions)

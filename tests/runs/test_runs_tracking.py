@@ -2,6 +2,7 @@
 
 import pytest
 from accelerate import tracking as accelerate_tracking
+from accelerate.utils import LoggerType
 
 from alphanet_plugin.config import RunConfig, from_dict
 from alphanet_plugin.errors import ConfigError
@@ -16,6 +17,13 @@ CONFIG = {
 
 def config(output, **training):
     return from_dict(RunConfig, {**CONFIG, "output": str(output), "training": {**CONFIG["training"], **training}})
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    """No test leaves its precision to the next one of this process."""
+    yield
+    forget_accelerator()
 
 
 @pytest.fixture
@@ -98,7 +106,7 @@ def wandb(monkeypatch):
 
     monkeypatch.setitem(accelerate_tracking.LOGGER_TYPE_TO_CLASS, "wandb", Fake)
     available = accelerate_tracking.get_available_trackers()
-    monkeypatch.setattr(accelerate_tracking, "get_available_trackers", lambda: [*available, "wandb"])
+    monkeypatch.setattr(accelerate_tracking, "get_available_trackers", lambda: [*available, LoggerType.WANDB])
     return calls
 
 

@@ -99,7 +99,7 @@ def test_family_and_tag_name_the_models(stand_in_checkpoint, folder_of_images, c
     [
         (["nowhere.pth.tar"], "nowhere.pth.tar"),
         (["CHECKPOINT", "--calibrate", "nowhere"], "'nowhere' is neither a folder of images nor a .safetensors file"),
-        (["CHECKPOINT", "--calibrate", "EMPTY"], "timm cannot open data set 'folder'"),
+        (["CHECKPOINT", "--calibrate", "EMPTY"], "Found 0 images below"),
         (["CHECKPOINT", "--space", "ofa"], "no search space 'ofa'"),
         (["CHECKPOINT", "--tag", "a.b", "--calibrate", "IMAGES", "--batch-size", "2"], "a tag is letters"),
         (["CHECKPOINT", "--calibrate", "IMAGES", "--batch-size", "1"], "1 batch of 2 images or more"),
