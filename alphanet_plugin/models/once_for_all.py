@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
+from timm.models._efficientnet_builder import efficientnet_init_weights
 
 from ..spaces import get_space
 from .entry import create_entry, entry_cfg
@@ -34,10 +35,13 @@ default_cfgs = generate_default_cfgs(
 
 
 def _create(architecture: str, space: str, pretrained: bool, kwargs: dict[str, Any]) -> MobileNetwork:
-    return create_entry(
+    network = create_entry(
         sys.modules[__name__], architecture, ARCHS, kwargs.pop("arch", None), pretrained, network=MobileNetwork,
         space=_SPACES[space], given_space=kwargs.pop("space", None), **kwargs,
     )  # fmt: skip
+    if not pretrained and kwargs.get("device") is None:
+        efficientnet_init_weights(network)  # as timm's own MobileNets; torch's way leaves features of 1e-9 here
+    return network
 
 
 @register_model
