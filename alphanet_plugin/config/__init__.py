@@ -9,26 +9,20 @@ from .finetune import (
     RateSearchConfig,
 )
 from .identity import free, identity, left_open
+from .kd import AdaptiveAlphaConfig, AlphaConfig, KDConfig, KLConfig, NoKDConfig, ReverseKLConfig, SymmetricKLConfig
 from .loop import LoopConfig
 from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, TeacherConfig
 from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
 from .schema import (
-    AdaptiveAlphaConfig,
-    AlphaConfig,
     AttentiveConfig,
     DataConfig,
     EvaluationConfig,
-    KDConfig,
-    KLConfig,
-    NoKDConfig,
     PublishConfig,
-    ReverseKLConfig,
     RunConfig,
     SandwichConfig,
     SearchConfig,
     SpaceConfig,
     SupernetConfig,
-    SymmetricKLConfig,
     TrainingConfig,
     UniformConfig,
 )

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .identity import free
+from .kd import AdaptiveAlphaConfig, KDConfig, NoKDConfig
 from .loop import LoopConfig, check_shares
 from .require import require
-from .schema import AdaptiveAlphaConfig, DataConfig, KDConfig, NoKDConfig
+from .schema import DataConfig
 
 
 @dataclass(frozen=True, kw_only=True)
