@@ -13,22 +13,21 @@ import torch
 DATA = Path(__file__).parent / "data"
 
 
-def pytest_configure():
-    # Set before anything imports the package, so that nobody's own store is registered with timm, and for processes
-    # that tests start: two busy threads on two cores are slower than one.
-    os.environ["ALPHANET_HOME"] = os.devnull
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # huggingface_hub reads these when it is imported. Where tests start no hub, nothing answers there.
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="alphanet_test_hf_")  # nobody's own token
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
-    for name in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_PROGRESS_BARS"):
-        os.environ[name] = "1"
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "ALPHANET_HUB"):
-        os.environ.pop(name, None)
-    torch.set_num_threads(1)
-    sys.path.insert(0, str(DATA))
+# Set before anything imports the package (the conftest.py of a folder may), so that nobody's own store is registered
+# with timm, and for processes that tests start: two busy threads on two cores are slower than one.
+os.environ["ALPHANET_HOME"] = os.devnull
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# huggingface_hub reads these when it is imported. Where tests start no hub, nothing answers there.
+with socket.create_server(("127.0.0.1", 0)) as unused:
+    os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="alphanet_test_hf_")  # nobody's own token
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+for name in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET", "HF_HUB_DISABLE_PROGRESS_BARS"):
+    os.environ[name] = "1"
+for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "ALPHANET_HUB"):
+    os.environ.pop(name, None)
+torch.set_num_threads(1)
+sys.path.insert(0, str(DATA))
 
 
 @pytest.fixture(autouse=True)
