@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from ..errors import ConfigError, brief
+from ..shipped import shipped, shipped_config
 from .yaml_text import parse_yaml
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong; the message names it and what is allowed.
     """
-    values = read_mapping(path)
+    values = with_recipe(read_mapping(path)) if _takes_recipes(schema) else read_mapping(path)
     for override in overrides:
         _override(values, override)
     try:
@@ -49,6 +50,53 @@ def read_mapping(path: str | PathLike[str]) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, not {type(values).__name__}")
     return values
+
+
+def with_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` over those of the recipe that they name, if any.
+
+    Mappings are joined key by key, but sections that name something else replace the recipe's, and so do lists.
+
+    Raises:
+        ConfigError: There is no such recipe.
+    """
+    name = values.get("recipe")
+    if name is None:
+        return dict(values)
+    return _over(read_mapping(recipe_file(name)), values)
+
+
+def recipe_file(name: Any) -> Path:
+    """Where a recipe lies: one of the shipped ones by name, or the path of one's own.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if isinstance(name, str) and Path(name).suffix in (".yaml", ".yml"):
+        return shipped_config(name)
+    known = list_recipes()
+    if name in known:
+        return shipped("configs/recipes") / f"{name}.yaml"
+    near = difflib.get_close_matches(str(name)[:60], known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}, or the path of a YAML file"
+    raise ConfigError(f"recipe: there is no {brief(name)}; {hint}")
+
+
+def list_recipes() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(file.stem for file in shipped("configs/recipes").glob("*.yaml"))
+
+
+def _takes_recipes(schema: Any) -> bool:
+    return "recipe" in getattr(schema, "__dataclass_fields__", ())
+
+
+def _over(under: Any, over: Any) -> Any:
+    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
+        return over
+    if under.get("name", over.get("name")) != over.get("name", under.get("name")):
+        return over
+    return {**under, **{key: _over(under[key], value) if key in under else value for key, value in over.items()}}
 
 
 def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
@@ -100,12 +148,23 @@ def _override(values: dict[str, Any], override: str) -> None:
     if not equals or not path.strip():
         raise ConfigError(f"--set takes key=value, such as training.epochs=10, not {brief(override)}")
     *parents, last = path.strip().split(".")
+    inside: Any = values
     for parent in parents:
-        child = values.setdefault(parent, {})
-        if not isinstance(child, dict):
+        inside = inside.setdefault(parent, {}) if isinstance(inside, dict) else _entry(inside, parent, override)
+        if not isinstance(inside, (dict, list)):
             raise ConfigError(f"--set {override:.60}: {parent:.60} holds no keys")
-        values = child
-    values[last] = parse_yaml(text, f"--set {override:.60}: the value")
+    value = parse_yaml(text, f"--set {override:.60}: the value")
+    if not isinstance(inside, dict):
+        raise ConfigError(f"--set {override:.60}: name an entry of the list and a key, such as phases.full.share=0.5")
+    inside[last] = value
+
+
+def _entry(entries: list[Any], name: str, override: str) -> Any:
+    """The entry of a list of sections that is called so."""
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
+    if name in names:
+        return entries[names.index(name)]
+    raise ConfigError(f"--set {override:.60}: no entry is called {name:.60}; there are {', '.join(map(str, names))}")
 
 
 def _unknown(where: str, key: str, known: Mapping[str, Any]) -> str:

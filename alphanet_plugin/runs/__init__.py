@@ -21,6 +21,7 @@ from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
 from .searching import search_run
 from .supernet_run import SupernetRun, build_accelerator, run_supernet, supernet_of
+from .timeline import build_timeline
 from .tracking import tracked
 from .trained_run import (
     Deployment,
@@ -39,11 +40,11 @@ from .training_run import OnStep, Watch, write_run_config
 __all__ = [
     "Deployment", "FinetuneFolder", "ImageForm", "NetworkRun", "OnStep", "RunFolder", "SearchCost", "SearchPlan",
     "SupernetRun", "TrainedRun", "Watch", "build_accelerator", "build_cost", "build_data", "build_evaluator",
-    "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "check_latency_table",
-    "check_replaceable", "check_same_transfer", "check_tag", "check_transfer_start", "complete_network_identity",
-    "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher", "describe_machine",
-    "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice", "last_choice",
-    "network_identity", "network_run_of", "open_history", "open_run", "publish_run", "read_config",
+    "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "build_timeline",
+    "check_latency_table", "check_replaceable", "check_same_transfer", "check_tag", "check_transfer_start",
+    "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher",
+    "describe_machine", "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice",
+    "last_choice", "network_identity", "network_run_of", "open_history", "open_run", "publish_run", "read_config",
     "read_search_plan", "run_network", "run_record", "run_supernet", "search_batches", "search_fingerprint",
     "search_front", "search_options", "search_results", "search_run", "suggest_tag", "supernet_identity",
     "supernet_of", "to_publish", "tracked", "write_finetune_config", "write_run_config",
