@@ -71,16 +71,14 @@ class RampConfig:
     form: Literal["linear", "released"] = "linear"
 
     def __post_init__(self) -> None:
-        require(
-            (self.length is None) != (self.steps is None), "give length, a share of the phase, or steps; one of them"
-        )
+        require((self.length is None) != (self.steps is None), "give length, a share, or steps; one of them")
         require(self.steps is None or self.steps >= 1, f"steps must be at least 1, not {self.steps}")
         require(self.first is None or 0 <= self.first <= 1, f"first must be from 0 to 1, not {self.first}")
         require(
             share_of(self.length or 0, "length") + share_of(self.delay, "delay") <= 1 + 1e-9,
-            f"the ramp is longer than its phase: length {self.length} and delay {self.delay} must be at most 1 together",
+            f"the ramp is longer than its phase: length {self.length} and delay {self.delay} may be 1 together",
         )
-        require(self.first is None or self.form == "linear", "first belongs to form linear; released begins by itself")
+        require(self.first is None or self.form == "linear", "first belongs to form linear alone")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,26 +194,20 @@ def check_phases(phases: tuple[PhaseConfig, ...]) -> None:
     require(len(phases) > 0, "phases must hold at least one; leave the key out for a run of one phase")
     names = [phase.name for phase in phases]
     for number, phase in enumerate(phases):
-        require(
-            phase.name not in names[:number], f"phases[{number}].name: {phase.name} is the name of an earlier phase"
-        )
+        require(phase.name not in names[:number], f"phases[{number}].name: {phase.name} is an earlier one's")
         require(
             phase.teacher not in names[number:],
             f"phases.{phase.name}.teacher: {phase.teacher} must be an earlier phase, which ends before this one begins"
             + (f" ({', '.join(names[:number])})" if number else "; there is none before the first"),
         )
-        require(
-            phase.scale is None or not phase.alone, f"phases.{phase.name}.scale: there are no other passes to scale"
-        )
+        require(phase.scale is None or not phase.alone, f"phases.{phase.name}.scale: it has one pass a step")
     require(phases[0].sort_channels is None, f"phases.{names[0]}.sort_channels: nothing is trained yet to sort by")
     open_ones = [phase.name for phase in phases if phase.share is None and phase.steps is None]
     require(
         len(open_ones) <= 1,
-        f"phases: {', '.join(open_ones)} have neither share nor steps; one phase may leave both out",
+        f"phases: {', '.join(open_ones)} have neither share nor steps; one may",
     )
     total = sum(share_of(phase.share) for phase in phases if phase.share is not None)
     exact = not open_ones and all(phase.steps is None for phase in phases)
     require(total <= 1 + 1e-6, f"phases: the shares are more than 1 together ({total:g})")
-    require(
-        not exact or total >= 1 - 1e-6, f"phases: the shares add up to {total:g}, not 1; one phase may leave its out"
-    )
+    require(not exact or total >= 1 - 1e-6, f"phases: the shares add up to {total:g}, not 1; one may be left out")

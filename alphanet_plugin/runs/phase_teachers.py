@@ -76,8 +76,8 @@ class PhaseTeachers:
             model = load_supernet(self._folder(name)).extract()  # a new supernet's arch is the largest
         except CheckpointError as error:
             raise CheckpointError(
-                f"{error}; it taught phases after {name}: go on from a checkpoint of {name} or before, whose end writes "
-                "it anew, or delete the run's checkpoints to start anew"
+                f"{error}; it taught phases after {name}: go on from a checkpoint of {name}, whose end writes it "
+                "anew, or delete the run's checkpoints to start anew"
             ) from error
         model.requires_grad_(False).to(self.accelerator.device)
         if recalibrated:

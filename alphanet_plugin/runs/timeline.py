@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,8 @@ class _Builder:
         kd = self.kd if objective.kd is None else kd_loss_of(objective.kd)
         if where and objective.weight and not taught:
             raise ConfigError(
-                f"phases.{where}.weight: the first pass of a step has no teacher but a fixed one; name an earlier phase "
-                "as teacher, or leave weight at 0"
+                f"phases.{where}.weight: the first pass of a step has no teacher but a fixed one; name an earlier "
+                "phase as teacher, or leave weight at 0"
             )
         return Objective(
             kd,
@@ -218,7 +219,7 @@ def _steps(phases: Sequence[PhaseConfig], total: int) -> list[range]:
             f"phases: they take {ends[-1]} steps and the run has {total} (training.epochs); let one phase have neither "
             "share nor steps, which then takes the rest"
         )
-    return [range(*pair) for pair in zip(ends, ends[1:], strict=False)]
+    return [range(*pair) for pair in pairwise(ends)]
 
 
 def _subspace(space: SearchSpace, phase: PhaseConfig) -> SearchSpace:
@@ -270,6 +271,6 @@ def _check_timm_name(teacher: str, where: str, phases: Sequence[str]) -> None:
 
     if not timm.is_model(teacher.partition(".")[0]):
         raise ConfigError(
-            f"{where}.teacher: {teacher} is no earlier phase ({', '.join(phases)}), no folder of a published model, and "
-            "no model of timm's; `first` is the first pass of a step"
+            f"{where}.teacher: {teacher} is no earlier phase ({', '.join(phases)}), no folder of a published model, "
+            "and no model of timm's; `first` is the first pass of a step"
         )

@@ -61,10 +61,10 @@ class Update(ABC):
             NonFiniteLossError: A loss is not finite.
         """
 
-    def expect(self, phase: Phase) -> None:
+    def expect(self, phase: Phase) -> None:  # noqa: B027 - most have nothing to do
         """Be ready for the state of a checkpoint that was written in a phase."""
 
-    def enter(self, phase: Phase, *, begins: bool) -> None:
+    def enter(self, phase: Phase, *, begins: bool) -> None:  # noqa: B027
         """Before a phase's first step, and before the first step of a run that goes on within one.
 
         Args:
@@ -72,7 +72,7 @@ class Update(ABC):
             begins: Whether its first step comes next, also where the run goes on from a checkpoint just before it.
         """
 
-    def leave(self, phase: Phase) -> None:
+    def leave(self, phase: Phase) -> None:  # noqa: B027
         """After a phase's last step, before its checkpoint."""
 
     def split(self, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
