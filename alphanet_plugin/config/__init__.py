@@ -17,6 +17,7 @@ from .reading import (
     differences,
     from_dict,
     list_recipes,
+    merge,
     read_config,
     read_mapping,
     recipe_file,
@@ -46,6 +47,6 @@ __all__ = [
     "PublishConfig", "RampConfig", "RateConfig", "RateSearchConfig", "ReverseKLConfig", "RunConfig", "SamplerConfig",
     "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SupernetConfig", "SymmetricKLConfig",
     "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences", "free", "from_dict",
-    "identity", "left_open", "list_recipes", "parse_yaml", "read_config", "read_mapping", "recipe_file", "share_of",
-    "to_dict", "to_yaml", "with_recipe",
+    "identity", "left_open", "list_recipes", "merge", "parse_yaml", "read_config", "read_mapping", "recipe_file",
+    "share_of", "to_dict", "to_yaml", "with_recipe",
 ]  # fmt: skip

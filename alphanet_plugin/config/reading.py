@@ -27,7 +27,12 @@ def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong; the message names it and what is allowed.
     """
-    values = with_recipe(read_mapping(path)) if _takes_recipes(schema) else read_mapping(path)
+    values = read_mapping(path)
+    if "recipe" in {field.name for field in dataclasses.fields(schema)}:  # type: ignore[arg-type]
+        for override in overrides:
+            if override.partition("=")[0].strip() == "recipe":
+                _override(values, override)
+        values = with_recipe(values)  # so that overrides find its phases
     for override in overrides:
         _override(values, override)
     try:
@@ -55,15 +60,13 @@ def read_mapping(path: str | PathLike[str]) -> dict[str, Any]:
 def with_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` over those of the recipe that they name, if any.
 
-    Mappings are joined key by key, but sections that name something else replace the recipe's, and so do lists.
-
     Raises:
         ConfigError: There is no such recipe.
     """
     name = values.get("recipe")
     if name is None:
         return dict(values)
-    return _over(read_mapping(recipe_file(name)), values)
+    return merge(read_mapping(recipe_file(name)), values)
 
 
 def recipe_file(name: Any) -> Path:
@@ -87,21 +90,26 @@ def list_recipes() -> list[str]:
     return sorted(file.stem for file in shipped("configs/recipes").glob("*.yaml"))
 
 
-def _takes_recipes(schema: Any) -> bool:
-    return "recipe" in getattr(schema, "__dataclass_fields__", ())
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` over `base`, key by key; a section that is given another ``name`` replaces the old one as a whole."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _renamed(old, value):
+            value = merge(old, value)
+        merged[key] = value
+    return merged
 
 
-def _over(under: Any, over: Any) -> Any:
-    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
-        return over
-    if under.get("name", over.get("name")) != over.get("name", under.get("name")):
-        return over
-    return {**under, **{key: _over(under[key], value) if key in under else value for key, value in over.items()}}
+def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return "name" in new and new["name"] != old.get("name", new["name"])
 
 
 def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """The dataclass `schema` from nested mappings; `where` prefixes keys in errors."""
     fields = {field.name: field for field in dataclasses.fields(schema)}  # type: ignore[arg-type]
+    if "recipe" in fields:
+        values = with_recipe(values)
     hints = get_type_hints(schema)
     for key in values:
         if key not in fields:

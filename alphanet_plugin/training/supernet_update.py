@@ -29,6 +29,7 @@ class Teachers(Protocol):
 
     def of(self, phase: SupernetPhase) -> FixedTeacher:
         """Who teaches in a phase."""
+        ...
 
 
 class SupernetUpdate(Update):
