@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AlphaNetError, brief, one_line
-from ..shipped import shipped_config
 from ..spaces import Arch, SearchSpace
 from ..store import read_folder_config
 
