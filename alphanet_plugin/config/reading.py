@@ -91,14 +91,32 @@ def list_recipes() -> list[str]:
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`changes` over `base`, key by key; a section that is given another ``name`` replaces the old one as a whole."""
+    """`changes` over `base`, key by key; a section that is given another ``name`` replaces the old one as a whole.
+
+    Keys and values over a list of named sections change those of these names: ``phases: {shrink: {restart: true}}``.
+
+    Raises:
+        ConfigError: No section of the list is called so.
+    """
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _renamed(old, value):
+        if isinstance(old, list) and isinstance(value, Mapping):
+            value = _merge_entries(old, value, str(key))
+        elif isinstance(old, Mapping) and isinstance(value, Mapping) and not _renamed(old, value):
             value = merge(old, value)
         merged[key] = value
     return merged
+
+
+def _merge_entries(entries: Sequence[Any], changes: Mapping[str, Any], where: str) -> list[Any]:
+    names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
+    if unknown := [name for name in changes if name not in names]:
+        raise ConfigError(f"{where}.{unknown[0]!s:.60}: no entry is called so; there are {', '.join(map(str, names))}")
+    return [
+        merge(entry, changes[name]) if isinstance(changes.get(name), Mapping) else entry
+        for name, entry in zip(names, entries, strict=True)
+    ]
 
 
 def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ from .memory_format import to_channels_last
 from .network_update import NetworkUpdate
 from .optimizer import build_optimizer, build_sgd
 from .passes import Pass, add_gradients
+from .random_states import random_states_kept
 from .supernet_phase import FIRST, SupernetPhase
 from .supernet_update import FixedTeacher, SupernetUpdate, Teachers
 from .teacher import Teacher
@@ -17,6 +18,6 @@ from .update import Update
 __all__ = [
     "FIRST", "Checkpoints", "FixedTeacher", "GlobalBatch", "JsonLinesLog", "NetworkUpdate", "Pass", "SupernetPhase",
     "SupernetUpdate", "Teacher", "TeacherLogits", "Teachers", "Trainer", "Update", "add_gradients", "build_optimizer",
-    "build_sgd", "latest_checkpoint", "list_checkpoints", "read_state", "read_weights", "step_of", "to_channels_last",
-    "weights_digest",
+    "build_sgd", "latest_checkpoint", "list_checkpoints", "random_states_kept", "read_state", "read_weights",
+    "step_of", "to_channels_last", "weights_digest",
 ]  # fmt: skip

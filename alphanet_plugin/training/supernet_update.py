@@ -14,6 +14,7 @@ from ..schedules import Phase
 from ..spaces import Arch
 from ..supernet import MobileSupernet, Supernet, sort_channels
 from .passes import add_gradients
+from .random_states import random_states_kept
 from .supernet_phase import FIRST, SupernetPhase
 from .update import Update, check_finite
 
@@ -87,7 +88,8 @@ class SupernetUpdate(Update):
         self.teacher = None
         if phase.teacher != FIRST:
             assert self._teachers is not None, "a phase with a fixed teacher"
-            self.teacher = self._teachers.of(phase)
+            with random_states_kept():  # a resumed run enters once more
+                self.teacher = self._teachers.of(phase)
         if begins and phase.sort_channels is not None:
             sort_channels(cast(MobileSupernet, self.supernet), phase.sort_channels, self.optimizer)
 
