@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,8 @@ def train(output, recipe, stop_after=None):
         if record["step"] == stop_after:
             raise KeyboardInterrupt
 
-    try:
+    with suppress(KeyboardInterrupt):
         run.train(on_step)
-    except KeyboardInterrupt:
-        pass
     run.accelerator.end_training()
     return run, records
 

@@ -1,6 +1,7 @@
 """Phases on one clock: the published schedules, and what makes no sense."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_papers_epsilon_begins_at_a_ten_thousandth():
     assert timeline.at(start).scale(start) == 1e-4
     assert timeline.at(start).scale(start + 499) == 1
     steps = [timeline.at(step).scale(step) for step in range(start, start + 500)]
-    assert max(b - a for a, b in zip(steps, steps[1:], strict=False)) == pytest.approx((1 - 1e-4) / 499)
+    assert max(b - a for a, b in pairwise(steps)) == pytest.approx((1 - 1e-4) / 499)
 
 
 def test_rates_of_once_for_all():
@@ -147,9 +148,12 @@ FULL = {"name": "full", "share": 0.5, "sampler": {"name": "largest"}}
     ],
 )
 def test_what_makes_no_sense_is_an_error_before_the_first_step(phases, message):
+    def build():
+        training = {"epochs": 10, "warmup_epochs": 1}
+        return build_timeline(from_dict(RunConfig, {"output": "x", "phases": phases, "training": training}), 10)
+
     with pytest.raises(ConfigError, match=message):
-        config = from_dict(RunConfig, {"output": "x", "phases": phases, "training": {"epochs": 10, "warmup_epochs": 1}})
-        build_timeline(config, 10)
+        build()
 
 
 def test_a_recipe_lies_under_the_users_keys(tmp_path):
