@@ -9,9 +9,10 @@ from .pareto_plot import plot_pareto
 from .rates import RateTrial, plot_rates, rates_table
 from .regime_plot import plot_boxes, plot_relative
 from .table import SubnetRow, markdown_table, print_table, rich_table
+from .timeline_plot import PhaseCurve, plot_timeline
 
 __all__ = [
-    "DivergenceExample", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table", "mean_pareto_accuracy",
-    "plot_boxes", "plot_curves", "plot_divergences", "plot_fronts", "plot_pareto", "plot_rates", "plot_relative",
-    "print_table", "rates_table", "rich_table",
+    "DivergenceExample", "PhaseCurve", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table",
+    "mean_pareto_accuracy", "plot_boxes", "plot_curves", "plot_divergences", "plot_fronts", "plot_pareto",
+    "plot_rates", "plot_relative", "plot_timeline", "print_table", "rates_table", "rich_table",
 ]  # fmt: skip

@@ -62,8 +62,9 @@ def read_config(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Run
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong.
     """
-    file = configs.recipe_file(path) if path in configs.list_recipes() else shipped_config(str(path))
-    return configs.read_config(RunConfig, file, overrides)
+    if path in configs.list_recipes():
+        return configs.read_config(RunConfig, configs.recipe_file(path), [f"recipe={path}", *overrides])
+    return configs.read_config(RunConfig, shipped_config(str(path)), overrides)
 
 
 def build_space(config: RunConfig) -> SearchSpace:

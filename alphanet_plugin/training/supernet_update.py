@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Protocol, cast
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from ..schedules import Phase
 from ..spaces import Arch
 from ..supernet import MobileSupernet, Supernet, sort_channels
+from .cost import step_cost
 from .passes import add_gradients
 from .random_states import random_states_kept
 from .supernet_phase import FIRST, SupernetPhase
@@ -76,6 +76,7 @@ class SupernetUpdate(Update):
         self.teacher: FixedTeacher | None = None
         self._new_optimizer, self._teachers = new_optimizer, teachers
         self._optimizer_name = phase.optimizer
+        self._num_classes = len(self.supernet.get_parameter("classifier.bias"))
 
     # -- phases -------------------------------------------------------------------------------------------------------
 
@@ -111,7 +112,13 @@ class SupernetUpdate(Update):
 
     def step(self, step: int, images: Tensor, labels: Tensor, *others: Tensor) -> Mapping[str, float]:  # noqa: ARG002
         sampler = self.phase.sampler
-        archs = sampler.choose(step, partial(self.batch_losses, images, labels))
+        ranked: list[Arch] = []
+
+        def losses_of(archs: Sequence[Arch]) -> list[float]:
+            ranked.extend(archs)
+            return self.batch_losses(images, labels, archs)
+
+        archs = sampler.choose(step, losses_of)
         losses = self.accumulate(images, labels, archs, step).tolist()
         for arch, loss in zip(archs, losses, strict=True):
             check_finite(loss, step, f"arch {arch}")
@@ -120,7 +127,9 @@ class SupernetUpdate(Update):
             figures["kd_loss_smallest"] = losses[-1]
         if self.phase.ramp is not None:
             figures["scale"] = self.phase.scale(step)
-        return {**figures, **sampler.figures}
+        fixed = self.teacher is not None
+        work = step_cost(self.supernet.space, archs, ranked, fixed_teacher=fixed, num_classes=self._num_classes)
+        return {**figures, **sampler.figures, **work.figures(len(images) * self.accelerator.num_processes)}
 
     def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch], step: int = 0) -> Tensor:
         """Add up the gradients of all archs; returns their losses (len(archs),), averaged over the ranks."""
