@@ -27,6 +27,7 @@ from .reading import (
 )
 from .samplers import AttentiveConfig, LargestConfig, SamplerConfig, SandwichConfig, UniformConfig
 from .schema import (
+    CostConfig,
     DataConfig,
     EvaluationConfig,
     PublishConfig,
@@ -40,13 +41,13 @@ from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRu
 from .yaml_text import parse_yaml
 
 __all__ = [
-    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
-    "EvaluationConfig", "ExampleConfig", "FinetuneConfig", "FinetuneDataConfig", "FinetuneModelConfig",
-    "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LargestConfig", "LoopConfig", "NetworkConfig",
-    "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "ObjectiveConfig", "PhaseConfig", "PictureConfig",
-    "PublishConfig", "RampConfig", "RateConfig", "RateSearchConfig", "ReverseKLConfig", "RunConfig", "SamplerConfig",
-    "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SupernetConfig", "SymmetricKLConfig",
-    "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences", "free", "from_dict",
-    "identity", "left_open", "list_recipes", "merge", "parse_yaml", "read_config", "read_mapping", "recipe_file",
-    "share_of", "to_dict", "to_yaml", "with_recipe",
+    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "CostConfig", "DataConfig",
+    "DivergencesConfig", "EvaluationConfig", "ExampleConfig", "FinetuneConfig", "FinetuneDataConfig",
+    "FinetuneModelConfig", "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LargestConfig",
+    "LoopConfig", "NetworkConfig", "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "ObjectiveConfig",
+    "PhaseConfig", "PictureConfig", "PublishConfig", "RampConfig", "RateConfig", "RateSearchConfig",
+    "ReverseKLConfig", "RunConfig", "SamplerConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig",
+    "SupernetConfig", "SymmetricKLConfig", "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig",
+    "differences", "free", "from_dict", "identity", "left_open", "list_recipes", "merge", "parse_yaml", "read_config",
+    "read_mapping", "recipe_file", "share_of", "to_dict", "to_yaml", "with_recipe",
 ]  # fmt: skip

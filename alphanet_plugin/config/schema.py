@@ -256,6 +256,21 @@ class PublishConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CostConfig:
+    """What training costs in money.
+
+    Attributes:
+        per_device_hour: Price of an hour of a device, in any currency; None to leave prices out.
+    """
+
+    per_device_hour: float | None = None
+
+    def __post_init__(self) -> None:
+        price = self.per_device_hour
+        _require(price is None or 0 <= price < float("inf"), f"per_device_hour must be 0 or more, not {price}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """A whole run: train a supernet, search it, publish the best.
 
@@ -278,6 +293,7 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig, metadata=FREE)
     search: SearchConfig = field(default_factory=SearchConfig, metadata=FREE)
     publish: PublishConfig = field(default_factory=PublishConfig, metadata=FREE)
+    cost: CostConfig = field(default_factory=CostConfig, metadata=FREE)
     phases: tuple[PhaseConfig, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -118,7 +118,8 @@ def _plan(phase: SupernetPhase, space: SearchSpace, per_epoch: int, images: int,
     count = len(phase.steps)
     looked_at = [phase.steps[place * count // min(count, _LOOKED_AT)] for place in range(min(count, _LOOKED_AT))]
     costs = [_cost(phase, space, step, num_classes) for step in looked_at]
-    mean = {key: sum(getattr(cost, key) for cost in costs) / len(costs) for key in ("forwards", "backwards", "macs")}
+    sums = {key: sum(getattr(cost, key) or 0 for cost in costs) for key in ("forwards", "backwards", "macs")}
+    mean = {key: value / len(costs) for key, value in sums.items()}
     rates = [phase.rate.lr(step) for step in (*looked_at, phase.steps[-1])]
     students = costs[0].backwards > 1
     inner = phase.sampler.sampler if isinstance(phase.sampler, OneResolution) else phase.sampler

@@ -75,5 +75,10 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def cost(self) -> Path:
+        """What training has cost, phase by phase."""
+        return self.path / "cost.json"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"

@@ -27,6 +27,7 @@ from .phase_teachers import PhaseTeachers
 from .start import warn_of_start
 from .timeline import build_timeline
 from .trained_run import TrainedRun
+from .training_cost import write_training_cost
 from .training_run import OnStep, TrainingRun, Watch
 
 # A step's last subnet leaves weights unused that earlier ones used; BatchNorm keeps no statistics to broadcast.
@@ -63,6 +64,8 @@ def run_supernet(
     """
     run = SupernetRun(config, supernet=supernet, sampler=sampler, kd_loss=kd_loss, resume_from=resume_from)
     run.train(on_step, watch)
+    if run.accelerator.is_main_process:
+        write_training_cost(run.folder, config.cost.per_device_hour)
     run.accelerator.end_training()
     return run.trained()
 
@@ -138,6 +141,7 @@ class SupernetRun(TrainingRun[RunConfig]):
             phase=self.timeline.phases[0],
             clip_value=self.config.training.clip_value,
             micro_batches=self.batch.accumulate,
+            num_classes=self.splits.num_classes,
             new_optimizer=partial(self._optimizer, self.accelerator.unwrap_model(model)),
             teachers=PhaseTeachers(self.config, self.folder, self.accelerator, self.splits, self.resumption),
         )

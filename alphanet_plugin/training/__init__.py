@@ -1,6 +1,6 @@
 """Training a supernet, or one network, with Accelerate."""
 
-from .checkpoints import Checkpoints, latest_checkpoint, list_checkpoints, read_state, read_weights, step_of
+from .checkpoints import Checkpoints, kept_batch, latest_checkpoint, list_checkpoints, read_state, read_weights, step_of
 from .global_batch import GlobalBatch
 from .log import JsonLinesLog
 from .memory_format import to_channels_last
@@ -18,6 +18,6 @@ from .update import Update
 __all__ = [
     "FIRST", "Checkpoints", "FixedTeacher", "GlobalBatch", "JsonLinesLog", "NetworkUpdate", "Pass", "SupernetPhase",
     "SupernetUpdate", "Teacher", "TeacherLogits", "Teachers", "Trainer", "Update", "add_gradients", "build_optimizer",
-    "build_sgd", "latest_checkpoint", "list_checkpoints", "random_states_kept", "read_state", "read_weights",
-    "step_of", "to_channels_last", "weights_digest",
+    "build_sgd", "kept_batch", "latest_checkpoint", "list_checkpoints", "random_states_kept", "read_state",
+    "read_weights", "step_of", "to_channels_last", "weights_digest",
 ]  # fmt: skip

@@ -15,16 +15,17 @@ class StepCost:
     Attributes:
         forwards: Forward passes, of teachers and of archs that are only ranked too.
         backwards: Backward passes.
-        macs: Multiply-adds: those of a forward pass, and twice as many for a backward one.
+        macs: Multiply-adds: those of a forward pass, and twice as many for a backward one. None: not known.
     """
 
     forwards: int
     backwards: int
-    macs: int
+    macs: int | None
 
     def figures(self, images: int) -> Mapping[str, float]:
         """For the log: passes of an image, and multiply-adds / 1e9 of all of a step's."""
-        return {"forwards": self.forwards, "backwards": self.backwards, "gmacs": self.macs * images / 1e9}
+        macs = {} if self.macs is None else {"gmacs": self.macs * images / 1e9}
+        return {"forwards": self.forwards, "backwards": self.backwards, **macs}
 
 
 def step_cost(
@@ -44,6 +45,10 @@ def step_cost(
     if fixed_teacher:
         resolution = space.network(archs[0]).resolution
         teachers = [Arch({**space.largest().to_dict(), "resolution": resolution})]
-    trained = sum(space.cost(arch, num_classes).macs for arch in archs)
-    looked_at = sum(space.cost(arch, num_classes).macs for arch in [*ranked, *teachers])
-    return StepCost(len(archs) + len(ranked) + len(teachers), len(archs), 3 * trained + looked_at)
+    looked_at = [*ranked, *teachers]
+    try:
+        trained, others = (sum(space.cost(arch, num_classes).macs for arch in some) for some in (archs, looked_at))
+        macs = 3 * trained + others
+    except NotImplementedError:  # a space of NNI's
+        macs = None
+    return StepCost(len(archs) + len(looked_at), len(archs), macs)

@@ -48,6 +48,7 @@ class SupernetUpdate(Update):
         phase: The first one, or the only one.
         clip_value: Bound of each entry of the gradient; None for no clipping.
         micro_batches: See `Update`.
+        num_classes: Outputs of the classifier, which count in what a step costs.
         new_optimizer: Name -> an optimiser of the model's parameters, for phases that begin with one of their own.
         teachers: Where phases have fixed ones.
     """
@@ -61,6 +62,7 @@ class SupernetUpdate(Update):
         phase: SupernetPhase,
         clip_value: float | None = 1.0,
         micro_batches: int = 1,
+        num_classes: int = 1000,
         new_optimizer: Callable[[str], torch.optim.Optimizer] | None = None,
         teachers: Teachers | None = None,
     ):
@@ -76,7 +78,7 @@ class SupernetUpdate(Update):
         self.teacher: FixedTeacher | None = None
         self._new_optimizer, self._teachers = new_optimizer, teachers
         self._optimizer_name = phase.optimizer
-        self._num_classes = len(self.supernet.get_parameter("classifier.bias"))
+        self._num_classes = num_classes
 
     # -- phases -------------------------------------------------------------------------------------------------------
 
