@@ -145,7 +145,11 @@ def test_profile_measures_a_users_network(tmp_path, capsys):
 
 def test_models_says_what_could_be_imported(capsys):
     assert main(["models"]) == 0
-    assert "alphanet import CHECKPOINT.pth.tar --family attentive_nas" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    command = "alphanet import CHECKPOINT --space attentive_nas --family attentive_nas --calibrate IMAGE_FOLDER"
+    assert f"  attentive_nas_a0 ... (cc-by-nc-4.0): {command}" in said
+    assert "  ofa_mbv3_largest ... (mit): alphanet import CHECKPOINT --space ofa_mbv3 --calibrate" in said
+    assert "--space ofa_mbv3_cifar" not in said
 
 
 def test_predict_names_the_classes(tmp_path, capsys):
