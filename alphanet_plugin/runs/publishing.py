@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .. import store
 from ..errors import ConfigError, StoreError
-from ..models import FAMILIES, entry_name, refresh_entries
+from ..models import entry_name, family_of_entry, refresh_entries
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
@@ -211,4 +211,5 @@ def _of_tag(tag: str, families: set[str]) -> list[store.Published]:
 def _family(name: str) -> str:
     """The family, by the name of its card, of a model ``ENTRY`` or ``ENTRY.TAG``; empty for a model of timm's own."""
     entry = name.partition(".")[0]
-    return next((family.card for family in FAMILIES if entry in family.module.default_cfgs), "")
+    family = family_of_entry(entry)
+    return "" if family is None else family.card
