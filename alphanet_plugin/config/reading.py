@@ -113,10 +113,8 @@ def _merge_entries(entries: Sequence[Any], changes: Mapping[str, Any], where: st
     names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
     if unknown := [name for name in changes if name not in names]:
         raise ConfigError(f"{where}.{unknown[0]!s:.60}: no entry is called so; there are {', '.join(map(str, names))}")
-    return [
-        merge(entry, changes[name]) if isinstance(changes.get(name), Mapping) else entry
-        for name, entry in zip(names, entries, strict=True)
-    ]
+    given = {name: change for name, change in changes.items() if isinstance(change, Mapping)}
+    return [merge(entry, given[name]) if name in given else entry for name, entry in zip(names, entries, strict=True)]
 
 
 def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

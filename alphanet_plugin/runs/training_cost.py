@@ -65,14 +65,14 @@ def training_cost(folder: RunFolder) -> dict[str, TrainingCost]:
         raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train` makes one")
     batch = kept_batch(latest, read_state(latest))
     devices = batch.processes if batch else 1
-    epoch = (batch.num_images or 0) if batch else 0
+    epoch = batch.steps_per_epoch if batch and batch.num_images else 0
     costs: dict[str, TrainingCost] = {}
     for record in JsonLinesLog(folder.log).read():
         images = int(record.get("images", 0))
         name = record.get("phase", _ONE_PHASE)
         costs[name] = costs.get(name, TrainingCost()) + TrainingCost(
             steps=1,
-            epochs=images / epoch if epoch else 0.0,
+            epochs=1 / epoch if epoch else 0.0,
             images=images,
             forwards=images * int(record.get("forwards", 0)),
             backwards=images * int(record.get("backwards", 0)),
