@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..store import Published
 
-_IMPORTS = {
-    "alphanet": "alphanet import CHECKPOINT.pth.tar --calibrate IMAGE_FOLDER",
-    "attentive_nas": "alphanet import CHECKPOINT.pth.tar --family attentive_nas --calibrate IMAGE_FOLDER",
-}
-"""Released ImageNet supernets, by family, and what makes timm models of them."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--published", action="store_true", help="only what has weights here")
@@ -57,8 +51,8 @@ def _print_known() -> None:
 
     for entry in _entries():
         print(f"{entry['name']:<22} {entry['mflops']:8.1f} MFLOPs at {entry['resolution']} pixels")
-    for name in dict.fromkeys(family.any_arch for family in FAMILIES):
-        arguments = "space=..., arch=..." if name == "mobile_subnet" else "arch=..."
+    for name, space in {family.any_arch: family.space for family in FAMILIES}.items():
+        arguments = "arch=..." if space else "space=..., arch=..."
         print(f"{name:<22} any arch: timm.create_model('{name}', {arguments})")
 
 
@@ -81,9 +75,18 @@ def _as_json(entries: list[Published]) -> list[dict[str, Any]]:
 
 def _print_imports(published: list[Published]) -> None:
     """The released supernets whose models are not here yet."""
-    here = {entry.architecture.rpartition("_a")[0] for entry in published if entry.tag == "fb_in1k"}
-    left = {family: command for family, command in _IMPORTS.items() if family not in here}
+    from ..models import FAMILIES
+
+    here = {(entry.architecture, entry.tag) for entry in published}
+    left = [
+        (family, family.released)
+        for family in FAMILIES
+        if family.released and not here & {(name, family.released.tag) for name in family.archs}
+    ]
     if left:
-        print("could be imported, from a released checkpoint (CC-BY-NC-4.0) that you have:")
-    for family, command in left.items():
-        print(f"  {family + '_a0 ...':<18} {command}")
+        print("could be imported, from a released checkpoint that you have:")
+    by_default = {family.space: family for family in reversed(FAMILIES)}
+    for family, released in left:
+        method = "" if family is by_default[family.space] else f" --family {family.name}"
+        command = f"alphanet import CHECKPOINT --space {family.space}{method} --calibrate IMAGE_FOLDER"
+        print(f"  {next(iter(family.archs))} ... ({released.license}): {command}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal, NamedTuple
 
@@ -36,15 +36,17 @@ class Family:
     """Models of one kind of space.
 
     Attributes:
-        name: What its entries' names begin with.
+        name: What tells it apart; an entry for a preset is called after it (``alphanet_a0``).
         space: Name of its space; empty for every space that has no family of its own.
         network: Class of the static network.
-        module: Holds its timm entries, their `default_cfgs` and, for those of one arch, `ARCHS`.
+        module: Holds its timm entries and their `default_cfgs`.
         any_arch: The entry that takes any arch.
+        archs: The entries that stand for one arch each, by name.
         card: Name of the file in ``model_cards/`` that tells of it.
         origin: What one of its models is, in words for the card.
         bn_rule: How BatchNorm statistics of subnets are estimated; see `evaluation.recalibrate_bn`.
         released: Its released checkpoints, if there are any.
+        in_nnis_layers: Whether its network is there in NNI's own layers too, for strategies that mix those.
     """
 
     name: str
@@ -52,38 +54,38 @@ class Family:
     network: type[nn.Module]
     module: ModuleType
     any_arch: str
+    archs: Mapping[str, Arch] = field(default_factory=dict)
     card: str
     origin: str
     bn_rule: BnRule = "cumulative"
     released: Released | None = None
-
-    @property
-    def archs(self) -> Mapping[str, Arch]:
-        """The entries that stand for one arch each, by name."""
-        own = getattr(self.module, "ARCHS", {})
-        return {name: arch for name, arch in own.items() if name.startswith(f"{self.name}_")}
+    in_nnis_layers: bool = False
 
 
 _ATTENTIVE_NAS = Released("cc-by-nc-4.0", "fb_in1k", "bicubic")
+_ONCE_FOR_ALL = Released("mit", "ofa_in1k", "bilinear")
 # The first of several families with one space is the one whose entries its runs are published under.
 FAMILIES = (
     Family(
         name="alphanet", space="attentive_nas", network=MobileNetwork, module=alphanet, any_arch="alphanet_subnet",
-        card="alphanet", origin="one network of the AttentiveNAS search space", released=_ATTENTIVE_NAS,
+        archs=alphanet.ARCHS, card="alphanet", origin="one network of the AttentiveNAS search space",
+        released=_ATTENTIVE_NAS, in_nnis_layers=True,
     ),
     Family(
         name="attentive_nas", space="attentive_nas", network=MobileNetwork, module=attentive_nas,
-        any_arch="alphanet_subnet", card="attentive_nas", origin="one network of the AttentiveNAS search space",
-        released=_ATTENTIVE_NAS,
+        any_arch="alphanet_subnet", archs=attentive_nas.ARCHS, card="attentive_nas",
+        origin="one network of the AttentiveNAS search space", released=_ATTENTIVE_NAS, in_nnis_layers=True,
     ),
     *(
         Family(
-            name=space, space=space, network=MobileNetwork, module=once_for_all, any_arch=f"{entries}_subnet",
-            card="once_for_all", origin="one network of a once-for-all search space", bn_rule="weighted",
-            released=Released("mit", "ofa_in1k", "bilinear"),
+            name=space, space=space, network=MobileNetwork, module=once_for_all, any_arch=any_arch,
+            archs=once_for_all.ARCHS.get(space, {}), card="once_for_all",
+            origin="one network of a once-for-all search space", bn_rule="weighted", released=released,
         )
-        for space, entries in (
-            ("ofa_mbv3", "ofa_mbv3"), ("ofa_proxyless", "ofa_proxyless"), ("ofa_mbv3_cifar", "ofa_mbv3"),
+        for space, any_arch, released in (
+            ("ofa_mbv3", "ofa_mbv3_subnet", _ONCE_FOR_ALL),
+            ("ofa_proxyless", "ofa_proxyless_subnet", _ONCE_FOR_ALL),
+            ("ofa_mbv3_cifar", "ofa_mbv3_subnet", None),
         )
     ),
     Family(
@@ -114,7 +116,6 @@ def family_of(space: SearchSpace) -> Family:
     raise ValueError(f"no models for {space!r}; take a space from get_space")
 
 
-def family_of_entry(architecture: str) -> Family:
-    """The family of a timm entry of this package, by its name."""
-    own = [family for family in FAMILIES if architecture in family.module.default_cfgs]
-    return next((family for family in own if architecture.startswith(family.name)), own[0])
+def family_of_entry(architecture: str) -> Family | None:
+    """The family of a timm entry, by its name; None for an entry that is not of this package."""
+    return next((family for family in FAMILIES if architecture in (family.any_arch, *family.archs)), None)

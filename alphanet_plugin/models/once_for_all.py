@@ -18,8 +18,7 @@ __all__: list[str] = []
 
 _SPACES = {name: get_space(name) for name in ("ofa_mbv3", "ofa_proxyless")}
 ARCHS = {
-    **{f"{name}_largest": space.largest() for name, space in _SPACES.items()},
-    **{f"{name}_smallest": space.smallest() for name, space in _SPACES.items()},
+    name: {f"{name}_largest": space.largest(), f"{name}_smallest": space.smallest()} for name, space in _SPACES.items()
 }
 _PAPER: dict[str, Any] = {
     "paper_ids": "arXiv:1908.09791",
@@ -28,7 +27,7 @@ _PAPER: dict[str, Any] = {
 
 default_cfgs = generate_default_cfgs(
     {
-        **{name: entry_cfg(arch.resolution, **_PAPER) for name, arch in ARCHS.items()},
+        **{name: entry_cfg(arch.resolution, **_PAPER) for own in ARCHS.values() for name, arch in own.items()},
         **{f"{name}_subnet": entry_cfg(space.largest().resolution, **_PAPER) for name, space in _SPACES.items()},
     }
 )
@@ -36,7 +35,7 @@ default_cfgs = generate_default_cfgs(
 
 def _create(architecture: str, space: str, pretrained: bool, kwargs: dict[str, Any]) -> MobileNetwork:
     network = create_entry(
-        sys.modules[__name__], architecture, ARCHS, kwargs.pop("arch", None), pretrained, network=MobileNetwork,
+        sys.modules[__name__], architecture, ARCHS[space], kwargs.pop("arch", None), pretrained, network=MobileNetwork,
         space=_SPACES[space], given_space=kwargs.pop("space", None), **kwargs,
     )  # fmt: skip
     if not pretrained and kwargs.get("device") is None:

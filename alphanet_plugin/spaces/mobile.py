@@ -22,6 +22,8 @@ from .table import Candidates, StageRow, Table, check_positive, shipped_tables, 
 
 CostTables = list[tuple[list[int], NDArray[np.int64]]]
 
+# Archs that are counted at a time: what is looked up for them then stays in the processor's cache.
+_CHUNK = 16_384
 # Of spaces made again and again, as those of a configuration are: by what makes them, and the number of classes.
 _COST_TABLES: dict[tuple[str, tuple[AnyGene, ...], int], CostTables] = {}
 
@@ -155,20 +157,26 @@ class MobileSpace(SearchSpace):
         )
 
     def cost_batch(self, values: NDArray[np.integer], num_classes: int = 1000) -> NDArray[np.int64]:
-        columns = [gene.indices(column) for gene, column in zip(self.genes, values.T, strict=True)]
         costs = np.zeros((3, len(values)), dtype=np.int64)
-        for genes, table in self._cost_tables(num_classes):
-            place = np.zeros(len(values), dtype=np.int64)
-            for gene in genes:
-                place *= len(self.genes[gene].choices)
-                place += columns[gene]
-            costs += table[:, place]
+        for begin in range(0, len(values), _CHUNK):
+            chunk = slice(begin, begin + _CHUNK)
+            self._add_costs(costs[:, chunk], np.ascontiguousarray(values[chunk].T), num_classes)
         return costs
 
     def mac_parts(self, num_classes: int = 1000) -> list[MacPart]:
         return [MacPart(tuple(genes), table[0]) for genes, table in self._cost_tables(num_classes)]
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _add_costs(self, costs: NDArray[np.int64], columns: NDArray[np.integer], num_classes: int) -> None:
+        """Add to costs (3, n) those of archs given gene by gene (genes, n)."""
+        indices = [gene.indices(column) for gene, column in zip(self.genes, columns, strict=True)]
+        for genes, table in self._cost_tables(num_classes):
+            place = np.zeros(costs.shape[1], dtype=np.int64)
+            for gene in genes:
+                place *= len(self.genes[gene].choices)
+                place += indices[gene]
+            costs += table.take(place, axis=1)
 
     def _widths(self, channels: Candidates) -> Candidates:
         """Channels at this space's width multiplier."""

@@ -47,8 +47,10 @@ def get_space(
     known = list_spaces()
     if name not in known:
         near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        raise ValueError(f"no search space {name!r}; {hint}, or the path of a table that ends in .yaml")
+        hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(known)}"
+        raise ValueError(
+            f"no search space {name!r}; {hint}, or the path of a table that ends in .yaml{'?' * bool(near)}"
+        )
     return _space(str(name), shipped_tables().get(str(name)), parameters)
 
 

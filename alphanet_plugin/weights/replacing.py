@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from .. import store
 from ..errors import StoreError
-from ..models import FAMILIES, refresh_entries
+from ..models import family_of_entry, refresh_entries
 
 _OF_FRONT = re.compile(r"(\d+p\d+[mx](_\d+)?)?")  # what follows a tag in the names of one run's models
 
@@ -78,4 +78,5 @@ def _others(tag: str, own: Mapping[str, str], names: Iterable[str]) -> list[stor
 def _family(name: str) -> str:
     """The family, by the name of its card, of a model ``ENTRY`` or ``ENTRY.TAG``; empty for a model of timm's own."""
     entry = name.partition(".")[0]
-    return next((family.card for family in FAMILIES if entry in family.module.default_cfgs), "")
+    family = family_of_entry(entry)
+    return "" if family is None else family.card

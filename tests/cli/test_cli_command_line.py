@@ -4,17 +4,21 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from alphanet_plugin import __version__
+from alphanet_plugin import __version__, get_space
 from alphanet_plugin.cli import main as cli_main
 from alphanet_plugin.cli import profile
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.cli.process import check_device
 from alphanet_plugin.cli.progress import progress_bar
+from alphanet_plugin.evaluation import count_operations
+from alphanet_plugin.models import build_static
+from alphanet_plugin.spaces import list_spaces
 
 LAUNCH = "import sys, alphanet_launcher; sys.argv = ['alphanet', *sys.argv[1:]]; "
 
@@ -111,9 +115,41 @@ def test_json(capsys):
     assert {"torch", "OMP_NUM_THREADS"} <= set(found["threads"])
 
 
+TABLE = """
+resolutions: [32]
+stages: [{width: 16, depth: [1, 2], kernel_size: [3, 5], expand_ratio: [2, 4], stride: 2, se: true}]
+stem: {width: 8}
+head: {expand_ratio: 4, width: 64}
+"""
+
+
+@pytest.mark.parametrize("space", [*list_spaces(), "a_users.yaml"])
+def test_profile_of_every_space_by_name_and_of_a_users_table(space, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("a_users.yaml").write_text(TABLE)
+    for arch in ("smallest", "largest"):
+        command = ["profile", arch, "--space", space, "--resolutions", "32", "--classes", "10", "--json"]
+        assert main(command) == 0
+        found = json.loads(capsys.readouterr().out)
+        network = build_static(get_space(space, resolutions=(32,)), found["arch"], num_classes=10)
+        counted = count_operations(network, (3, 32, 32))
+        assert (found["mflops"], found["params"]) == (counted.multiply_adds / 1e6, counted.params)
+
+
+def test_profile_measures_a_users_network(tmp_path, capsys):
+    (tmp_path / "a_users.yaml").write_text(TABLE)
+    assert main(["profile", "largest", "--space", str(tmp_path / "a_users.yaml"), "--latency", "--json"]) == 0
+    latency = json.loads(capsys.readouterr().out)["latency"]
+    assert (latency["input_size"], latency["median_ms"] > 0) == ([3, 32, 32], True)
+
+
 def test_models_says_what_could_be_imported(capsys):
     assert main(["models"]) == 0
-    assert "alphanet import CHECKPOINT.pth.tar --family attentive_nas" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    command = "alphanet import CHECKPOINT --space attentive_nas --family attentive_nas --calibrate IMAGE_FOLDER"
+    assert f"  attentive_nas_a0 ... (cc-by-nc-4.0): {command}" in said
+    assert "  ofa_mbv3_largest ... (mit): alphanet import CHECKPOINT --space ofa_mbv3 --calibrate" in said
+    assert "--space ofa_mbv3_cifar" not in said
 
 
 def test_predict_names_the_classes(tmp_path, capsys):

@@ -15,6 +15,7 @@ from alphanet_plugin.errors import ExportError
 from alphanet_plugin.export import FORMATS, describe, export_model
 from alphanet_plugin.export.onnx_format import OnnxFormat
 from alphanet_plugin.models import alphanet_subnet
+from alphanet_plugin.supernet import build_supernet
 
 SMALL = get_space("attentive_nas", resolutions=(32, 40))
 CLASSES = [f"class {number}" for number in range(7)]
@@ -82,6 +83,37 @@ def test_onnx_takes_any_batch_and_says_what_it_is(tmp_path):
     for batch in (1, 2, 5):
         assert_same(session.run(None, {"images": images(batch).numpy()})[0], model, batch)
     check_description(session.get_modelmeta().custom_metadata_map)
+
+
+def test_onnx_of_a_subnet_has_its_kernel_transform_folded_in(tmp_path):
+    import onnx
+    import onnxruntime
+
+    stage = {"width": 16, "depth": [1, 2], "kernel_size": [3, 5, 7], "expand_ratio": [2, 4], "stride": 2, "se": True}
+    table = {
+        "resolutions": [32], "act": "hard_swish", "shortcut": "identity", "per_block": ["kernel_size"],
+        "stem": {"width": 8}, "stages": [stage, {**stage, "width": 24}], "head": {"expand_width": 48, "width": 64},
+    }  # fmt: skip
+    space = get_space(table=table)
+    supernet = build_supernet(space, num_classes=7, resize_input=False, kernel_transform=True)
+    with torch.no_grad():
+        for name, parameter in supernet.named_parameters():
+            if name.endswith("_matrix"):
+                parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    arch = space.smallest()  # every kernel a learnt map of a map of the larger ones' centres
+    supernet.activate(arch)
+    with torch.no_grad():
+        for norm in (module for module in supernet.modules() if isinstance(module, nn.BatchNorm2d)):
+            norm.momentum = 1.0
+        supernet.train()(torch.randn(16, 3, 32, 32))
+        expected = supernet.eval()(images(3)).numpy()
+    path = tmp_path / "subnet.onnx"
+    export_model(supernet.extract(arch), path)
+    assert not any("matrix" in tensor.name for tensor in onnx.load(path).graph.initializer)
+    (logits,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(
+        None, {"images": images(3).numpy()}
+    )
+    assert np.abs(logits - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 def test_pt2_takes_any_batch_and_says_what_it_is(tmp_path):

@@ -170,14 +170,15 @@ def test_differentiable_strategies_are_sent_to_the_native_face(fast):
         DARTS().mutate_model(fast)
 
 
-@pytest.mark.parametrize("name", ["us_mobilenet_v2"])
+@pytest.mark.parametrize("name", ["us_mobilenet_v2", "ofa_mbv3", "ofa_proxyless", "ofa_mbv3_cifar"])
 def test_any_space_of_ours_has_the_fast_face(name):
-    elastic = ElasticSpace(name, num_classes=10, resolutions=(32,), seed=0)
+    # In float64: at 32 pixels the last stages normalise two values a channel, which amplifies the rounding of float32.
+    elastic = ElasticSpace(name, num_classes=10, resolutions=(32,), seed=0).double()
     sample = {label: choice.values[0] for label, choice in elastic.simplify().items()}
-    images = torch.randn(2, 3, 32, 32)
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     elastic.network.resample(memo=sample)
     frozen = elastic.freeze(sample)
-    torch.testing.assert_close(frozen.train()(images), elastic.network.supernet.train()(images))
+    torch.testing.assert_close(frozen.train()(images), elastic.network.supernet.train()(images), rtol=1e-9, atol=1e-9)
     with nni.nas.space.model_context(sample):
         again = ElasticSpace(name, num_classes=10, resolutions=(32,))
     assert type(again) is type(frozen)

@@ -54,6 +54,14 @@ def test_batch_equals_single_equals_blueprint(space, num_classes):
     assert space.params_batch(values, num_classes).tolist() == [space.params(a, num_classes) for a in archs]
 
 
+def test_costs_do_not_depend_on_how_many_archs_are_asked_for(space):
+    values = drawn(space, 3)
+    costs = space.cost_batch(values)
+    many = space.cost_batch(np.tile(values, (14_000, 1)))
+    assert (many == np.tile(costs, 14_000)).all()
+    assert space.cost_batch(values[:0]).shape == (3, 0)
+
+
 def test_mac_parts_sum_to_the_cost(space):
     values = drawn(space)
     places = [gene.indices(column) for gene, column in zip(space.genes, values.T, strict=True)]

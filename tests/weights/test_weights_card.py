@@ -7,8 +7,11 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from publications import ARCH, SPACE, model, publication
 
-from alphanet_plugin.models import entry_archs, family_of_entry, protocols
+from alphanet_plugin import get_space
+from alphanet_plugin.models import FAMILIES, entry_archs, family_of, family_of_entry, protocols
 from alphanet_plugin.shipped import shipped
+from alphanet_plugin.spaces import list_spaces
+from alphanet_plugin.spaces.table import written_table
 from alphanet_plugin.weights import publish
 
 
@@ -91,6 +94,24 @@ def test_every_entry_has_a_family():
         assert shipped(f"model_cards/{family_of_entry(architecture).card}.md").is_file()
     cards = [family_of_entry(name).card for name in ("attentive_nas_a1", "alphanet_a1", "alphanet_subnet")]
     assert cards == ["attentive_nas", "alphanet", "alphanet"]
+
+
+def test_every_family_is_found_by_its_space_and_its_entries():
+    every = {name for family in FAMILIES for name in family.module.default_cfgs}
+    assert every == {name for family in FAMILIES for name in (*family.archs, family.any_arch)}
+    assert family_of_entry("resnet50") is None
+    for name in list_spaces():
+        family = family_of(get_space(name))
+        assert family.space == name
+        assert family_of_entry(family.any_arch).card == family.card
+        for entry, arch in family.archs.items():
+            assert family_of_entry(entry) is family
+            assert get_space(name).validate(arch) == arch
+    table = {
+        **written_table(get_space("ofa_mbv3").table),
+        "name": "ofa_mbv3_mine",
+    }  # what a name begins with says nothing
+    assert family_of(get_space(table=table)).any_arch == "mobile_subnet"
 
 
 def test_the_picture_lies_beside(net, tmp_path):

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nni
 from nni.experiment import Experiment, ExperimentConfig, rest
@@ -85,7 +85,7 @@ def _build_tuner(given: Any, path: Path) -> Tuner:
     return _build(given, "tuners", path)
 
 
-def _build(given: Any, kind: str, path: Path) -> Any:
+def _build(given: Any, kind: Literal["tuners", "assessors"], path: Path) -> Any:
     """One of NNI's own tuners or assessors."""
     if not given.name:
         raise ConfigError(

@@ -19,7 +19,7 @@ from nni.nas.profiler.pytorch.utils import ShapeTensor
 from torch import nn
 from torch.nn import functional as F
 
-from ...models import Shortcut
+from ...models import Shortcut, family_of
 from ...spaces import MobileSpace, SearchSpace
 from ...spaces.network import make_divisible
 from ...spaces.table import StageRow
@@ -61,9 +61,10 @@ class NativeNetwork(nn.Module):
 
     def __init__(self, space: SearchSpace, num_classes: int):
         super().__init__()
-        if not isinstance(space, MobileSpace) or space.name != "attentive_nas" or len(space.genes) < len(space.places):
+        if not family_of(space).in_nnis_layers or len(space.genes) < len(space.places):
             raise ValueError(f"face='native' is there for attentive_nas alone, not {space!r:.60}; use 'fast'")
         self.space = space
+        table = cast(MobileSpace, space).table
         self.num_classes = num_classes
         # NNI knows a choice by its label: the same object everywhere, and a number where there is nothing to choose.
         genes: dict[str, Value] = {gene.name: gene.choices[0] for gene in space.genes}
@@ -73,13 +74,13 @@ class NativeNetwork(nn.Module):
         self.conv_stem = _conv(3, stem, 3, stride=2)
         self.bn1 = _norm(stem)
         stages, in_channels = [], stem
-        for stage in space.table.stages:
+        for stage in table.stages:
             prefix = f"{stage.name}."
             own = {key.removeprefix(prefix): value for key, value in genes.items() if key.startswith(prefix)}
             stages.append(_stage(stage, in_channels, own))
             in_channels = own["width"]
         self.blocks = nn.ModuleList(stages)
-        expanded, head = space.table.head.expand_ratio * in_channels, genes["head.width"]
+        expanded, head = table.head.expand_ratio * in_channels, genes["head.width"]
         self.conv_expand = _conv(in_channels, expanded, 1)
         self.bn2 = _norm(expanded)
         self.conv_head = _conv(expanded, head, 1)
