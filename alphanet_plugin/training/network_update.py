@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..losses import Objective
 from .update import Update, check_finite
@@ -20,35 +19,21 @@ class NetworkUpdate(Update):
     """Train one network on labels, or on labels and a fixed teacher's logits (AlphaNet, appendix C, eq. 8).
 
     Args:
-        accelerator: Accelerate's; it prepared `model` and `optimizer`.
-        model: The prepared network.
-        optimizer: The prepared optimiser.
         objective: What it learns: labels alone, or labels and a teacher.
         teacher: images -> logits (B, K), for batches that do not bring the teacher's logits along.
         mix: Mixes the batch of a step; None for images as they come.
-        clip_value: Bound of each entry of the gradient; None for no clipping.
-        micro_batches: See `Update`.
+        of_update: As `Update` takes them: accelerator, model, optimizer, clip_value and micro_batches.
     """
 
     def __init__(
         self,
         *,
-        accelerator: Accelerator,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
         objective: Objective,
         teacher: Callable[[Tensor], Tensor] | None = None,
         mix: Mix | None = None,
-        clip_value: float | None = None,
-        micro_batches: int = 1,
+        **of_update: Any,
     ):
-        super().__init__(
-            accelerator=accelerator,
-            model=model,
-            optimizer=optimizer,
-            clip_value=clip_value,
-            micro_batches=micro_batches,
-        )
+        super().__init__(**of_update)
         self.objective = objective
         self.teacher = teacher
         self.mix = mix
