@@ -4,7 +4,6 @@ from .accelerator import describe_machine, forget_accelerator, is_main_rank
 from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
 from .finetune import (
     FinetuneFolder,
-    ImageForm,
     check_same_transfer,
     check_transfer_start,
     image_form,
@@ -37,7 +36,7 @@ from .trained_run import (
 from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
-    "Deployment", "FinetuneFolder", "ImageForm", "NetworkRun", "OnStep", "RunFolder", "SearchCost", "SearchPlan",
+    "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "RunFolder", "SearchCost", "SearchPlan",
     "SupernetRun", "TrainedRun", "Watch", "build_accelerator", "build_cost", "build_data", "build_evaluator",
     "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "check_latency_table",
     "check_replaceable", "check_same_transfer", "check_tag", "check_transfer_start", "complete_network_identity",
