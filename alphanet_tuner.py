@@ -36,6 +36,11 @@ class EvolutionTuner(Tuner):
         assert self._loaded is not None, "NNI sends the search space before all else"
         return self._loaded
 
+    @property
+    def progress(self) -> tuple[int, int] | None:
+        """Subnets that are measured, and how many the search measures in all; None until the tuner is loaded."""
+        return None if self._loaded is None else self._loaded.progress
+
     def update_search_space(self, search_space: Any) -> None:
         """Load the tuner; the space is the run's."""
         with _errors_end_the_experiment():

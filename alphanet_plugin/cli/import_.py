@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--tag", help="tag of the models (default: fb_in1k, or ofa_in1k for once-for-all's)")
     parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="put these models in the place of another run's or file's of the same tag",
+    )
+    parser.add_argument(
         "--calibrate", metavar="IMAGE_FOLDER",
         help="training images for BatchNorm (or a .safetensors file of ready batches)",
     )  # fmt: skip
@@ -48,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from ..data import open_calibration
     from ..spaces import get_space
-    from ..weights import read_released, store_released
+    from ..weights import check_replaceable, read_released, store_released
 
     space = get_space(arguments.space, **({} if arguments.width_mult is None else {"width_mult": arguments.width_mult}))
     calibration = arguments.calibrate and open_calibration(
@@ -60,21 +65,26 @@ def run(arguments: argparse.Namespace) -> None:
     )
     released = read_released(arguments.checkpoint, space=space, family=arguments.family, tag=arguments.tag)
     print(f"sha256 {released.sha256}")
-    print(f"supernet: {store_released(released)} ({len(released.archs)} published archs)")
+    if calibration and not arguments.replace:
+        check_replaceable(released.tag, released.record, released.archs)
+    stored = store_released(released, replace=arguments.replace)
+    print(f"supernet: {stored} ({len(released.archs)} published archs)")
     if not calibration:
         print(NOT_CALIBRATED.format(checkpoint=arguments.checkpoint))
         return
     print(f"BatchNorm statistics: {calibration.description}")
-    _print(_publish(released, calibration, arguments.device))
+    _print(_publish(released, calibration, arguments))
 
 
-def _publish(released: ReleasedSupernet, calibration: CalibrationImages, device: str) -> list[Publication]:
+def _publish(
+    released: ReleasedSupernet, calibration: CalibrationImages, arguments: argparse.Namespace
+) -> list[Publication]:
     from ..weights import publish_released
 
     published = []
     with progress_bar("calibrate") as advance:
         advance(0, len(released.archs))
-        for one in publish_released(released, calibration, device):
+        for one in publish_released(released, calibration, arguments.device, replace=arguments.replace):
             published.append(one)
             advance(len(published), len(released.archs), one.name)
     return published

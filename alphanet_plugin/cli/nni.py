@@ -1,7 +1,7 @@
 """NNI experiments from a YAML file
 
 alphanet nni run configs/nni/alphanet_digits.yaml    train a supernet in an NNI experiment and rank its subnets
-alphanet nni run configs/nni/search_subnets.yaml     as nnictl create, with the tuner connected first
+alphanet nni run configs/nni/search_subnets.yaml     as nnictl create, on a machine that is busy too
 alphanet nni resume ID                               go on with one that was stopped or killed"""
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from .cpu_ranks import start_cpu_ranks
+from .progress import progress_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +53,16 @@ def _run_with_tuner(arguments: argparse.Namespace) -> bool:
     from ..nni_bridge.hpo.tuner_experiment import is_tuner_file, run_tuner_file
     from .options import shipped_config
 
-    path = Path(shipped_config(arguments.file))
+    path, port = Path(shipped_config(arguments.file)), arguments.port
     if not is_tuner_file(read_mapping(path)):
         return False
-    print(f"experiment {run_tuner_file(path, port=arguments.port)} has ended")
+
+    def show(experiment: str) -> None:
+        print(f"experiment {experiment}: http://localhost:{port} while it runs", flush=True)
+
+    with progress_bar("trials") as advance:
+        experiment = run_tuner_file(path, port=port, on_start=show, on_trials=advance)
+    print(f"experiment {experiment} has ended; look at it again: nnictl view {experiment} --port {port}")
     return True
 
 

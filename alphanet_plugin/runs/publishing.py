@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from .. import store
-from ..errors import ConfigError, StoreError
-from ..models import entry_name, family_of_entry, refresh_entries
+from .. import store, weights
+from ..errors import ConfigError
+from ..models import entry_name
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
@@ -19,8 +18,6 @@ from .search_choice import search_front
 from .start import kept_start
 from .tracking import tracked
 from .trained_run import Deployment, TrainedRun, cost_of_run
-
-_OF_FRONT = re.compile(r"(\d+p\d+[mx](_\d+)?)?")  # what follows a tag in the names of one run's models
 
 
 def to_publish(run: TrainedRun, archs: Sequence[Arch] = ()) -> dict[str, Arch]:
@@ -82,23 +79,9 @@ def run_record(run: TrainedRun) -> dict[str, str]:
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:12], "name": run.folder.path.resolve().name}
 
 
-def others_of_tag(tag: str, own: Mapping[str, str], families: Iterable[str]) -> list[store.Published]:
-    """Models in the store under `tag`, and of these families, that another run than `own` has published."""
-    return [entry for entry in _of_tag(tag, set(families)) if entry.run.get("id") != own["id"]]
-
-
 def check_replaceable(run: TrainedRun, chosen: Iterable[str]) -> None:
     """StoreError if another run's models have the tag; it says whose, and how to replace them."""
-    tag = run.config.publish.tag
-    others = others_of_tag(tag, run_record(run), map(_family, chosen))
-    if others:
-        whose = sorted({f"run {entry.run['name']} ({entry.run['id']})" if entry.run else "a run that is not recorded"
-                        for entry in others})  # fmt: skip
-        raise StoreError(
-            f"the tag {tag} is taken: {', '.join(sorted(entry.name for entry in others))} in {store.home()} "
-            f"{'is' if len(others) == 1 else 'are'} of {' and '.join(whose)}; give another --tag, or --replace to "
-            f"put this run's models in the place of all of them"
-        )
+    weights.check_replaceable(run.config.publish.tag, run_record(run), chosen)
 
 
 def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = False) -> Iterator[Publication]:
@@ -116,10 +99,8 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = 
         InUseError: Another process is publishing under the tag.
     """
     tag, record = run.config.publish.tag, run_record(run)
-    with store.owned_tag(tag), tracked(run.config, "publish") as track:
-        if not replace:
-            check_replaceable(run, chosen)
-        others = others_of_tag(tag, record, map(_family, chosen))
+    replacing = weights.published_under(tag, record, chosen, replace=replace)
+    with replacing, tracked(run.config, "publish") as track:
         deployment = None
         for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
             if deployment is None or deployment.splits.image_size != arch.resolution:
@@ -127,10 +108,6 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = 
             one = _publish(run, deployment, name, arch, record)
             track({f"{name}/{key}": value for key, value in one.metrics.items()}, None)
             yield one
-        for entry in others:
-            if entry.name not in chosen:
-                shutil.rmtree(entry.folder, ignore_errors=True)
-        refresh_entries()
 
 
 def _publish(run: TrainedRun, deployment: Deployment, name: str, arch: Arch, record: Mapping[str, str]) -> Publication:
@@ -197,19 +174,3 @@ def _is_another_arch(run: TrainedRun, name: str, arch: Arch) -> bool:
     return entry.run.get("id") == run_record(run)["id"] and entry.config.get("model_args", {}).get(
         "arch"
     ) != json.loads(json.dumps(arch.to_dict()))
-
-
-def _of_tag(tag: str, families: set[str]) -> list[store.Published]:
-    return [
-        entry
-        for entry in store.list_published()
-        if (entry.tag == tag or (entry.tag.startswith(f"{tag}_") and _OF_FRONT.fullmatch(entry.tag[len(tag) + 1 :])))
-        and _family(entry.architecture) in families
-    ]
-
-
-def _family(name: str) -> str:
-    """The family, by the name of its card, of a model ``ENTRY`` or ``ENTRY.TAG``; empty for a model of timm's own."""
-    entry = name.partition(".")[0]
-    family = family_of_entry(entry)
-    return "" if family is None else family.card

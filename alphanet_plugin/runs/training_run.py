@@ -194,6 +194,7 @@ class TrainingRun(ABC, Generic[Config]):
 
     def _train(self, on_step: OnStep | None, watch: Watch | None) -> None:
         trainer = self.trainer
+        trainer.check()
         if self.accelerator.is_main_process:
             write_run_config(self.config)
             if self.resumption is not None:

@@ -54,6 +54,7 @@ class Checkpoints:
         self.keep = keep
         self.identity = identity
         self.batch = batch
+        self._checked: Path | None = None  # so that `load` need not read a whole checkpoint again
         # Under DDP Accelerate would save and expect names with its "module." prefix.
         accelerator.register_save_state_pre_hook(_save_plain_names)
         accelerator.register_load_state_pre_hook(self._load_plain_names)
@@ -89,20 +90,34 @@ class Checkpoints:
             raise CheckpointError(f"cannot write checkpoint {path}: {error}; {self.describe_latest()}") from error
         return path
 
-    def load(self, path: Path) -> int:
-        """Restore model, optimiser and random states; returns the step to go on with.
+    def check(self, path: Path) -> None:
+        """Whether a run can go on from it; called by every rank, before anything of the run's folder is written.
 
         Raises:
             CheckpointError: It is damaged; the message says which file, and which checkpoint is good.
             ConfigError: Its steps took another number of images.
         """
-        state = read_state(path)
+        if path == self._checked:
+            return
         (damage,) = broadcast_object_list([find_damage(path) if self.accelerator.is_main_process else None])
         if damage:
             raise _damaged(path, damage)
-        before = kept_batch(path, state)
+        before = kept_batch(path, read_state(path))
         if self.batch and before:
             self.batch.check_same(before, path)
+        self._checked = path
+
+    def load(self, path: Path) -> int:
+        """Restore model, optimiser and random states; returns the step to go on with.
+
+        Raises:
+            CheckpointError: As of `check`.
+            ConfigError: The same.
+        """
+        self.check(path)
+        self._checked = None
+        state = read_state(path)
+        before = kept_batch(path, state)
         try:
             self.accelerator.load_state(str(path))
         except Exception as error:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, NonFiniteLossError
 from ..schedules import Schedule
-from .checkpoints import Checkpoints, latest_checkpoint
+from .checkpoints import Checkpoints, latest_checkpoint, step_of
 from .log import JsonLinesLog
 from .update import Update
 
@@ -92,14 +92,26 @@ class Trainer:
         """Where `run` goes on from; None where it begins."""
         return self.resume_from or latest_checkpoint(self.checkpoints.folder)
 
-    def _resume(self) -> int:
+    def check(self) -> None:
+        """Whether `run` can go on from where it would; called by every rank, before the run's folder is written to.
+
+        Raises:
+            CheckpointError: The checkpoint is damaged, or of a step that the run does not have.
+            ConfigError: Its steps took another number of images.
+        """
         latest = self.checkpoint
-        start = self.checkpoints.load(latest) if latest else 0
-        if start > self.total_steps:
+        if latest is None:
+            return
+        self.checkpoints.check(latest)
+        if step_of(latest) > self.total_steps:
             raise CheckpointError(
-                f"checkpoint {latest} is of step {start}, but the run has {self.total_steps} steps; "
+                f"checkpoint {latest} is of step {step_of(latest)}, but the run has {self.total_steps} steps; "
                 f"delete {latest} to go on from the one before"
             )
+
+    def _resume(self) -> int:
+        self.check()
+        start = self.checkpoints.load(self.checkpoint) if self.checkpoint else 0
         if self.accelerator.is_main_process:
             self.log.rewind(start)
         return start

@@ -25,7 +25,8 @@ from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet, build_supernet
 from .publish import Publication, publish
 from .released import read_supernet_checkpoint
-from .supernet_files import save_supernet, transform_of
+from .replacing import published_under, refuse_taken
+from .supernet_files import save_supernet, supernet_source, transform_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,11 @@ class ReleasedSupernet:
     def about(self) -> dict[str, Any]:
         """Where the weights come from, in plain values."""
         return {"source": {"file": self.file, "sha256": self.sha256}, "license": self.released.license}
+
+    @property
+    def record(self) -> dict[str, str]:
+        """``id`` and ``name`` by which its models tell where they come from, as a run's do."""
+        return {"id": self.sha256[:12], "name": f"alphanet import {self.file}"}
 
     @property
     def released(self) -> Released:
@@ -118,22 +124,45 @@ def read_released(
     return ReleasedSupernet(supernet=supernet, family=own, tag=tag, file=path.name, sha256=digest(path)["sha256"])
 
 
-def store_released(released: ReleasedSupernet) -> Path:
-    """Write the supernet to the store as safetensors; returns its folder."""
+def store_released(released: ReleasedSupernet, *, replace: bool = False) -> Path:
+    """Write the supernet to the store as safetensors; returns its folder.
+
+    Raises:
+        StoreError: The store has another checkpoint's supernet by that name and `replace` is False, or it cannot be
+            written.
+    """
     folder = store.supernet_folder(released.family.name, released.tag)
+    before = supernet_source(folder)
+    if not replace and before is not None and before.get("sha256") != released.sha256:
+        run = {"id": before["sha256"][:12], "name": f"alphanet import {before['file']}"} if before else {}
+        refuse_taken(released.tag, {f"the supernet {folder.name}": run})
     return save_supernet(released.supernet, folder, {"family": released.family.name, **released.about})
 
 
 def publish_released(
-    released: ReleasedSupernet, calibration: CalibrationImages, device: str | torch.device = "cpu"
+    released: ReleasedSupernet,
+    calibration: CalibrationImages,
+    device: str | torch.device = "cpu",
+    *,
+    replace: bool = False,
 ) -> Iterator[Publication]:
     """Extract, recalibrate and publish every arch of the family, smallest first.
 
     The checkpoint's own BatchNorm statistics belong to no subnet, so these are estimated as the paper reports them: on
     training images resized inside the network to the arch's resolution.
+
+    Args:
+        released: The checkpoint.
+        calibration: The images.
+        device: Where statistics are estimated.
+        replace: Whether models of another run or checkpoint under the tag may go; they do when all of these are there.
+
+    Raises:
+        StoreError: Others have the tag and `replace` is False, or a model cannot be written.
+        InUseError: Another process is publishing under the tag.
     """
     released.supernet.to(device)
-    with store.owned_tag(released.tag):
+    with published_under(released.tag, released.record, released.archs, replace=replace):
         for name, arch in released.archs.items():
             subnet = recalibrate_bn(released.supernet.extract(arch), calibration.batches).eval()
             publication = _publication(released, name, arch, subnet, calibration.description)
@@ -161,7 +190,7 @@ def _publication(released: ReleasedSupernet, name: str, arch: Arch, subnet: nn.M
         params=space.params(arch, num_classes=classes, idle_shortcuts=False),
         dataset="imagenet-1k" if classes == 1000 else f"unknown, {classes} classes",
         license=released.released.license,
-        run={"id": released.sha256[:12], "name": f"alphanet import {released.file}"},
+        run=released.record,
         source={
             "checkpoint": released.file,
             "sha256": released.sha256,

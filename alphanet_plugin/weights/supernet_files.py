@@ -42,6 +42,19 @@ def save_supernet(supernet: Supernet, folder: Path, about: Mapping[str, Any]) ->
     return folder
 
 
+def supernet_source(folder: Path) -> dict[str, str] | None:
+    """``file`` and ``sha256`` of the checkpoint that a folder's supernet came from.
+
+    Empty where that is not recorded, None where no supernet can be read there.
+    """
+    try:
+        source = store.read_folder_config(folder).get("source")
+    except (OSError, ValueError):
+        return None
+    known = isinstance(source, dict) and all(isinstance(source.get(key), str) for key in ("file", "sha256"))
+    return source if known else {}
+
+
 def transform_of(state: Mapping[str, Any]) -> dict[str, bool]:
     """The option of `build_supernet` for a supernet of these weights, with or without a kernel transform."""
     return {"kernel_transform": True} if any(name.endswith("_matrix") for name in state) else {}

@@ -3,6 +3,7 @@
 import nni_experiment
 import pytest
 import yaml
+from nni.experiment import ExperimentConfig
 
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.nni_bridge.hpo.tuner_experiment import is_tuner_file, run_tuner_file
@@ -34,7 +35,11 @@ def test_it_is_known_by_its_trials():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"tuner": {"name": "TPE"}}, "className must be alphanet_tuner.EvolutionTuner here; .*nnictl create"),
+        (
+            {"tuner": {"className": "my.Tuner", "codeDirectory": "."}},
+            "className must be alphanet_tuner.EvolutionTuner here, or .* by name; .*nnictl create",
+        ),
+        ({"tuner": {"name": "TPE", "classArgs": {"optimise": "maximize"}}}, "tuner TPE: .*optimise"),
         ({"tuner": {**CONTENT["tuner"], "classArgs": {"run": "r", "max_mflop": 3}}}, "did you mean 'max_mflops'"),
         ({"trialConcurency": 1}, "NNI does not take it: .*trialconcurency"),
     ],
@@ -42,6 +47,22 @@ def test_it_is_known_by_its_trials():
 def test_what_is_wrong_is_said_before_anything_begins(tmp_path, changed, message):
     with pytest.raises(ConfigError, match=message):
         run_tuner_file(write(tmp_path, **changed), port=1)
+    ExperimentConfig.load(str(write(tmp_path)))  # NNI still reads files in this process
+
+
+@pytest.mark.slow
+def test_one_of_nnis_tuners_to_the_end(tmp_path):
+    program = "import nni; nni.report_final_result(nni.get_next_parameter()['x'])"
+    (tmp_path / "trial.py").write_text(program, encoding="utf-8")
+    space = {"x": {"_type": "uniform", "_value": [0, 1]}}
+    tuner = {"name": "TPE", "classArgs": {"optimize_mode": "maximize", "seed": 1}}
+    write(tmp_path, tuner=tuner, searchSpace=space, trialCommand="python trial.py", maxTrialNumber=2)
+    port = str(nni_experiment.free_port())
+    done = nni_experiment.run(tmp_path, "alphanet", "nni", "run", "experiment.yaml", "--port", port)
+    first, last = done.stdout.splitlines()
+    assert first.endswith(f": http://localhost:{port} while it runs")
+    assert f"nnictl view {first.split()[1].rstrip(':')} --port {port}" in last
+    assert done.stderr.splitlines()[-1].startswith("trials    2/2 ")
 
 
 @pytest.mark.slow

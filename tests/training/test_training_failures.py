@@ -8,6 +8,7 @@ import torch
 from small_run import build, config, small_splits
 
 from alphanet_plugin import runs
+from alphanet_plugin.cli.progress import say_where_it_begins
 from alphanet_plugin.errors import CheckpointError, ConfigError, InUseError, NonFiniteLossError
 from alphanet_plugin.owner import owned
 from alphanet_plugin.training import JsonLinesLog, latest_checkpoint, list_checkpoints, read_weights
@@ -82,6 +83,16 @@ def trained(tmp_path_factory):
     trainer.run()
     trainer.accelerator.end_training()
     return output, trainer
+
+
+def test_a_run_that_cannot_go_on_says_so_before_all_else_and_is_left_as_it_was(trained, capsys):
+    output, _ = trained
+    before = (output / "config.yaml").read_bytes()
+    other = config(output, **SHORT, batch_size=16)
+    with pytest.raises(ConfigError, match="steps would mean something else"):
+        runs.SupernetRun(other, small_splits(other)).train(watch=say_where_it_begins)
+    assert (output / "config.yaml").read_bytes() == before
+    assert capsys.readouterr().err == ""
 
 
 def test_a_damaged_checkpoint_is_named(trained):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,19 @@ from safetensors.torch import save_file
 
 from alphanet_plugin import store
 from alphanet_plugin.cli.main import main
-from alphanet_plugin.errors import CheckpointError, NoWeightsError
+from alphanet_plugin.data import open_calibration
+from alphanet_plugin.errors import CheckpointError, NoWeightsError, StoreError
 from alphanet_plugin.models import refresh_entries
-from alphanet_plugin.weights import load_supernet, read_supernet_checkpoint
+from alphanet_plugin.weights import (
+    ReleasedSupernet,
+    card,
+    load_supernet,
+    publish_released,
+    read_released,
+    read_supernet_checkpoint,
+    store_released,
+)
+from alphanet_plugin.weights.supernet_files import supernet_source
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden_logits.safetensors"
 
@@ -123,6 +134,43 @@ def test_a_damaged_image_is_named_and_nothing_is_published(stand_in_checkpoint, 
     assert ".png cannot be read" in capsys.readouterr().err
     refresh_entries()
     assert timm.list_models("alphanet_*", pretrained=True) == []
+
+
+@pytest.fixture
+def two_files(stand_in_checkpoint, monkeypatch):
+    """The stand-in as if it were two files, with one arch alone, since all of them would take long."""
+    released = read_released(stand_in_checkpoint)
+    archs = dict([next(iter(released.archs.items()))])
+    monkeypatch.setattr(ReleasedSupernet, "archs", property(lambda _: archs))
+    monkeypatch.setattr(card, "_LATENCY_SECONDS", 0.0)
+    return [replace(released, file=f"{name}.pth.tar", sha256=name[0] * 64) for name in ("a_first", "b_second")]
+
+
+def test_another_checkpoints_models_are_replaced_only_on_request(two_files, batches):
+    first, second = two_files
+    calibration = open_calibration(batches)
+    for _ in range(2):  # one's own are replaced without a word
+        store_released(first)
+        list(publish_released(first, calibration))
+    whose = r"run alphanet import a_first\.pth\.tar \(aaaaaaaaaaaa\); give another --tag, or --replace"
+    with pytest.raises(StoreError, match=rf"the tag fb_in1k is taken: the supernet alphanet\.fb_in1k in .* {whose}"):
+        store_released(second)
+    with pytest.raises(StoreError, match=rf"the tag fb_in1k is taken: alphanet_a0\.fb_in1k in .* is of {whose}"):
+        list(publish_released(second, calibration))
+    store_released(second, replace=True)
+    list(publish_released(second, calibration, replace=True))
+    assert [entry.run["id"] for entry in store.list_published()] == ["b" * 12]
+    assert supernet_source(store.supernet_folder("alphanet", "fb_in1k"))["sha256"] == second.sha256
+
+
+def test_the_command_asks_before_it_writes_anything(two_files, stand_in_checkpoint, batches, capsys):
+    list(publish_released(two_files[0], open_calibration(batches)))
+    arguments = ["import", str(stand_in_checkpoint), "--calibrate", batches]
+    assert main(arguments) == 2
+    assert "the tag fb_in1k is taken" in capsys.readouterr().err
+    assert not store.supernet_folder("alphanet", "fb_in1k").exists()
+    assert main([*arguments, "--replace"]) == 0  # what the message says
+    assert store.list_published()[0].run["name"] == f"alphanet import {stand_in_checkpoint.name}"
 
 
 @pytest.mark.parametrize("damage", ["config.json", "model.safetensors"])

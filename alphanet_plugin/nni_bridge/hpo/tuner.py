@@ -92,6 +92,11 @@ class EvolutionTuner(Tuner):
         self.finished = False
         self._begin_round(next_batch(self._rounds))
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Subnets that are measured, and how many the search measures in all."""
+        return len(self._found), self._plan.rounds.num_evaluations
+
     # -- what NNI calls -------------------------------------------------------------------------------------------
 
     def update_search_space(self, search_space: Any) -> None:

@@ -1,20 +1,24 @@
-"""An `nnictl create` file with our tuner, run with the tuner in this process, however busy the machine is."""
+"""An `nnictl create` file run with its tuner in this process, however busy the machine is."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nni
 from nni.experiment import Experiment, ExperimentConfig, rest
+from nni.experiment.config.utils.internal import unset_base_path
+from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
+from nni.tuner import Tuner
 
 from alphanet_tuner import EvolutionTuner, report_through
 
 from ...errors import ConfigError, SearchError
 from .evolution_arguments import check_arguments
+from .hpo_experiment import OnTrials
 from .manager_start import start_manager
 
 CLASS_NAME = "alphanet_tuner.EvolutionTuner"
@@ -26,47 +30,93 @@ def is_tuner_file(content: Mapping[str, Any]) -> bool:
     return "trialCommand" in content
 
 
-def run_tuner_file(path: Path, *, port: int) -> str:
+def run_tuner_file(
+    path: Path, *, port: int, on_start: Callable[[str], None] | None = None, on_trials: OnTrials | None = None
+) -> str:
     """Run the experiment to its end; returns its id.
 
     `nnictl create` starts the tuner as a process, which imports NNI (with pandas and scipy, about five seconds of a
     processor) before it connects, and gives up after ten. Here the tuner is connected before the experiment begins.
 
+    Args:
+        path: The file.
+        port: Of NNI's portal.
+        on_start: Called with the experiment's id when it has begun.
+        on_trials: Told how many trials have a result of how many, whenever that changes.
+
     Raises:
-        ConfigError: NNI does not take the file, or its tuner is not ours.
+        ConfigError: NNI does not take the file, or its tuner is neither ours nor one of NNI's.
         SearchError: The experiment failed; the message is the manager's.
     """
+    config = _read(path)
+    nni.silence_stdout()  # what its log holds is not for the screen
+    tuner = _build_tuner(config.tuner, path)
+    assessor: Any = config.assessor and _build(config.assessor, "assessors", path)
+    os.environ.update(NNI_TUNER_COMMAND_CHANNEL=f"ws://localhost:{port}/tuner", NNI_MODE="create")
+    experiment = Experiment(config)
+    try:
+        failures: list[str] = []
+        dispatcher = start_manager(experiment, port, tuner, assessor)
+        report_through(lambda message: (failures.append(message), dispatcher.report_error(message)))
+        if on_start:
+            on_start(experiment.id)
+        _wait(experiment, tuner, failures, on_trials)
+    finally:
+        report_through(None)
+        experiment.stop()
+        tuner._on_exit()
+    return experiment.id
+
+
+def _read(path: Path) -> ExperimentConfig:
     try:
         config = ExperimentConfig.load(str(path))
         config.validate()
     except Exception as error:  # NNI's are of many kinds
+        unset_base_path()  # which it forgets, and then reads no further file
         raise ConfigError(f"{path}: NNI does not take it: {error}") from error
-    tuner: Any = config.tuner
-    if getattr(tuner, "class_name", None) != CLASS_NAME:
-        raise ConfigError(f"{path}: tuner.className must be {CLASS_NAME} here; run other tuners with nnictl create")
-    check_arguments(tuner.class_args or {})
-    os.environ.update(NNI_TUNER_COMMAND_CHANNEL=f"ws://localhost:{port}/tuner", NNI_MODE="create")
-    nni.silence_stdout()  # what its log holds is not for the screen
-    experiment = Experiment(config)
-    evolution = EvolutionTuner(**tuner.class_args)
+    return config
+
+
+def _build_tuner(given: Any, path: Path) -> Tuner:
+    if getattr(given, "class_name", None) == CLASS_NAME:
+        check_arguments(given.class_args or {})
+        return EvolutionTuner(**given.class_args)
+    return _build(given, "tuners", path)
+
+
+def _build(given: Any, kind: Literal["tuners", "assessors"], path: Path) -> Any:
+    """One of NNI's own tuners or assessors."""
+    if not given.name:
+        raise ConfigError(
+            f"{path}: {kind[:-1]}.className must be {CLASS_NAME} here, or one of NNI's {kind} is given by name; "
+            "run others with nnictl create"
+        )
     try:
-        failures: list[str] = []
-        dispatcher = start_manager(experiment, port, evolution)
-        report_through(lambda message: (failures.append(message), dispatcher.report_error(message)))
-        print(f"experiment {experiment.id}: http://localhost:{port}", flush=True)
-        _wait(experiment, failures)
-    finally:
-        report_through(None)
-        experiment.stop()
-        evolution._on_exit()
-    return experiment.id
+        return create_builtin_class_instance(given.name, dict(given.class_args or {}), kind)
+    except Exception as error:  # theirs are of many kinds
+        raise ConfigError(f"{path}: {kind[:-1]} {given.name}: {error}") from error
 
 
-def _wait(experiment: Experiment, failures: Sequence[str]) -> None:
+def _wait(experiment: Experiment, tuner: Tuner, failures: Sequence[str], on_trials: OnTrials | None) -> None:
+    told = None
     while True:
         answer = rest.get(experiment.port, "/check-status", None)
+        progress = _progress(experiment, tuner)
+        if on_trials and progress not in (None, told):
+            on_trials(*progress)
+            told = progress
         if answer["status"] in ("DONE", "STOPPED"):
             return
         if answer["status"] == "ERROR":
             raise SearchError(f"experiment {experiment.id} failed: {' | '.join(failures or answer['errors'])}")
         time.sleep(_POLL_SECONDS)
+
+
+def _progress(experiment: Experiment, tuner: Tuner) -> tuple[int, int] | None:
+    """How many of how many have a result; None where it is not known yet."""
+    if isinstance(tuner, EvolutionTuner):
+        return tuner.progress
+    assert experiment.config is not None
+    jobs = rest.get(experiment.port, "/trial-jobs", None)
+    return sum(job["status"] == "SUCCEEDED" for job in jobs), experiment.config.max_trial_number or len(jobs)
