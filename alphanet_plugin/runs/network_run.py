@@ -21,6 +21,7 @@ from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Sp
 from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..losses import Objective
+from ..schedules import Phase, Timeline, WarmupCosine
 from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
 from ..weights import Publication, publish
 from .accelerator import with_launch_flags
@@ -120,8 +121,15 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         return ErasedImages(self.splits.train, erasing) if erasing else self.splits.train
 
     @property
-    def final_lr(self) -> float:
-        return self.config.training.final_lr
+    def timeline(self) -> Timeline[Phase]:
+        training, scale = self.config.training, self.batch.lr_scale
+        rate = WarmupCosine(
+            base_lr=training.lr * scale,
+            final_lr=training.final_lr * scale,
+            total_steps=self.total_steps,
+            warmup_steps=training.warmup_epochs * self.steps_per_epoch,
+        )
+        return Timeline([Phase(name="train", steps=range(self.total_steps), rate=rate)])
 
     @cached_property
     def teacher(self) -> Teacher | None:

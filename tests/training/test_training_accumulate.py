@@ -11,10 +11,11 @@ from torch import nn
 
 from alphanet_plugin import runs
 from alphanet_plugin.data import RunSampler
-from alphanet_plugin.losses import KLDivergence, LabelSmoothingCrossEntropy, Objective
+from alphanet_plugin.losses import KLDivergence, Objective
+from alphanet_plugin.schedules import WarmupCosine
 from alphanet_plugin.spaces import get_space
 from alphanet_plugin.supernet import build_supernet
-from alphanet_plugin.training import GlobalBatch, NetworkUpdate, SupernetUpdate
+from alphanet_plugin.training import GlobalBatch, NetworkUpdate, SupernetPhase, SupernetUpdate
 
 IMAGES, LABELS = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 4
 
@@ -79,9 +80,14 @@ def supernet_update(supernet, micro_batches):
         accelerator=Accelerator(cpu=True),
         model=supernet,
         optimizer=torch.optim.SGD(supernet.parameters(), lr=0.1),
-        sampler=FixedSampler([space.largest(), space.smallest()]),
-        label_loss=LabelSmoothingCrossEntropy(0.1),
-        kd_loss=KLDivergence(),
+        phase=SupernetPhase(
+            name="train",
+            steps=range(1),
+            rate=WarmupCosine(base_lr=0.1, total_steps=1),
+            sampler=FixedSampler([space.largest(), space.smallest()]),
+            first=Objective(),
+            others=Objective(KLDivergence()),
+        ),
         micro_batches=micro_batches,
     )
 
