@@ -18,9 +18,9 @@ _FIRST_LINE, _LATER_LINES = 2.0, 15.0  # seconds
 
 
 class Advance(Protocol):
-    """Say how far a stage is: how many of how many, and a note to show beside."""
+    """Say how far a stage, or a part of it that has a name, is: how many of how many, and a note to show beside."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+    def __call__(self, done: int, total: int, note: str = "", part: str = "") -> None: ...
 
 
 def say(what: str, *, shown: bool = True) -> None:
@@ -49,17 +49,22 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
     """
     console = Console(stderr=True)
     if not shown:
-        yield lambda done, total, note="": None  # noqa: ARG005
+        yield lambda done, total, note="", part="": None  # noqa: ARG005
     elif not console.is_terminal:
         lines = _Lines(stage)
         yield lines.advance
         lines.end()
     else:
         with _bar(console) as progress:
-            task = progress.add_task(stage, total=None, note="")
+            tasks = {"": progress.add_task(stage, total=None, note="")}
 
-            def advance(done: int, total: int, note: str = "") -> None:
-                progress.update(task, completed=done, total=total, note=note)
+            def advance(done: int, total: int, note: str = "", part: str = "") -> None:
+                if part and "" in tasks:  # the first part takes the stage's own bar
+                    tasks[part] = tasks.pop("")
+                    progress.update(tasks[part], description=part)
+                if part not in tasks:
+                    tasks[part] = progress.add_task(part, total=None, note="")
+                progress.update(tasks[part], completed=done, total=total, note=note)
 
             yield advance
 
@@ -81,8 +86,8 @@ class _Lines:
         self.last = self.printed = ("", "")
         say(f"{stage} ...")
 
-    def advance(self, done: int, total: int, note: str = "") -> None:
-        self.last = (f"{done}/{total}", note)
+    def advance(self, done: int, total: int, note: str = "", part: str = "") -> None:
+        self.last = (f"{part} {done}/{total}".lstrip(), note)
         if time.monotonic() >= self.next:
             self._print()
             self.next = time.monotonic() + _LATER_LINES
