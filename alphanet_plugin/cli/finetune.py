@@ -20,9 +20,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..shipped import shipped
+from ..shipped import shipped, shipped_config
 from .cpu_ranks import start_cpu_ranks
-from .options import add_overrides, shipped_config
+from .options import add_overrides
 from .progress import progress_bar, say, say_where_it_begins
 
 if TYPE_CHECKING:

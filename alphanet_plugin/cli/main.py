@@ -25,7 +25,7 @@ from .process import StderrHandler, check_device, hide_others_notes, prepare_pro
 VERBS = {
     "quickstart": "quickstart", "train": "train", "distill": "distill", "search": "search", "evaluate": "evaluate",
     "predict": "predict", "publish": "publish", "finetune": "finetune", "export": "export", "import": "import_",
-    "profile": "profile", "models": "models", "study": "study", "nni": "nni", "doctor": "doctor",
+    "profile": "profile", "models": "models", "study": "study", "report": "report", "nni": "nni", "doctor": "doctor",
     "completion": "completion",
 }  # fmt: skip
 """The verbs, and the module of each in this folder."""

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         from ..nni_bridge.nas.experiment_file import resume, run_file
     except ImportError as error:
         raise ConfigError(str(error)) from error
-    from .options import shipped_config
+    from ..shipped import shipped_config
 
     if arguments.nni_verb == "run":
         experiment = run_file(shipped_config(arguments.file), port=arguments.port)
@@ -51,7 +51,7 @@ def _run_with_tuner(arguments: argparse.Namespace) -> bool:
     """Run a file with trials of its own, if it is one."""
     from ..config import read_mapping
     from ..nni_bridge.hpo.tuner_experiment import is_tuner_file, run_tuner_file
-    from .options import shipped_config
+    from ..shipped import shipped_config
 
     path, port = Path(shipped_config(arguments.file)), arguments.port
     if not is_tuner_file(read_mapping(path)):

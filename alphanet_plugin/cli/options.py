@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AlphaNetError, brief, one_line
-from ..shipped import shipped_config
 from ..spaces import Arch, SearchSpace
 from ..store import read_folder_config
 
@@ -34,10 +33,10 @@ def add_resume_from(parser: argparse.ArgumentParser) -> None:
 
 
 def read_run_config(path: str, overrides: list[str]) -> RunConfig:
-    """A configuration by its path; a name such as ``configs/digits.yaml`` that is not there means the shipped file."""
-    from ..config import RunConfig, read_config
+    """A configuration as `alphanet_plugin.runs.read_config` reads it."""
+    from ..runs import read_config
 
-    return read_config(RunConfig, shipped_config(path), overrides)
+    return read_config(path, overrides)
 
 
 def load_model(name: str) -> Any:

@@ -3,7 +3,9 @@
 A run that was begun in the same output folder is resumed. Several GPUs or processes:
   accelerate launch -m alphanet_plugin train --config configs/imagenet.yaml --set data.root=/path/to/imagenet
 As a trial of an NNI experiment, whose tuner chooses keys such as kd.name or training.lr (see configs/nni/hpo_kd.yaml):
-  accelerate launch -m alphanet_plugin train --config configs/digits.yaml --nni"""
+  accelerate launch -m alphanet_plugin train --config configs/digits.yaml --nni
+Another method than the configuration's own, and what it would do:
+  alphanet train --recipe deps --config configs/ofa_digits.yaml --plan"""
 
 from __future__ import annotations
 
@@ -22,7 +24,19 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", required=True, metavar="FILE", help="YAML file, such as configs/digits.yaml")
+    parser.add_argument("--config", metavar="FILE", help="YAML file, such as configs/digits.yaml")
+    parser.add_argument(
+        "--recipe",
+        metavar="NAME",
+        help="alphanet, attentive_nas, us_mobilenet, bignas, deps, deps_released, ofa, compofa or the path of one; its "
+        "keys lie under those of --config",
+    )
+    parser.add_argument(
+        "--plan", action="store_true", help="print and draw the run's phases and what they cost, and do not train"
+    )
+    parser.add_argument(
+        "--images", type=int, metavar="N", help="for --plan, where the images are not here: how many train"
+    )
     parser.add_argument(
         "--nni", action="store_true", help="be a trial of an NNI experiment: output/EXPERIMENT/TRIAL, results to NNI"
     )
@@ -31,13 +45,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    path, overrides = _source(arguments)
+    if arguments.plan:
+        show_plan(read_run_config(path, overrides), arguments.images)
+        return
     start_cpu_ranks()
     if arguments.nni:
         from .train_trial import train_as_trial
 
-        train_as_trial(arguments.config, arguments.overrides)
+        train_as_trial(path, overrides)
     else:
-        train(read_run_config(arguments.config, arguments.overrides), resume_from=arguments.resume_from)
+        train(read_run_config(path, overrides), resume_from=arguments.resume_from)
+
+
+def _source(arguments: argparse.Namespace) -> tuple[str, list[str]]:
+    """What to read, and the overrides, the recipe's name among them."""
+    if arguments.config is None and arguments.recipe is None:
+        raise ValueError("give --config FILE, --recipe NAME, or both")
+    if arguments.config is None:
+        return arguments.recipe, arguments.overrides
+    return arguments.config, [*([f"recipe={arguments.recipe}"] if arguments.recipe else []), *arguments.overrides]
+
+
+def show_plan(config: RunConfig, num_images: int | None) -> None:
+    """Print and draw a run's phases."""
+    from ..runs import draw_plan, plan_run, plan_table
+
+    plan = plan_run(config, num_images)
+    print(plan_table(plan.phases), end="")
+    print(f"picture: {draw_plan(plan, config)}")
 
 
 def train(config: RunConfig, watch: Watch | None = None, resume_from: str | None = None) -> None:

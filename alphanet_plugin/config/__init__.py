@@ -12,30 +12,42 @@ from .identity import free, identity, left_open
 from .kd import AdaptiveAlphaConfig, AlphaConfig, KDConfig, KLConfig, NoKDConfig, ReverseKLConfig, SymmetricKLConfig
 from .loop import LoopConfig
 from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, TeacherConfig
-from .reading import differences, from_dict, read_config, read_mapping, to_dict, to_yaml
+from .phases import ObjectiveConfig, PhaseConfig, RampConfig, RateConfig, share_of
+from .reading import (
+    differences,
+    from_dict,
+    list_recipes,
+    merge,
+    read_config,
+    read_mapping,
+    recipe_file,
+    to_dict,
+    to_yaml,
+    with_recipe,
+)
+from .samplers import AttentiveConfig, LargestConfig, SamplerConfig, SandwichConfig, UniformConfig
 from .schema import (
-    AttentiveConfig,
+    CostConfig,
     DataConfig,
     EvaluationConfig,
     PublishConfig,
     RunConfig,
-    SandwichConfig,
     SearchConfig,
     SpaceConfig,
     SupernetConfig,
     TrainingConfig,
-    UniformConfig,
 )
 from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRunConfig
 from .yaml_text import parse_yaml
 
 __all__ = [
-    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "DataConfig", "DivergencesConfig",
-    "EvaluationConfig", "ExampleConfig", "FinetuneConfig", "FinetuneDataConfig", "FinetuneModelConfig",
-    "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LoopConfig", "NetworkConfig",
-    "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "PictureConfig", "PublishConfig", "RateSearchConfig",
-    "ReverseKLConfig", "RunConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig", "SupernetConfig",
-    "SymmetricKLConfig", "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig", "differences",
-    "free", "from_dict", "identity", "left_open", "parse_yaml", "read_config", "read_mapping", "to_dict",
-    "to_yaml",
+    "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "CostConfig", "DataConfig",
+    "DivergencesConfig", "EvaluationConfig", "ExampleConfig", "FinetuneConfig", "FinetuneDataConfig",
+    "FinetuneModelConfig", "FinetuneTrainingConfig", "GroupConfig", "KDConfig", "KLConfig", "LargestConfig",
+    "LoopConfig", "NetworkConfig", "NetworkRunConfig", "NetworkTrainingConfig", "NoKDConfig", "ObjectiveConfig",
+    "PhaseConfig", "PictureConfig", "PublishConfig", "RampConfig", "RateConfig", "RateSearchConfig",
+    "ReverseKLConfig", "RunConfig", "SamplerConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig",
+    "SupernetConfig", "SymmetricKLConfig", "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig",
+    "differences", "free", "from_dict", "identity", "left_open", "list_recipes", "merge", "parse_yaml", "read_config",
+    "read_mapping", "recipe_file", "share_of", "to_dict", "to_yaml", "with_recipe",
 ]  # fmt: skip

@@ -39,8 +39,15 @@ def identity(config: Any, *, defaults: bool = False) -> dict[str, Any]:
             if section := identity(value, defaults=defaults):
                 values[one.name] = section
         elif defaults or one.name == "name" or not _is_default(one, value):
-            values[one.name] = to_dict(value)
+            values[one.name] = _values_of(value, defaults)
     return values
+
+
+def _values_of(value: Any, defaults: bool) -> Any:
+    """JSON values of one field; of a list of sections the identity of each."""
+    if isinstance(value, tuple) and value and all(map(is_dataclass, value)):
+        return [identity(item, defaults=defaults) for item in value]
+    return to_dict(value)
 
 
 def _is_default(one: Field[Any], value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from ..errors import ConfigError, brief
+from ..shipped import shipped, shipped_config
 from .yaml_text import parse_yaml
 
 T = TypeVar("T")
@@ -27,6 +28,11 @@ def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[
         ConfigError: The file cannot be read, or a key or value is wrong; the message names it and what is allowed.
     """
     values = read_mapping(path)
+    if "recipe" in {field.name for field in dataclasses.fields(schema)}:  # type: ignore[arg-type]
+        for override in overrides:
+            if override.partition("=")[0].strip() == "recipe":
+                _override(values, override)
+        values = with_recipe(values)  # so that overrides find its phases
     for override in overrides:
         _override(values, override)
     try:
@@ -51,9 +57,75 @@ def read_mapping(path: str | PathLike[str]) -> dict[str, Any]:
     return values
 
 
+def with_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` over those of the recipe that they name, if any.
+
+    Raises:
+        ConfigError: There is no such recipe.
+    """
+    name = values.get("recipe")
+    if name is None:
+        return dict(values)
+    return merge(read_mapping(recipe_file(name)), values)
+
+
+def recipe_file(name: Any) -> Path:
+    """Where a recipe lies: one of the shipped ones by name, or the path of one's own.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if isinstance(name, str) and Path(name).suffix in (".yaml", ".yml"):
+        return shipped_config(name)
+    known = list_recipes()
+    if name in known:
+        return shipped("configs/recipes") / f"{name}.yaml"
+    near = difflib.get_close_matches(str(name)[:60], known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}, or the path of a YAML file"
+    raise ConfigError(f"recipe: there is no {brief(name)}; {hint}")
+
+
+def list_recipes() -> list[str]:
+    """Names of the shipped recipes."""
+    return sorted(file.stem for file in shipped("configs/recipes").glob("*.yaml"))
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`changes` over `base`, key by key; a section that is given another ``name`` replaces the old one as a whole.
+
+    Keys and values over a list of named sections change those of these names: ``phases: {shrink: {restart: true}}``.
+
+    Raises:
+        ConfigError: No section of the list is called so.
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(old, list) and isinstance(value, Mapping):
+            value = _merge_entries(old, value, str(key))
+        elif isinstance(old, Mapping) and isinstance(value, Mapping) and not _renamed(old, value):
+            value = merge(old, value)
+        merged[key] = value
+    return merged
+
+
+def _merge_entries(entries: Sequence[Any], changes: Mapping[str, Any], where: str) -> list[Any]:
+    names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
+    if unknown := [name for name in changes if name not in names]:
+        raise ConfigError(f"{where}.{unknown[0]!s:.60}: no entry is called so; there are {', '.join(map(str, names))}")
+    given = {name: change for name, change in changes.items() if isinstance(change, Mapping)}
+    return [merge(entry, given[name]) if name in given else entry for name, entry in zip(names, entries, strict=True)]
+
+
+def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return "name" in new and new["name"] != old.get("name", new["name"])
+
+
 def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     """The dataclass `schema` from nested mappings; `where` prefixes keys in errors."""
     fields = {field.name: field for field in dataclasses.fields(schema)}  # type: ignore[arg-type]
+    if "recipe" in fields:
+        values = with_recipe(values)
     hints = get_type_hints(schema)
     for key in values:
         if key not in fields:
@@ -100,12 +172,23 @@ def _override(values: dict[str, Any], override: str) -> None:
     if not equals or not path.strip():
         raise ConfigError(f"--set takes key=value, such as training.epochs=10, not {brief(override)}")
     *parents, last = path.strip().split(".")
+    inside: Any = values
     for parent in parents:
-        child = values.setdefault(parent, {})
-        if not isinstance(child, dict):
+        inside = inside.setdefault(parent, {}) if isinstance(inside, dict) else _entry(inside, parent, override)
+        if not isinstance(inside, (dict, list)):
             raise ConfigError(f"--set {override:.60}: {parent:.60} holds no keys")
-        values = child
-    values[last] = parse_yaml(text, f"--set {override:.60}: the value")
+    value = parse_yaml(text, f"--set {override:.60}: the value")
+    if not isinstance(inside, dict):
+        raise ConfigError(f"--set {override:.60}: name an entry of the list and a key, such as phases.full.share=0.5")
+    inside[last] = value
+
+
+def _entry(entries: list[Any], name: str, override: str) -> Any:
+    """The entry of a list of sections that is called so."""
+    names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
+    if name in names:
+        return entries[names.index(name)]
+    raise ConfigError(f"--set {override:.60}: no entry is called {name:.60}; there are {', '.join(map(str, names))}")
 
 
 def _unknown(where: str, key: str, known: Mapping[str, Any]) -> str:

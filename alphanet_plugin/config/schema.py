@@ -12,7 +12,9 @@ from ..spaces import SearchSpace, get_space, list_spaces
 from .identity import FREE, free
 from .kd import AdaptiveAlphaConfig, KDConfig
 from .loop import LoopConfig, check_shares
+from .phases import PhaseConfig, check_phases
 from .require import require as _require
+from .samplers import SamplerConfig, SandwichConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,64 +118,6 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SandwichConfig:
-    """The sandwich rule: the largest arch, random ones, the smallest.
-
-    Attributes:
-        name: ``sandwich``.
-        num_random: How many random archs a step trains beside the two ends.
-    """
-
-    name: Literal["sandwich"] = "sandwich"
-    num_random: int = 2
-
-    def __post_init__(self) -> None:
-        _require(self.num_random >= 0, f"num_random must be 0 or more, not {self.num_random}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class UniformConfig:
-    """Random archs and no others; of a step's the most costly learns from the labels and teaches the rest.
-
-    Attributes:
-        name: ``uniform``.
-        num_archs: How many archs a step trains.
-    """
-
-    name: Literal["uniform"] = "uniform"
-    num_archs: int = 4
-
-    def __post_init__(self) -> None:
-        _require(self.num_archs >= 1, f"num_archs must be at least 1, not {self.num_archs}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttentiveConfig:
-    """The sandwich rule with attended archs in place of random ones; see `alphanet_plugin.samplers.AttentiveSampler`.
-
-    Attributes:
-        name: ``attentive``.
-        num_random: How many attended archs a step trains beside the two ends.
-        num_candidates: Of how many archs of one cost each is taken (k).
-        mode: ``best_up`` takes the most promising one, ``worst_up`` the least.
-        rank_by: ``loss`` on the labels of the step's batch. (A predictor is given to the sampler in Python.)
-        bin_mflops: Width of the bins of the prior over MFLOPs; a few MFLOPs suit small resolutions.
-    """
-
-    name: Literal["attentive"] = "attentive"
-    num_random: int = 2
-    num_candidates: int = 3
-    mode: Literal["best_up", "worst_up"] = "best_up"
-    rank_by: Literal["loss"] = "loss"
-    bin_mflops: float = 25.0
-
-    def __post_init__(self) -> None:
-        _require(self.num_random >= 0, f"num_random must be 0 or more, not {self.num_random}")
-        _require(self.num_candidates >= 1, f"num_candidates must be at least 1, not {self.num_candidates}")
-        _require(self.bin_mflops > 0, f"bin_mflops must be above 0, not {self.bin_mflops}")
-
-
-@dataclass(frozen=True, kw_only=True)
 class TrainingConfig(LoopConfig):
     """The training of a supernet (AlphaNet, appendix B); the keys of `LoopConfig`, and dropout.
 
@@ -182,8 +126,10 @@ class TrainingConfig(LoopConfig):
 
     Attributes:
         drop_rate: Dropout before the classifier, on a step's first arch only: the one that learns from the labels and
-            teaches, which is the largest but with the sampler ``uniform``.
+            teaches, which is the largest but with the sampler ``uniform``. A phase may say otherwise.
         drop_path_rate: Stochastic depth, on the same arch only.
+        optimizer: ``sgd`` with Nesterov's ``momentum``, or another of timm's by name, such as ``rmsproptf``.
+        optimizer_args: What else that optimiser takes, such as ``{alpha: 0.9, eps: 0.001}``.
         init: Weights to start from in place of random ones: a run's folder, one of its checkpoints, or the supernet's
             folder that `alphanet import` names. A classifier of other classes starts anew.
     """
@@ -191,6 +137,8 @@ class TrainingConfig(LoopConfig):
     init: str | None = None
     drop_rate: float = 0.2
     drop_path_rate: float = 0.2
+    optimizer: str = "sgd"
+    optimizer_args: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -308,22 +256,46 @@ class PublishConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CostConfig:
+    """What training costs in money.
+
+    Attributes:
+        per_device_hour: Price of an hour of a device, in any currency; None to leave prices out.
+    """
+
+    per_device_hour: float | None = None
+
+    def __post_init__(self) -> None:
+        price = self.per_device_hour
+        _require(price is None or 0 <= price < float("inf"), f"per_device_hour must be 0 or more, not {price}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """A whole run: train a supernet, search it, publish the best.
 
     Attributes:
         output: Folder of the run: config, log, checkpoints, search history, picture.
         seed: Of everything random.
+        recipe: Name of a shipped recipe, or path of one, whose keys lie under these; docs/recipes.md lists them.
+        phases: The run's phases in their order; None for one, which the other sections describe.
     """
 
     output: str = free()
     seed: int = 0
+    recipe: str | None = free(None)
     space: SpaceConfig = field(default_factory=SpaceConfig)
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
     data: DataConfig = field(default_factory=DataConfig)
     kd: KDConfig = field(default_factory=AdaptiveAlphaConfig)
-    sampler: SandwichConfig | UniformConfig | AttentiveConfig = field(default_factory=SandwichConfig)
+    sampler: SamplerConfig = field(default_factory=SandwichConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig, metadata=FREE)
     search: SearchConfig = field(default_factory=SearchConfig, metadata=FREE)
     publish: PublishConfig = field(default_factory=PublishConfig, metadata=FREE)
+    cost: CostConfig = field(default_factory=CostConfig, metadata=FREE)
+    phases: tuple[PhaseConfig, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.phases is not None:
+            check_phases(self.phases)

@@ -1,5 +1,6 @@
 """Tables and pictures of what was searched, compared and published. Importing it imports no torch or matplotlib."""
 
+from .cost_plot import plot_costs
 from .curve_plot import plot_curves
 from .divergence_plot import DivergenceExample, plot_divergences
 from .front_plot import plot_fronts
@@ -8,10 +9,11 @@ from .mean_pareto import mean_pareto_accuracy
 from .pareto_plot import plot_pareto
 from .rates import RateTrial, plot_rates, rates_table
 from .regime_plot import plot_boxes, plot_relative
-from .table import SubnetRow, markdown_table, print_table, rich_table
+from .table import ABSENT, SubnetRow, markdown_table, print_table, rich_table
+from .timeline_plot import PhaseCurve, plot_timeline
 
 __all__ = [
-    "DivergenceExample", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table", "mean_pareto_accuracy",
-    "plot_boxes", "plot_curves", "plot_divergences", "plot_fronts", "plot_pareto", "plot_rates", "plot_relative",
-    "print_table", "rates_table", "rich_table",
+    "ABSENT", "DivergenceExample", "PhaseCurve", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table",
+    "mean_pareto_accuracy", "plot_boxes", "plot_costs", "plot_curves", "plot_divergences", "plot_fronts",
+    "plot_pareto", "plot_rates", "plot_relative", "plot_timeline", "print_table", "rates_table", "rich_table",
 ]  # fmt: skip

@@ -2,9 +2,9 @@
 
 from .accelerator import describe_machine, forget_accelerator, is_main_rank
 from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
+from .comparison import ComparedRun, compare_run, comparison_csv, comparison_table
 from .finetune import (
     FinetuneFolder,
-    ImageForm,
     check_same_transfer,
     check_transfer_start,
     image_form,
@@ -14,6 +14,7 @@ from .finetune import (
 from .identity import complete_network_identity, complete_supernet_identity, network_identity, supernet_identity
 from .network_run import NetworkRun, run_network
 from .networks import create_network, create_teacher
+from .plan import PhasePlan, Plan, draw_plan, plan_run, plan_table
 from .publishing import check_replaceable, check_tag, publish_run, run_record, suggest_tag, to_publish
 from .run_folder import RunFolder
 from .search_choice import keep_choice, last_choice, search_front
@@ -21,6 +22,7 @@ from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
 from .searching import search_run
 from .supernet_run import SupernetRun, build_accelerator, run_supernet, supernet_of
+from .timeline import build_timeline
 from .tracking import tracked
 from .trained_run import (
     Deployment,
@@ -34,17 +36,20 @@ from .trained_run import (
     search_fingerprint,
     search_results,
 )
+from .training_cost import TrainingCost, training_cost, write_training_cost
 from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
-    "Deployment", "FinetuneFolder", "ImageForm", "NetworkRun", "OnStep", "RunFolder", "SearchCost", "SearchPlan",
-    "SupernetRun", "TrainedRun", "Watch", "build_accelerator", "build_cost", "build_data", "build_evaluator",
-    "build_kd_loss", "build_model", "build_sampler", "build_search", "build_space", "check_latency_table",
-    "check_replaceable", "check_same_transfer", "check_tag", "check_transfer_start", "complete_network_identity",
-    "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher", "describe_machine",
-    "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice", "last_choice",
-    "network_identity", "network_run_of", "open_history", "open_run", "publish_run", "read_config",
-    "read_search_plan", "run_network", "run_record", "run_supernet", "search_batches", "search_fingerprint",
-    "search_front", "search_options", "search_results", "search_run", "suggest_tag", "supernet_identity",
-    "supernet_of", "to_publish", "tracked", "write_finetune_config", "write_run_config",
+    "ComparedRun", "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "PhasePlan", "Plan",
+    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch",
+    "build_accelerator", "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model",
+    "build_sampler", "build_search", "build_space", "build_timeline", "check_latency_table", "check_replaceable",
+    "check_same_transfer", "check_tag", "check_transfer_start", "compare_run", "comparison_csv", "comparison_table",
+    "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher",
+    "describe_machine", "draw_plan", "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice",
+    "last_choice", "network_identity", "network_run_of", "open_history", "open_run", "plan_run", "plan_table",
+    "publish_run", "read_config", "read_search_plan", "run_network", "run_record", "run_supernet", "search_batches",
+    "search_fingerprint", "search_front", "search_options", "search_results", "search_run", "suggest_tag",
+    "supernet_identity", "supernet_of", "to_publish", "tracked", "training_cost", "write_finetune_config",
+    "write_run_config", "write_training_cost",
 ]  # fmt: skip

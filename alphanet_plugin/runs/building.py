@@ -16,10 +16,12 @@ from ..config import (
     AttentiveConfig,
     KDConfig,
     KLConfig,
+    LargestConfig,
     NetworkRunConfig,
     NoKDConfig,
     ReverseKLConfig,
     RunConfig,
+    SamplerConfig,
     SymmetricKLConfig,
     UniformConfig,
     identity,
@@ -34,7 +36,7 @@ from ..losses import (
     ReverseKLDivergence,
     SymmetricKLDivergence,
 )
-from ..samplers import AttentiveSampler, Sampler, SandwichSampler, UniformSampler
+from ..samplers import AttentiveSampler, LargestSampler, Sampler, SandwichSampler, UniformSampler
 from ..shipped import shipped_config
 from ..spaces import SearchSpace
 from ..supernet import Supernet, build_supernet
@@ -54,12 +56,14 @@ def read_config(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Run
     """A run's configuration; a name such as ``configs/digits.yaml`` that is not there means the shipped file.
 
     Args:
-        path: A YAML file.
+        path: A YAML file, or the name of a recipe such as ``deps``.
         overrides: ``key.subkey=value``, as ``--set`` takes them.
 
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong.
     """
+    if path in configs.list_recipes():
+        return configs.read_config(RunConfig, configs.recipe_file(path), [f"recipe={path}", *overrides])
     return configs.read_config(RunConfig, shipped_config(str(path)), overrides)
 
 
@@ -124,10 +128,16 @@ def kd_loss_of(kd: KDConfig) -> KDLoss | None:
 
 def build_sampler(config: RunConfig, num_classes: int = 1000) -> Sampler:
     """Which archs a step trains; the classifier's outputs count where archs are drawn by their cost."""
-    space, sampler = build_space(config), config.sampler
+    return sampler_of(config.sampler, build_space(config), config.seed, num_classes)
+
+
+def sampler_of(sampler: SamplerConfig, space: SearchSpace, seed: int, num_classes: int = 1000) -> Sampler:
+    """The sampler that a sampler section names, over a space."""
+    if isinstance(sampler, LargestConfig):
+        return LargestSampler(space)
     if isinstance(sampler, UniformConfig):
-        return UniformSampler(space, num_archs=sampler.num_archs, seed=config.seed)
+        return UniformSampler(space, num_archs=sampler.num_archs, seed=seed)
     if isinstance(sampler, AttentiveConfig):
         options = {key: value for key, value in asdict(sampler).items() if key not in ("name", "rank_by")}
-        return AttentiveSampler(space, **options, num_classes=num_classes, seed=config.seed)
-    return SandwichSampler(space, num_random=sampler.num_random, seed=config.seed)
+        return AttentiveSampler(space, **options, num_classes=num_classes, seed=seed)
+    return SandwichSampler(space, num_random=sampler.num_random, seed=seed)

@@ -36,6 +36,10 @@ class RunFolder:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    def teacher(self, phase: str) -> Path:
+        """The supernet as it was at the end of a phase that later ones learn from."""
+        return self.path / "teachers" / phase
+
     @property
     def images(self) -> Path:
         """Which images train and which are held out."""
@@ -69,6 +73,11 @@ class RunFolder:
     @property
     def model(self) -> Path:
         return self.path / "model"
+
+    @property
+    def cost(self) -> Path:
+        """What training has cost, phase by phase."""
+        return self.path / "cost.json"
 
     @property
     def metrics(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from ..config import RunConfig
 from ..data import Splits
-from ..losses import KDLoss, LabelSmoothingCrossEntropy
+from ..errors import ConfigError
+from ..losses import KDLoss
 from ..samplers import Sampler
+from ..schedules import Timeline
 from ..supernet import Supernet
-from ..training import SupernetUpdate, Trainer, Update, build_sgd, latest_checkpoint
+from ..training import SupernetPhase, SupernetUpdate, Trainer, Update, build_optimizer, latest_checkpoint
 from .accelerator import open_accelerator, with_launch_flags
-from .building import build_data, build_kd_loss, build_model, build_sampler
+from .building import build_data, build_model
 from .identity import complete_supernet_identity, supernet_identity
 from .init import start_from
+from .phase_teachers import PhaseTeachers
 from .start import warn_of_start
+from .timeline import build_timeline
 from .trained_run import TrainedRun
+from .training_cost import write_training_cost
 from .training_run import OnStep, TrainingRun, Watch
 
 # A step's last subnet leaves weights unused that earlier ones used; BatchNorm keeps no statistics to broadcast.
@@ -58,6 +64,8 @@ def run_supernet(
     """
     run = SupernetRun(config, supernet=supernet, sampler=sampler, kd_loss=kd_loss, resume_from=resume_from)
     run.train(on_step, watch)
+    if run.accelerator.is_main_process:
+        write_training_cost(run.folder, config.cost.per_device_hour)
     run.accelerator.end_training()
     return run.trained()
 
@@ -98,20 +106,44 @@ class SupernetRun(TrainingRun[RunConfig]):
         return supernet
 
     def build_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        return self._optimizer(model, self.timeline.phases[0].optimizer)
+
+    def _optimizer(self, model: torch.nn.Module, name: str) -> torch.optim.Optimizer:
         training = self.config.training
-        return build_sgd(model, lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay)
+        try:
+            return build_optimizer(
+                model,
+                name,
+                lr=training.lr,
+                momentum=training.momentum,
+                weight_decay=training.weight_decay,
+                arguments=training.optimizer_args if name == training.optimizer else None,
+            )
+        except ValueError as error:
+            raise ConfigError(f"training.{error}") from error
+
+    @cached_property
+    def timeline(self) -> Timeline[SupernetPhase]:  # type: ignore[override]
+        return build_timeline(
+            self.config,
+            self.steps_per_epoch,
+            images_per_step=self.batch.images,
+            num_classes=self.splits.num_classes,
+            sampler=self._sampler,
+            kd_loss=self._kd_loss,
+        )
 
     def build_update(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Update:
-        training = self.config.training
         return SupernetUpdate(
             accelerator=self.accelerator,
             model=model,
             optimizer=optimizer,
-            sampler=self._sampler or build_sampler(self.config, self.splits.num_classes),
-            label_loss=LabelSmoothingCrossEntropy(training.label_smoothing),
-            kd_loss=self._kd_loss or build_kd_loss(self.config),
-            clip_value=training.clip_value,
+            phase=self.timeline.phases[0],
+            clip_value=self.config.training.clip_value,
             micro_batches=self.batch.accumulate,
+            num_classes=self.splits.num_classes,
+            new_optimizer=partial(self._optimizer, self.accelerator.unwrap_model(model)),
+            teachers=PhaseTeachers(self.config, self.folder, self.accelerator, self.splits, self.resumption),
         )
 
     def trained(self) -> TrainedRun:

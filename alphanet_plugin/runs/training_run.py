@@ -19,7 +19,7 @@ from ..config import NetworkRunConfig, RunConfig, to_yaml
 from ..data import LabelledImages, Splits, train_loader
 from ..errors import InUseError
 from ..owner import owned
-from ..schedules import WarmupCosine
+from ..schedules import Phase, Timeline
 from ..training import (
     Checkpoints,
     GlobalBatch,
@@ -99,9 +99,9 @@ class TrainingRun(ABC, Generic[Config]):
         return self.splits.train
 
     @property
-    def final_lr(self) -> float:
-        """Where the cosine ends, for 256 images a step."""
-        return 0.0
+    @abstractmethod
+    def timeline(self) -> Timeline[Phase]:
+        """The phases of the run."""
 
     def batches(self, start_step: int, **options: Any) -> Iterable[Sequence[torch.Tensor]]:
         """This rank's batches from a step on."""
@@ -153,18 +153,11 @@ class TrainingRun(ABC, Generic[Config]):
         model = to_channels_last(self.build_model())
         prepared, optimizer = _prepare(accelerator, model, self.build_optimizer(model))
         set_seed(self.config.seed, device_specific=True)
-        scale = self.batch.lr_scale
         return Trainer(
             accelerator=accelerator,
             update=self.build_update(prepared, optimizer),
-            schedule=WarmupCosine(
-                base_lr=training.lr * scale,
-                final_lr=self.final_lr * scale,
-                total_steps=self.total_steps,
-                warmup_steps=training.warmup_epochs * self.steps_per_epoch,
-            ),
+            timeline=self.timeline,
             batches=self.batches,
-            total_steps=self.total_steps,
             steps_per_epoch=self.steps_per_epoch,
             checkpoints=Checkpoints(
                 accelerator,

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from ..evaluation import SubnetEvaluator
 from ..supernet import Supernet
-from ..training import JsonLinesLog, read_state
+from ..training import JsonLinesLog, random_states_kept, read_state
 
 
 class Curve:
@@ -65,15 +60,3 @@ class Curve:
              "smallest": record["smallest"], "largest": record["largest"]}
             for record in records
         ]  # fmt: skip
-
-
-@contextmanager
-def random_states_kept() -> Iterator[None]:
-    """Every global random generator goes on after the block as if there had been none."""
-    python, legacy_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(legacy_numpy)  # noqa: NPY002

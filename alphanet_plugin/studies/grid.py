@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config import ArmConfig, GroupConfig, StudyConfig, TeacherRunConfig, from_dict, read_mapping
+from ..config import ArmConfig, GroupConfig, StudyConfig, TeacherRunConfig, from_dict, merge, read_mapping
 from ..errors import ConfigError
 from ..runs import RunFolder
 from ..shipped import shipped_config
@@ -79,21 +79,6 @@ def expand(study: StudyConfig, kind: CellKind) -> list[Cell]:
         for arm in study.arms
     ]
     return [*teachers.values(), *students]
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `changes`, key by key; a section that is given another ``name`` is replaced as a whole."""
-    merged = dict(base)
-    for key, value in changes.items():
-        old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _renamed(old, value):
-            value = merge(old, value)
-        merged[key] = value
-    return merged
-
-
-def _renamed(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    return "name" in new and new["name"] != old.get("name", new["name"])
 
 
 def with_root(identity: dict[str, Any], root: str | None) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from ..config import RunConfig, StudyConfig, identity, to_dict
 from ..errors import ConfigError, StudyError
 from ..runs import RunFolder, TrainedRun
 from ..spaces import Arch, SearchSpace
-from ..training import latest_checkpoint
+from ..training import latest_checkpoint, random_states_kept
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
-from .curve import Curve, random_states_kept
+from .curve import Curve
 from .grid import Cell, with_root
 from .random_archs import random_archs
 from .trained import described, tidy

@@ -1,20 +1,23 @@
 """Training a supernet, or one network, with Accelerate."""
 
-from .checkpoints import Checkpoints, latest_checkpoint, list_checkpoints, read_state, read_weights, step_of
+from .checkpoints import Checkpoints, kept_batch, latest_checkpoint, list_checkpoints, read_state, read_weights, step_of
 from .global_batch import GlobalBatch
 from .log import JsonLinesLog
 from .memory_format import to_channels_last
 from .network_update import NetworkUpdate
-from .optimizer import build_sgd
+from .optimizer import build_optimizer, build_sgd
 from .passes import Pass, add_gradients
-from .supernet_update import SupernetUpdate
+from .random_states import random_states_kept
+from .supernet_phase import FIRST, SupernetPhase
+from .supernet_update import FixedTeacher, SupernetUpdate, Teachers
 from .teacher import Teacher
 from .teacher_logits import TeacherLogits, weights_digest
 from .trainer import Trainer
 from .update import Update
 
 __all__ = [
-    "Checkpoints", "GlobalBatch", "JsonLinesLog", "NetworkUpdate", "Pass", "SupernetUpdate", "Teacher",
-    "TeacherLogits", "Trainer", "Update", "add_gradients", "build_sgd", "latest_checkpoint", "list_checkpoints",
-    "read_state", "read_weights", "step_of", "to_channels_last", "weights_digest",
+    "FIRST", "Checkpoints", "FixedTeacher", "GlobalBatch", "JsonLinesLog", "NetworkUpdate", "Pass", "SupernetPhase",
+    "SupernetUpdate", "Teacher", "TeacherLogits", "Teachers", "Trainer", "Update", "add_gradients", "build_optimizer",
+    "build_sgd", "kept_batch", "latest_checkpoint", "list_checkpoints", "random_states_kept", "read_state",
+    "read_weights", "step_of", "to_channels_last", "weights_digest",
 ]  # fmt: skip

@@ -1,8 +1,48 @@
-"""The papers' optimiser."""
+"""Optimisers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
-from timm.optim import param_groups_weight_decay
+from timm.optim import create_optimizer_v2, list_optimizers, param_groups_weight_decay
 from torch import nn
+
+
+def build_optimizer(
+    model: nn.Module,
+    name: str = "sgd",
+    *,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    arguments: Mapping[str, Any] | None = None,
+) -> torch.optim.Optimizer:
+    """``sgd`` for `build_sgd`, or another of timm's; weight decay as there.
+
+    Args:
+        model: Whose parameters.
+        name: One of `timm.optim.list_optimizers()`; ``rmsproptf`` adds eps inside the root, as BigNAS's does.
+        lr: The learning rate.
+        momentum: Where the optimiser has one.
+        weight_decay: On convolution and linear weights.
+        arguments: What else it takes.
+
+    Raises:
+        ValueError: There is no such optimiser, or it does not take an argument.
+    """
+    if name == "sgd" and not arguments:
+        return build_sgd(model, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    if name not in list_optimizers():
+        raise ValueError(
+            f"optimizer: {name!r} is none of timm's, such as sgd, adamw or rmsproptf (timm.optim.list_optimizers())"
+        )
+    groups: Any = param_groups_weight_decay(model, weight_decay)
+    try:
+        return create_optimizer_v2(groups, name, lr=lr, weight_decay=0.0, momentum=momentum, **(arguments or {}))
+    except (ImportError, AssertionError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"optimizer: timm cannot build {name} with {dict(arguments or {})}: {error}") from error
 
 
 def build_sgd(model: nn.Module, *, lr: float, momentum: float, weight_decay: float) -> torch.optim.SGD:

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from ..errors import CheckpointError, NonFiniteLossError
-from ..schedules import Schedule
+from ..schedules import Phase, Timeline
 from .checkpoints import Checkpoints, latest_checkpoint, step_of
 from .log import JsonLinesLog
 from .update import Update
@@ -30,12 +30,11 @@ class Trainer:
     Args:
         accelerator: Accelerate's; it prepared what `update` holds.
         update: What a step does.
-        schedule: The learning rate of a step.
+        timeline: The phases, with the learning rate of each step.
         batches: start step -> this rank's (images (B, C, H, W), labels (B,), whatever else `update` takes) of each step
             from there on.
-        total_steps: Steps of the whole run.
         checkpoints: Where the state is kept.
-        save_every: Steps between checkpoints.
+        save_every: Steps between checkpoints; one is written at the end of every phase all the same.
         log: The JSON-lines log; written by the main rank.
         steps_per_epoch: Steps of an epoch.
         resume_from: The checkpoint to go on from; None for the newest of `checkpoints`.
@@ -46,9 +45,8 @@ class Trainer:
         *,
         accelerator: Accelerator,
         update: Update,
-        schedule: Schedule,
+        timeline: Timeline[Phase],
         batches: Callable[[int], Iterable[Sequence[Tensor]]],
-        total_steps: int,
         checkpoints: Checkpoints,
         save_every: int,
         log: JsonLinesLog,
@@ -57,9 +55,8 @@ class Trainer:
     ):
         self.accelerator = accelerator
         self.update = update
-        self.schedule = schedule
+        self.timeline = timeline
         self.batches = batches
-        self.total_steps = total_steps
         self.checkpoints = checkpoints
         self.save_every = save_every
         self.log = log
@@ -83,9 +80,20 @@ class Trainer:
             return
         self.update.model.train()
         for step, batch in zip(range(start, self.total_steps), self.batches(start), strict=False):
+            phase = self.timeline.at(step)
+            if step in (start, phase.steps.start):
+                self.update.enter(phase, begins=step == phase.steps.start)
             self._step(step, *batch)
-            if (step + 1) % self.save_every == 0 or step + 1 == self.total_steps:
+            ends = step + 1 == phase.steps.stop
+            if ends:
+                self.update.leave(phase)
+            if ends or (step + 1) % self.save_every == 0:
                 self.checkpoints.save(step + 1)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.timeline.total_steps
 
     @property
     def checkpoint(self) -> Path | None:
@@ -111,14 +119,17 @@ class Trainer:
 
     def _resume(self) -> int:
         self.check()
-        start = self.checkpoints.load(self.checkpoint) if self.checkpoint else 0
+        latest = self.checkpoint
+        if latest:
+            self.update.expect(self.timeline.at(step_of(latest) - 1))
+        start = self.checkpoints.load(latest) if latest else 0
         if self.accelerator.is_main_process:
             self.log.rewind(start)
         return start
 
     def _step(self, step: int, images: Tensor, *others: Tensor) -> None:
         began = time.perf_counter()
-        lr = self.schedule.lr(step)
+        lr = self.timeline.lr(step)
         for group in self.update.optimizer.param_groups:
             group["lr"] = lr
         device = self.accelerator.device
@@ -127,6 +138,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             record = {
                 "step": step,
+                **({"phase": self.timeline.at(step).name} if len(self.timeline.phases) > 1 else {}),
                 "lr": lr,
                 **figures,
                 "images": len(images) * self.accelerator.num_processes,
@@ -135,7 +147,7 @@ class Trainer:
             self.log.write(record)
             if self._on_step:
                 self._on_step(record)
-            self.accelerator.log({k: v for k, v in record.items() if k != "step"}, step=step)
+            self.accelerator.log({k: v for k, v in record.items() if k not in ("step", "phase")}, step=step)
 
     def _update(self, step: int, *batch: Tensor) -> Mapping[str, float]:
         try:

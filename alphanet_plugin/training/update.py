@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from ..errors import NonFiniteLossError
+from ..schedules import Phase
 
 
 class Update(ABC):
@@ -32,7 +33,7 @@ class Update(ABC):
         accelerator: Accelerator,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        clip_value: float | None,
+        clip_value: float | None = None,
         micro_batches: int = 1,
     ):
         self.accelerator = accelerator
@@ -59,6 +60,20 @@ class Update(ABC):
         Raises:
             NonFiniteLossError: A loss is not finite.
         """
+
+    def expect(self, phase: Phase) -> None:  # noqa: B027 - most have nothing to do
+        """Be ready for the state of a checkpoint that was written in a phase."""
+
+    def enter(self, phase: Phase, *, begins: bool) -> None:  # noqa: B027
+        """Before a phase's first step, and before the first step of a run that goes on within one.
+
+        Args:
+            phase: The phase.
+            begins: Whether its first step comes next, also where the run goes on from a checkpoint just before it.
+        """
+
+    def leave(self, phase: Phase) -> None:  # noqa: B027
+        """After a phase's last step, before its checkpoint."""
 
     def split(self, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
         """The micro-batches of a batch.

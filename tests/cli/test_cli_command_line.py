@@ -53,7 +53,7 @@ def test_version(capsys):
         (["--debug", "serach", "x"], "did you mean 'search'?"),
         (["import_"], "did you mean 'import'?"),
         (["qqq"], "verbs are quickstart, train"),
-        (["train"], "--config (see alphanet train --help)"),
+        (["search"], "RUN (see alphanet search --help)"),
         (["profile"], "arch (see alphanet profile --help)"),
         (["profile", "a0", "--classes", "many"], "invalid int value: 'many'"),
     ],

@@ -78,7 +78,7 @@ def write(tmp_path, text):
         ("output: x\nkd: {name: kl, alpha_min: 0}", r"kd\.alpha_min is no key"),
         (
             "output: x\nsampler: {name: attentiv}",
-            "sampler.name must be one of sandwich, uniform, attentive, not 'attentiv'",
+            "sampler.name must be one of sandwich, uniform, attentive, largest, not 'attentiv'",
         ),
         (
             "output: x\nsampler: {name: attentive, num_candidates: 0}",

@@ -42,9 +42,7 @@ def own_gradients(update, images, labels, archs):
         accelerator=alone,
         model=supernet,
         optimizer=None,
-        sampler=update.sampler,
-        label_loss=update.label_loss,
-        kd_loss=update.kd_loss,
+        phase=update.phase,
     )
     single.accumulate(images, labels, archs)
     return {name: parameter.grad for name, parameter in supernet.named_parameters()}
@@ -72,13 +70,13 @@ def main():
     trainer.update.model.register_comm_hook(None, count)
     trainer.update.model.train()
     images, labels = next(iter(trainer.batches(0)))
-    archs = trainer.update.sampler.archs(0)
+    archs = trainer.update.phase.sampler.archs(0)
     losses = trainer.update.batch_losses(images, labels, archs)
     own_losses = []
     for arch in archs:
         trainer.update.supernet.activate(arch)
         with torch.no_grad():
-            own_losses.append(trainer.update.label_loss(trainer.update.supernet(images), labels).item())
+            own_losses.append(trainer.update.phase.first.cross_entropy(trainer.update.supernet(images), labels).item())
     own = own_gradients(trainer.update, images, labels, archs)
     trainer.update.accumulate(images, labels, archs)
 

@@ -11,10 +11,11 @@ from torch import nn
 
 from alphanet_plugin import runs
 from alphanet_plugin.data import RunSampler
-from alphanet_plugin.losses import KLDivergence, LabelSmoothingCrossEntropy
+from alphanet_plugin.losses import KLDivergence, Objective
+from alphanet_plugin.schedules import WarmupCosine
 from alphanet_plugin.spaces import get_space
 from alphanet_plugin.supernet import build_supernet
-from alphanet_plugin.training import GlobalBatch, NetworkUpdate, SupernetUpdate
+from alphanet_plugin.training import GlobalBatch, NetworkUpdate, SupernetPhase, SupernetUpdate
 
 IMAGES, LABELS = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(1)), torch.arange(8) % 4
 
@@ -37,7 +38,7 @@ def network_update(model, micro_batches):
         accelerator=Accelerator(cpu=True, gradient_accumulation_steps=4),  # as its launcher may say: not divided twice
         model=model,
         optimizer=optimizer,
-        objective=LabelSmoothingCrossEntropy(0.1),
+        objective=Objective(label_smoothing=0.1),
         mix=lambda step, images, labels: (images.flip(0), labels.flip(0)),  # noqa: ARG005
         micro_batches=micro_batches,
     )
@@ -79,9 +80,14 @@ def supernet_update(supernet, micro_batches):
         accelerator=Accelerator(cpu=True),
         model=supernet,
         optimizer=torch.optim.SGD(supernet.parameters(), lr=0.1),
-        sampler=FixedSampler([space.largest(), space.smallest()]),
-        label_loss=LabelSmoothingCrossEntropy(0.1),
-        kd_loss=KLDivergence(),
+        phase=SupernetPhase(
+            name="train",
+            steps=range(1),
+            rate=WarmupCosine(base_lr=0.1, total_steps=1),
+            sampler=FixedSampler([space.largest(), space.smallest()]),
+            first=Objective(),
+            others=Objective(KLDivergence()),
+        ),
         micro_batches=micro_batches,
     )
 

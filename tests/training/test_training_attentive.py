@@ -42,7 +42,7 @@ def test_the_step_trains_the_candidate_of_least_loss(tmp_path, monkeypatch):
     accumulate = update.accumulate
     monkeypatch.setattr(update, "accumulate", lambda *given: (trained.extend(given[2]), accumulate(*given))[1])
     images, labels = next(iter(trainer.batches(0)))
-    (candidates,) = trainer.update.sampler.candidates(0)
+    (candidates,) = trainer.update.phase.sampler.candidates(0)
     losses = update.batch_losses(images, labels, candidates)
     trainer._step(0, images, labels)
     assert losses[0] != losses[1]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from alphanet_plugin import runs
 from alphanet_plugin.cli.progress import say_where_it_begins
 from alphanet_plugin.errors import CheckpointError, ConfigError, InUseError, NonFiniteLossError
 from alphanet_plugin.owner import owned
+from alphanet_plugin.schedules import Timeline
 from alphanet_plugin.training import JsonLinesLog, latest_checkpoint, list_checkpoints, read_weights
 
 SHORT = {"epochs": 1, "save_every": 2}
@@ -26,21 +28,23 @@ def equal(one, other):
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(tmp_path):
     trainer = build(config(tmp_path, **SHORT))
-    kd_loss = trainer.update.kd_loss
+    phase = trainer.update.phase
     before = {}
 
-    def broken(student, teacher):
-        if trainer.update.sampler.archs(3)[1] == trainer.update.supernet.active:
+    def broken(logits, labels, teacher):
+        loss = phase.others(logits, labels, teacher)
+        if trainer.update.phase.sampler.archs(3)[1] == trainer.update.supernet.active:
             before.update(parameters(trainer))
-            return kd_loss(student, teacher) * torch.nan
-        return kd_loss(student, teacher)
+            return loss * torch.nan
+        return loss
 
-    trainer.update.kd_loss = broken
+    broken_phase = replace(phase, others=broken)
+    trainer.timeline = Timeline([broken_phase])
     with pytest.raises(NonFiniteLossError) as stop:
         trainer.run()
     message = str(stop.value)
     assert "at step 3" in message
-    assert str(trainer.update.sampler.archs(3)[1]) in message
+    assert str(trainer.update.phase.sampler.archs(3)[1]) in message
     assert str(tmp_path / "checkpoints" / "step_00000002") in message
     assert equal(before, parameters(trainer))
 

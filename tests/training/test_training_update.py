@@ -8,6 +8,7 @@ import torch
 from small_run import build, config
 
 from alphanet_plugin.config import NoKDConfig
+from alphanet_plugin.losses import Objective
 from alphanet_plugin.training import build_sgd
 
 
@@ -22,9 +23,9 @@ def trainer(tmp_path):
 def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(trainer, students_learn_from):
     update = trainer.update
     if students_learn_from == "labels":
-        update.kd_loss = None
+        update.phase = replace(update.phase, others=Objective())
     images, labels = next(iter(trainer.batches(0)))
-    archs = trainer.update.sampler.archs(0)
+    archs = trainer.update.phase.sampler.archs(0)
     twin = copy.deepcopy(update.supernet)
 
     losses = update.accumulate(images, labels, archs)
@@ -35,8 +36,8 @@ def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(train
     for arch in archs[1:]:
         twin.activate(arch)
         students = twin(images)
-        if update.kd_loss:
-            expected.append(update.kd_loss(students, logits.detach()))
+        if students_learn_from == "teacher":
+            expected.append(update.phase.others.kd(students, logits.detach()))
         else:
             expected.append(torch.nn.functional.cross_entropy(students, labels, label_smoothing=0.1))
     sum(expected).backward()
@@ -51,7 +52,7 @@ def test_gradients_add_up_unscaled_and_the_teacher_learns_from_labels_only(train
 
 def test_gradients_lie_in_memory_as_their_weights_do(trainer):
     images, labels = next(iter(trainer.batches(0)))
-    trainer.update.accumulate(images, labels, trainer.update.sampler.archs(0))
+    trainer.update.accumulate(images, labels, trainer.update.phase.sampler.archs(0))
     for name, parameter in trainer.update.supernet.named_parameters():
         assert parameter.grad is None or parameter.grad.stride() == parameter.stride(), name
     stem = trainer.update.supernet.conv_stem.weight
@@ -63,7 +64,7 @@ def test_without_distillation_a_run_trains_and_logs(tmp_path):
     run = replace(config(tmp_path, epochs=1), kd=NoKDConfig())
     records = []
     trainer = build(run)
-    assert trainer.update.kd_loss is None
+    assert trainer.update.phase.others.kd is None
     trainer.run(records.append)
     assert len(records) == 4
     assert all(record["kd_loss"] > 0 for record in records)
@@ -76,7 +77,7 @@ def test_dropout_acts_on_the_largest_only(trainer, monkeypatch):
         trainer.update.supernet, "activate", lambda arch, drop=False: (seen.append((arch, drop)), real(arch, drop=drop))
     )
     images, labels = next(iter(trainer.batches(0)))
-    archs = trainer.update.sampler.archs(0)
+    archs = trainer.update.phase.sampler.archs(0)
     trainer.update.accumulate(images, labels, archs)
     assert seen == [(arch, number == 0) for number, arch in enumerate(archs)]
 

@@ -1,0 +1,144 @@
+"""Runs of several phases: killed anywhere they go on with the same numbers; teachers are kept."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from phased_run import PHASED, config, run_of
+from safetensors.torch import load_file
+
+from alphanet_plugin.errors import CheckpointError
+from alphanet_plugin.training import latest_checkpoint
+
+HERE = Path(__file__).parent
+
+
+def train(output, recipe, stop_after=None):
+    """Train; as if killed right after a step and whatever follows it."""
+    run = run_of(config(output, recipe))
+    records = []
+
+    def on_step(record):
+        records.append(record)
+        if record["step"] == stop_after:
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        run.train(on_step)
+    run.accelerator.end_training()
+    return run, records
+
+
+def weights(run):
+    return {name: tensor.clone() for name, tensor in run.trainer.update.supernet.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Recipe -> (folder of a run that was never stopped, its run, its records)."""
+    made = {}
+
+    def of(recipe):
+        if recipe not in made:
+            folder = tmp_path_factory.mktemp(recipe)
+            made[recipe] = folder, *train(folder, recipe)
+        return made[recipe]
+
+    return of
+
+
+@pytest.mark.parametrize("recipe", ["ofa", "deps_released"])
+def test_stopped_on_both_sides_of_every_boundary_it_goes_on_with_the_same_numbers(whole, recipe, tmp_path):
+    _, run, records = whole(recipe)
+    ends = [phase.steps.stop for phase in run.timeline.phases[:-1]]
+    # the step before a boundary's checkpoint is written, and the first after it
+    for stop in sorted({stop for end in ends[:2] for stop in (end - 1, end)}):
+        train(tmp_path, recipe, stop_after=stop)
+    again, resumed = train(tmp_path, recipe)
+    by_step = {record["step"]: {**record, "seconds": 0} for record in records}
+    assert resumed
+    assert all({**record, "seconds": 0} == by_step[record["step"]] for record in resumed)
+    expected = weights(run)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(again).items())
+
+
+def test_what_the_phases_of_once_for_all_did(whole):
+    folder, run, records = whole("ofa")
+    assert [record["phase"] for record in records] == [phase.name for phase in run.timeline.phases for _ in phase.steps]
+    assert all(record["kd_loss"] == 0 for record in records if record["phase"] in ("teacher", "kernel"))
+    kept = folder / "teachers/teacher"
+    about = json.loads((kept / "config.json").read_text())
+    assert (about["phase"], about["step"]) == ("teacher", run.timeline.phases[0].steps.stop)
+    assert latest_checkpoint(folder / "checkpoints").name == f"step_{run.timeline.total_steps:08d}"
+
+
+def test_the_teacher_is_the_largest_arch_in_training_mode_without_dropout(whole):
+    folder, run, _ = whole("ofa")
+    phase = run.timeline.phases[-1]
+    teach = run.trainer.update._teachers.of(phase)
+    supernet = run.trainer.update.supernet
+    kept = load_file(folder / "teachers/teacher/model.safetensors")
+    images = torch.randn(4, 3, 24, 24)
+    before = weights(run)
+    supernet.load_state_dict(kept)
+    supernet.activate(supernet.space.largest())
+    torch.testing.assert_close(teach(images, 24), supernet.train()(images), rtol=1e-4, atol=1e-5)
+    supernet.load_state_dict(before)
+
+
+def test_a_lost_teacher_is_named(whole, tmp_path):
+    folder, _, _ = whole("ofa")
+    shutil.copytree(folder, tmp_path / "run")
+    latest = latest_checkpoint(tmp_path / "run/checkpoints")
+    shutil.rmtree(tmp_path / "run/teachers")
+    shutil.rmtree(latest)
+    with pytest.raises(CheckpointError, match=r"teachers/teacher holds no supernet.*it taught phases after teacher"):
+        train(tmp_path / "run", "ofa")
+
+
+def test_momentum_begins_anew_where_a_phase_restarts_and_channels_are_sorted_once(whole):
+    _, run, _ = whole("ofa")
+    trainer = run.trainer
+    update, phases = trainer.update, {phase.name: phase for phase in run.timeline.phases}
+    before = update.optimizer
+    update.enter(phases["expand2"], begins=False)
+    assert update.optimizer is before
+    update.enter(phases["expand2"], begins=True)
+    assert update.optimizer is not before
+    assert all((state["momentum_buffer"] == 0).all() for state in update.optimizer.state.values())
+    assert [update.optimizer] == update.accelerator._optimizers
+
+
+def test_a_phase_with_another_optimizer_resumes(tmp_path):
+    phases = [
+        {"name": "sgd", "share": 0.5, "sampler": {"name": "largest"}},
+        {"name": "other", "optimizer": "rmsproptf", "rate": {"form": "constant", "factor": 0.1}},
+    ]
+    whole_run, _ = train(tmp_path / "whole", phases)
+    train(tmp_path / "stopped", phases, stop_after=7)
+    again, _ = train(tmp_path / "stopped", phases)
+    expected = weights(whole_run)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(again).items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", PHASED)
+def test_killed_in_every_phase_and_on_both_sides_of_every_boundary(whole, recipe, tmp_path):
+    _, run, _ = whole(recipe)
+    kills = sorted(
+        {step for phase in run.timeline.phases for step in (phase.steps.start, phase.steps.stop - 1)}
+        - {run.timeline.total_steps - 1}
+    )
+    program = [sys.executable, str(HERE / "phased_run.py"), str(tmp_path), recipe]
+    for step in kills:
+        assert subprocess.run([*program, str(step)], check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(program, check=False, env=os.environ).returncode == 0
+    expected, found = weights(run), load_file(latest_checkpoint(tmp_path / "checkpoints") / "model.safetensors")
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
