@@ -52,8 +52,9 @@ def new_figure(title: str, subtitle: str, *, left: float = LEFT) -> Figure:
 def _fit(text: Text) -> None:
     """Make a line end within the picture."""
     room = (RIGHT - text.get_position()[0]) * WIDTH
-    while text.get_window_extent().width > room and text.get_fontsize() > 9:
-        text.set_fontsize(text.get_fontsize() - 1)
+    for size in (12, 10, 9):
+        if text.get_window_extent().width > room:
+            text.set_fontsize(size)
     width = text.get_window_extent().width
     if width > room:
         line = text.get_text()
