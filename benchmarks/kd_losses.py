@@ -20,7 +20,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -30,9 +29,9 @@ from torch import Tensor
 from alphanet_plugin.losses import (
     AdaptiveAlphaDivergence,
     AlphaDivergence,
-    FixedTeacherObjective,
     KLDivergence,
     LabelSmoothingCrossEntropy,
+    Objective,
     ReverseKLDivergence,
     SymmetricKLDivergence,
 )
@@ -89,7 +88,7 @@ def peak_bytes(loss: Loss, student: Tensor, teacher: Tensor) -> int:
 
 def losses(labels: Tensor) -> dict[str, Loss]:
     """What is measured, by name."""
-    label_loss, objective = LabelSmoothingCrossEntropy(0.1), FixedTeacherObjective(KLDivergence(4.0))
+    label_loss, objective = LabelSmoothingCrossEntropy(0.1), Objective(KLDivergence(4.0), 0.9, 0.0)
     return {
         KL_DIV: kl_div,
         TWO_PASS: two_passes,
@@ -103,12 +102,8 @@ def losses(labels: Tensor) -> dict[str, Loss]:
         "reverse_kl": ReverseKLDivergence(),
         "symmetric_kl": SymmetricKLDivergence(),
         "none: cross entropy on labels": lambda student, _: label_loss(student, labels),
-        "fixed teacher: 0.1 CE + 0.9 kl": partial(_with_labels, objective, labels),
+        "fixed teacher: 0.1 CE + 0.9 kl": lambda student, teacher: objective(student, labels, teacher),
     }
-
-
-def _with_labels(objective: FixedTeacherObjective, labels: Tensor, student: Tensor, teacher: Tensor) -> Tensor:
-    return objective(student, teacher, labels)
 
 
 def main() -> None:

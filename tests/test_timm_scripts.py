@@ -45,7 +45,7 @@ def test_a_script_finds_our_models_its_arguments_and_what_lies_beside_it(tmp_pat
     (folder / "beside.py").write_text("WORD = 'neighbour'")
     done = run("clone/script.py", "--model", "us_mobilenet_v2", "--width", "0.5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["timm", "neighbour", "UsMobileNetV2", "3", "0.5", "clone/script.py"]
+    assert done.stdout.split() == ["timm", "neighbour", "UsMobileNet", "3", "0.5", "clone/script.py"]
 
 
 def test_a_script_keeps_its_exit_status(tmp_path, monkeypatch):

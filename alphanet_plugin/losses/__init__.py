@@ -4,7 +4,6 @@ from .alpha import AdaptiveAlphaDivergence, AlphaDivergence
 from .alpha_term import AlphaForm
 from .base import KDLoss, log_probabilities
 from .cross_entropy import LabelSmoothingCrossEntropy
-from .fixed_teacher import FixedTeacherObjective
 from .kl import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
 from .objective import Objective
 
@@ -12,7 +11,6 @@ __all__ = [
     "AdaptiveAlphaDivergence",
     "AlphaDivergence",
     "AlphaForm",
-    "FixedTeacherObjective",
     "KDLoss",
     "KLDivergence",
     "LabelSmoothingCrossEntropy",

@@ -13,7 +13,8 @@ class Objective(nn.Module):
     """(1 - b) CE + b KD, or CE + b KD: every recipe's loss for one network.
 
     AlphaNet's first network learns from the labels (no `kd`) and its students by KD alone (b = 1); once-for-all adds
-    the soft cross entropy to that on labels (`sum_up`; b is its ``kd_ratio``). KD losses bring their T^2 along.
+    the soft cross entropy to that on labels (`sum_up`; b is its ``kd_ratio``). A network that is trained beside a fixed
+    teacher has b between (Hinton et al. 2015). KD losses bring their T^2 along.
 
     Args:
         kd: The divergence from the teacher; None for the labels alone.
@@ -44,13 +45,26 @@ class Objective(nn.Module):
         """
         if self.kd is None or self.weight == 0:
             return self.cross_entropy(logits, labels)
+        if self.weight == 1 and not self.sum_up:
+            return self._on_teacher(self.kd, logits, teacher_logits)
+        return self.combine(**self.parts(logits, labels, teacher_logits))
+
+    def parts(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None = None) -> dict[str, Tensor]:
+        """The mean losses that `combine` weighs: ``label_loss`` and, with a teacher, ``kd_loss``."""
+        parts = {"label_loss": self.cross_entropy(logits, labels)}
+        return parts if self.kd is None else {**parts, "kd_loss": self._on_teacher(self.kd, logits, teacher_logits)}
+
+    def combine(self, label_loss: Tensor, kd_loss: Tensor | None = None) -> Tensor:
+        """The loss from its parts."""
+        if kd_loss is None:
+            return label_loss
+        return (label_loss if self.sum_up else (1 - self.weight) * label_loss) + self.weight * kd_loss
+
+    @staticmethod
+    def _on_teacher(kd: KDLoss, logits: Tensor, teacher_logits: Tensor | None) -> Tensor:
         if teacher_logits is None:
             raise ValueError("this objective learns from a teacher too: teacher_logits are missing")
-        on_teacher = self.kd(logits, teacher_logits)
-        if self.weight == 1 and not self.sum_up:
-            return on_teacher
-        on_labels = self.cross_entropy(logits, labels)
-        return (on_labels if self.sum_up else (1 - self.weight) * on_labels) + self.weight * on_teacher
+        return kd(logits, teacher_logits)
 
     def extra_repr(self) -> str:
         return f"weight={self.weight}, sum_up={self.sum_up}"

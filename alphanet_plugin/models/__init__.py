@@ -10,7 +10,7 @@ from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
 from .network import MobileNetwork
 from .read_arch import read_arch, read_space
-from .us_mobilenet_network import UsMobileNet, UsMobileNetV1, UsMobileNetV2
+from .us_mobilenet_network import UsMobileNet
 
 __all__ = [
     "FAMILIES",
@@ -20,8 +20,6 @@ __all__ = [
     "MobileNetwork",
     "Shortcut",
     "UsMobileNet",
-    "UsMobileNetV1",
-    "UsMobileNetV2",
     "alphanet_subnet",
     "build_static",
     "entry_archs",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from timm.models import generate_default_cfgs, register_model
+from timm.models import generate_default_cfgs
 
 from ..spaces import get_space
-from .entry import create_entry, entry_cfg
+from .entry import create_entry, entry_cfg, register_archs
 from .network import MobileNetwork
 from .published import register_published
 
@@ -38,46 +38,5 @@ def _create(architecture: str, pretrained: bool, kwargs: dict[str, Any]) -> Mobi
     )  # fmt: skip
 
 
-@register_model
-def attentive_nas_a0(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """AttentiveNAS-A0: 203 MFLOPs at 192 pixels; AlphaNet-A0's arch."""
-    return _create("attentive_nas_a0", pretrained, kwargs)
-
-
-@register_model
-def attentive_nas_a1(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """AttentiveNAS-A1: 279 MFLOPs at 224 pixels; AlphaNet-A1's arch."""
-    return _create("attentive_nas_a1", pretrained, kwargs)
-
-
-@register_model
-def attentive_nas_a2(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """AttentiveNAS-A2: 317 MFLOPs at 224 pixels; AlphaNet-A2's arch."""
-    return _create("attentive_nas_a2", pretrained, kwargs)
-
-
-@register_model
-def attentive_nas_a3(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """AttentiveNAS-A3: 357 MFLOPs at 224 pixels; AlphaNet-A3's arch."""
-    return _create("attentive_nas_a3", pretrained, kwargs)
-
-
-@register_model
-def attentive_nas_a4(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """AttentiveNAS-A4: 444 MFLOPs at 256 pixels; AlphaNet-A4's arch."""
-    return _create("attentive_nas_a4", pretrained, kwargs)
-
-
-@register_model
-def attentive_nas_a5(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """AttentiveNAS-A5: 491 MFLOPs at 256 pixels; not AlphaNet-A5's arch."""
-    return _create("attentive_nas_a5", pretrained, kwargs)
-
-
-@register_model
-def attentive_nas_a6(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """AttentiveNAS-A6: 709 MFLOPs at 288 pixels; AlphaNet-A6's arch."""
-    return _create("attentive_nas_a6", pretrained, kwargs)
-
-
+register_archs(sys.modules[__name__], ARCHS, _SPACE, _create)
 register_published(sys.modules[__name__])

@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from timm.models import build_model_with_cfg
+from timm.models import build_model_with_cfg, register_model
 from torch import nn
 
-from ..spaces import Arch
+from ..spaces import Arch, SearchSpace
 from ..store import Published
 from .network import feature_levels
 from .published import check_size, choose_published, register_published
@@ -45,6 +45,31 @@ def protocols(resolution: int) -> str:
         f"timm protocol: input at {resolution} pixels, the arch's resolution. "
         f"Paper protocol: resize 256, centre crop 224, resized to {resolution} inside the network (resize_input=True)"
     )
+
+
+def register_archs(
+    module: ModuleType,
+    archs: Mapping[str, Arch],
+    space: SearchSpace,
+    create: Callable[[str, bool, dict[str, Any]], nn.Module],
+) -> None:
+    """Give `module`, which holds timm's `default_cfgs`, an entry for each of `archs`.
+
+    Args:
+        module: Where the entries are found by their names.
+        archs: By the entries' names.
+        space: Theirs.
+        create: (entry's name, pretrained, further arguments) -> network.
+    """
+    for name, arch in archs.items():
+
+        def entry(pretrained: bool = False, *, _name: str = name, **kwargs: Any) -> nn.Module:
+            return create(_name, pretrained, kwargs)
+
+        entry.__name__ = entry.__qualname__ = name
+        entry.__module__ = module.__name__
+        entry.__doc__ = f"{space.mflops(arch):,.0f} MFLOPs at {arch.resolution} pixels."
+        setattr(module, name, register_model(entry))
 
 
 def create_entry(

@@ -12,7 +12,7 @@ from torch import nn
 from ..spaces import Arch, SearchSpace
 from . import alphanet, attentive_nas, mobile_subnet, once_for_all, us_mobilenet
 from .network import MobileNetwork
-from .us_mobilenet_network import UsMobileNetV1, UsMobileNetV2
+from .us_mobilenet_network import UsMobileNet
 
 BnRule = Literal["cumulative", "weighted"]
 
@@ -88,13 +88,12 @@ FAMILIES = (
             ("ofa_mbv3_cifar", "ofa_mbv3_subnet", None),
         )
     ),
-    Family(
-        name="us_mobilenet_v1", space="us_mobilenet_v1", network=UsMobileNetV1, module=us_mobilenet,
-        any_arch="us_mobilenet_v1", card="us_mobilenet", origin="one width of a universally slimmable MobileNet",
-    ),
-    Family(
-        name="us_mobilenet_v2", space="us_mobilenet_v2", network=UsMobileNetV2, module=us_mobilenet,
-        any_arch="us_mobilenet_v2", card="us_mobilenet", origin="one width of a universally slimmable MobileNet",
+    *(
+        Family(
+            name=space, space=space, network=UsMobileNet, module=us_mobilenet, any_arch=space, card="us_mobilenet",
+            origin="one width of a universally slimmable MobileNet",
+        )
+        for space in ("us_mobilenet_v1", "us_mobilenet_v2")
     ),
     Family(
         name="mobile", space="", network=MobileNetwork, module=mobile_subnet, any_arch="mobile_subnet",

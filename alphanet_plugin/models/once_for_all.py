@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
 from timm.models._efficientnet_builder import efficientnet_init_weights
 
 from ..spaces import get_space
-from .entry import create_entry, entry_cfg
+from .entry import create_entry, entry_cfg, register_archs
 from .network import MobileNetwork
 from .published import register_published
 from .read_arch import GivenArch, GivenSpace
@@ -33,7 +34,7 @@ default_cfgs = generate_default_cfgs(
 )
 
 
-def _create(architecture: str, space: str, pretrained: bool, kwargs: dict[str, Any]) -> MobileNetwork:
+def _create(space: str, architecture: str, pretrained: bool, kwargs: dict[str, Any]) -> MobileNetwork:
     network = create_entry(
         sys.modules[__name__], architecture, ARCHS[space], kwargs.pop("arch", None), pretrained, network=MobileNetwork,
         space=_SPACES[space], given_space=kwargs.pop("space", None), **kwargs,
@@ -44,18 +45,6 @@ def _create(architecture: str, space: str, pretrained: bool, kwargs: dict[str, A
 
 
 @register_model
-def ofa_mbv3_largest(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """The largest network of once-for-all's MobileNetV3 space: 566 MFLOPs at 224 pixels."""
-    return _create("ofa_mbv3_largest", "ofa_mbv3", pretrained, kwargs)
-
-
-@register_model
-def ofa_mbv3_smallest(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """The smallest network of once-for-all's MobileNetV3 space: 42 MFLOPs at 128 pixels."""
-    return _create("ofa_mbv3_smallest", "ofa_mbv3", pretrained, kwargs)
-
-
-@register_model
 def ofa_mbv3_subnet(
     pretrained: bool = False, arch: GivenArch | None = None, space: GivenSpace | None = None, **kwargs: Any
 ) -> MobileNetwork:
@@ -63,19 +52,7 @@ def ofa_mbv3_subnet(
     path of a YAML file that holds the dict, and `space` the space where it is another width's. Published weights bring
     both.
     """
-    return _create("ofa_mbv3_subnet", "ofa_mbv3", pretrained, {**kwargs, "arch": arch, "space": space})
-
-
-@register_model
-def ofa_proxyless_largest(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """The largest network of once-for-all's ProxylessNAS space: 1,005 MFLOPs at 224 pixels."""
-    return _create("ofa_proxyless_largest", "ofa_proxyless", pretrained, kwargs)
-
-
-@register_model
-def ofa_proxyless_smallest(pretrained: bool = False, **kwargs: Any) -> MobileNetwork:
-    """The smallest network of once-for-all's ProxylessNAS space: 88 MFLOPs at 128 pixels."""
-    return _create("ofa_proxyless_smallest", "ofa_proxyless", pretrained, kwargs)
+    return _create("ofa_mbv3", "ofa_mbv3_subnet", pretrained, {**kwargs, "arch": arch, "space": space})
 
 
 @register_model
@@ -83,7 +60,9 @@ def ofa_proxyless_subnet(
     pretrained: bool = False, arch: GivenArch | None = None, space: GivenSpace | None = None, **kwargs: Any
 ) -> MobileNetwork:
     """Any arch of once-for-all's ProxylessNAS space; `arch` and `space` as `ofa_mbv3_subnet` takes them."""
-    return _create("ofa_proxyless_subnet", "ofa_proxyless", pretrained, {**kwargs, "arch": arch, "space": space})
+    return _create("ofa_proxyless", "ofa_proxyless_subnet", pretrained, {**kwargs, "arch": arch, "space": space})
 
 
+for _name, _archs in ARCHS.items():
+    register_archs(sys.modules[__name__], _archs, _SPACES[_name], partial(_create, _name))
 register_published(sys.modules[__name__])

@@ -7,25 +7,23 @@ from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
 
-from ..spaces import Arch, UsMobileNetV1Space, UsMobileNetV2Space, get_space
+from ..spaces import Arch, get_space
 from .entry import create_entry, entry_cfg
 from .published import register_published
 from .read_arch import GivenArch
-from .us_mobilenet_network import UsMobileNet, UsMobileNetV1, UsMobileNetV2
+from .us_mobilenet_network import UsMobileNet
 
 __all__: list[str] = []
 
-NETWORKS: dict[str, type[UsMobileNet]] = {
-    UsMobileNetV1Space.name: UsMobileNetV1,
-    UsMobileNetV2Space.name: UsMobileNetV2,
-}
 _WIDEST = Arch({"resolution": 224, "width": 1.0})
 _PAPER = {
     "paper_ids": ("arXiv:1903.05134", "arXiv:2102.07954"),
     "paper_name": "Universally Slimmable Networks and Improved Training Techniques",
 }
 
-default_cfgs = generate_default_cfgs({name: entry_cfg(_WIDEST.resolution, **_PAPER) for name in NETWORKS})
+default_cfgs = generate_default_cfgs(
+    {name: entry_cfg(_WIDEST.resolution, **_PAPER) for name in ("us_mobilenet_v1", "us_mobilenet_v2")}
+)
 
 
 def _create(
@@ -34,7 +32,7 @@ def _create(
     if width is not None and arch is not None:
         raise ValueError(f"{architecture} takes width or arch, not both")
     return create_entry(
-        sys.modules[__name__], architecture, {architecture: _WIDEST}, arch, pretrained, network=NETWORKS[architecture],
+        sys.modules[__name__], architecture, {architecture: _WIDEST}, arch, pretrained, network=UsMobileNet,
         space=get_space(architecture), given_space=kwargs.pop("space", None),
         fields={} if width is None else {"width": width}, **kwargs,
     )  # fmt: skip

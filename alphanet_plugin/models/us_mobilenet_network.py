@@ -10,7 +10,7 @@ from timm.models._efficientnet_builder import decode_arch_def, resolve_act_layer
 from torch import nn
 from torch.nn import functional as F
 
-from ..spaces import MobileNetStage, UsMobileNetSpace, UsMobileNetV1Space, UsMobileNetV2Space
+from ..spaces import MobileNetStage, UsMobileNetSpace
 from .read_arch import GivenArch, read_arch
 
 
@@ -21,7 +21,7 @@ class UsMobileNet(EfficientNet):
         arch: The arch, in any form that `read_arch` takes; its width need not be within the space's range.
         resize_input: Let `forward` resize images to the arch's resolution (bicubic), as in training; off, it takes
             images as they come. `forward_features` and `forward_intermediates` always do.
-        space: The arch's space; by default the class's.
+        space: The arch's space.
         kwargs: As `timm.models.EfficientNet` takes them: num_classes, in_chans, drop_rate, drop_path_rate,
             global_pool, output_stride and others; and bn_momentum, bn_eps, act_layer, norm_layer.
 
@@ -30,12 +30,8 @@ class UsMobileNet(EfficientNet):
     """
 
     __jit_unused_properties__: ClassVar[list[str]] = ["_model_args"]
-    space_type: ClassVar[type[UsMobileNetSpace]]
 
-    def __init__(
-        self, arch: GivenArch, resize_input: bool = False, space: UsMobileNetSpace | None = None, **kwargs: Any
-    ):
-        space = space or self.space_type()
+    def __init__(self, arch: GivenArch, resize_input: bool = False, *, space: UsMobileNetSpace, **kwargs: Any):
         read = read_arch(arch, space)
         norm_layer = partial(nn.BatchNorm2d, **resolve_bn_args(kwargs))
         super().__init__(
@@ -66,18 +62,6 @@ class UsMobileNet(EfficientNet):
             x = F.interpolate(x, size=(self.resolution, self.resolution), mode="bicubic", align_corners=False)
         x = self.forward_features(x)
         return self.forward_head(x)
-
-
-class UsMobileNetV1(UsMobileNet):
-    """timm's MobileNetV1 at any width; `UsMobileNet` has the arguments."""
-
-    space_type = UsMobileNetV1Space
-
-
-class UsMobileNetV2(UsMobileNet):
-    """timm's MobileNetV2 at any width; `UsMobileNet` has the arguments."""
-
-    space_type = UsMobileNetV2Space
 
 
 def _arch_def(stage: MobileNetStage) -> str:

@@ -5,7 +5,6 @@ from .building import build_data, build_kd_loss, build_model, build_sampler, bui
 from .comparison import ComparedRun, compare_run, comparison_csv, comparison_table
 from .finetune import (
     FinetuneFolder,
-    ImageForm,
     check_same_transfer,
     check_transfer_start,
     image_form,
@@ -41,7 +40,7 @@ from .training_cost import TrainingCost, training_cost, write_training_cost
 from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
-    "ComparedRun", "Deployment", "FinetuneFolder", "ImageForm", "NetworkRun", "OnStep", "PhasePlan", "Plan",
+    "ComparedRun", "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "PhasePlan", "Plan",
     "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch",
     "build_accelerator", "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model",
     "build_sampler", "build_search", "build_space", "build_timeline", "check_latency_table", "check_replaceable",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,30 +19,15 @@ from ..config import (
     read_config,
     to_yaml,
 )
-from ..data import Splits, preparation_of
+from ..data import Preparation, Splits, preparation_of
 from ..errors import ConfigError
 from .networks import create_network
+from .run_folder import RunFolder
 from .start import check_start, start_of_network
 
 
-@dataclass(frozen=True)
-class FinetuneFolder:
-    """Where the parts of a transfer lie.
-
-    Attributes:
-        path: The transfer's folder.
-    """
-
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def owner(self) -> Path:
-        """Which process works at it, while one does."""
-        return self.path / ".owner"
+class FinetuneFolder(RunFolder):
+    """Where the parts of a transfer lie."""
 
     @property
     def trials(self) -> Path:
@@ -67,29 +52,8 @@ class FinetuneFolder:
         return self.path / "trials.png"
 
 
-@dataclass(frozen=True)
-class ImageForm:
-    """How a pretrained network wants its images.
-
-    Attributes:
-        image_size: Side in pixels.
-        crop_pct: Evaluation crop over resized side.
-        mean: Subtracted of images in [0, 1].
-        std: Divides them then.
-        interpolation: timm's name.
-        crop_mode: timm's name; None for the centre.
-    """
-
-    image_size: int
-    crop_pct: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    interpolation: str
-    crop_mode: str | None = None
-
-
-def image_form(config: FinetuneConfig) -> ImageForm:
-    """As the pretrained network wants its images; the network is built, with its weights, to ask it.
+def image_form(config: FinetuneConfig) -> Preparation:
+    """How the pretrained network wants its images; the network is built, with its weights, to ask it.
 
     Raises:
         ConfigError: There is no such network, or there are no such weights; or it takes one size of images only and
@@ -106,8 +70,7 @@ def image_form(config: FinetuneConfig) -> ImageForm:
             f"data.image_size: {config.model.name} takes images of {side} pixels, not {asked}; leave it out, or try "
             f"model.options={{img_size: {asked}}}"
         )
-    crop_mode = None if own.crop_mode == "center" else own.crop_mode
-    return ImageForm(side, float(own.crop_pct), own.mean, own.std, own.interpolation, crop_mode)
+    return own
 
 
 def check_transfer_start(config: FinetuneConfig, splits: Splits) -> None:
@@ -118,7 +81,7 @@ def check_transfer_start(config: FinetuneConfig, splits: Splits) -> None:
 
 
 def network_run_of(
-    config: FinetuneConfig, form: ImageForm, output: Path, lr: float, weight_decay: float, *, hold_out: bool
+    config: FinetuneConfig, form: Preparation, output: Path, lr: float, weight_decay: float, *, hold_out: bool
 ) -> NetworkRunConfig:
     """The run that trains the network at one rate and decay.
 
@@ -158,11 +121,12 @@ def check_same_transfer(config: FinetuneConfig) -> None:
         )
 
 
-def _data_of(data: FinetuneDataConfig, form: ImageForm, hold_out: bool) -> DataConfig:
+def _data_of(data: FinetuneDataConfig, form: Preparation, hold_out: bool) -> DataConfig:
     asked = {key: value for key, value in asdict(data).items() if value is not None and key != "hold_out"}
-    own = asdict(form)
-    if data.name == "digits":
-        del own["crop_pct"], own["crop_mode"]  # they are not cropped
+    own: dict[str, Any] = {name: getattr(form, name) for name in ("mean", "std", "interpolation")}
+    own["image_size"] = form.input_size[-1]
+    if data.name != "digits":  # they are not cropped
+        own |= {"crop_pct": float(form.crop_pct), "crop_mode": None if form.crop_mode == "center" else form.crop_mode}
     held: dict[str, Any] = {"search_fraction": data.hold_out} if hold_out else {"search_count": 0}
     return DataConfig(**{**own, **asked, **held})
 

@@ -20,7 +20,7 @@ from ..config import NetworkRunConfig, NetworkTrainingConfig
 from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Splits, draw_loader, eval_loader
 from ..errors import ConfigError
 from ..evaluation import evaluate
-from ..losses import FixedTeacherObjective, LabelSmoothingCrossEntropy
+from ..losses import Objective
 from ..schedules import Phase, Timeline, WarmupCosine
 from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
 from ..weights import Publication, publish
@@ -252,12 +252,11 @@ def _configured_start(config: NetworkRunConfig) -> str:
     return "" if not network.pretrained else network.name if network.pretrained is True else str(network.pretrained)
 
 
-def _build_objective(config: NetworkRunConfig) -> LabelSmoothingCrossEntropy | FixedTeacherObjective:
+def _build_objective(config: NetworkRunConfig) -> Objective:
     smoothing = config.training.label_smoothing
-    kd = kd_loss_of(config.distillation)
-    if kd is None or config.teacher is None:
-        return LabelSmoothingCrossEntropy(smoothing)
-    return FixedTeacherObjective(kd, config.teacher.weight, smoothing)
+    if config.teacher is None:
+        return Objective(label_smoothing=smoothing)
+    return Objective(kd_loss_of(config.distillation), config.teacher.weight, smoothing)
 
 
 def _build_optimizer(training: NetworkTrainingConfig, model: nn.Module) -> torch.optim.Optimizer:

@@ -190,6 +190,7 @@ class _Builder:
             warmup_steps=round(share_of(rate.warmup) * len(steps)),
             warmup_start=share_of(rate.warmup_start),
             floor=share_of(rate.floor),
+            length=round(len(steps) / share_of(rate.part)),
             decay=rate.decay,
             decay_steps=share_of(rate.every) * len(steps),
             stair_steps=self.steps_per_epoch if rate.by == "epoch" else 0,
@@ -236,7 +237,8 @@ def _subspace(space: SearchSpace, phase: PhaseConfig) -> SearchSpace:
         for field, count in (phase.keep_largest or {}).items()
         for gene in _genes_of(space, field, where)
     }
-    choices = {**(config.get("choices") or {}), **kept, **(phase.choices or {})}
+    own = {key: values for key, values in (phase.choices or {}).items() if values is not None}
+    choices = {**(config.get("choices") or {}), **kept, **own}
     try:
         return get_space(**{**config, "choices": choices, **_given("follow", phase.follow, config)})
     except ValueError as error:

@@ -7,17 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from ..models import MobileNetwork, UsMobileNetV1, UsMobileNetV2, family_of
+from ..models import MobileNetwork, UsMobileNet, family_of
 from ..spaces import SearchSpace
 from .mobile import MobileSupernet
 from .supernet import Supernet
-from .us_mobilenet import UsMobileNetV1Supernet, UsMobileNetV2Supernet
+from .us_mobilenet import UsMobileNetSupernet
 
-_SUPERNETS: dict[type[nn.Module], Any] = {
-    MobileNetwork: MobileSupernet,
-    UsMobileNetV1: UsMobileNetV1Supernet,
-    UsMobileNetV2: UsMobileNetV2Supernet,
-}
+_SUPERNETS: dict[type[nn.Module], Any] = {MobileNetwork: MobileSupernet, UsMobileNet: UsMobileNetSupernet}
 
 
 def build_supernet(space: SearchSpace, num_classes: int = 1000, **options: Any) -> Supernet:

@@ -10,7 +10,7 @@ import torch
 from timm.layers import create_conv2d
 from torch import nn
 
-from ..models import MBConvBlock, MobileNetwork, Shortcut, build_static
+from ..models import MBConvBlock, MobileNetwork, Shortcut
 from ..spaces import Arch, BlockSpec, SearchSpace
 from .knobs import DropKnobs, Knobs
 from .layers import ElasticConv2d, ElasticSequential, KernelTransformConv2d, make_elastic
@@ -147,16 +147,6 @@ class MobileSupernet(Supernet, MobileNetwork):
     def running_blocks(self, stage: nn.Module) -> list[nn.Module]:
         stage = cast(ElasticSequential, stage)
         return list(stage)[: stage.active_depth]
-
-    def build_static(self, arch: Arch) -> nn.Module:
-        return build_static(
-            self.space,
-            arch,
-            num_classes=self.num_classes,
-            in_chans=self.in_chans,
-            resize_input=self.resize_input,
-            device="meta",
-        )
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As torch's, but matrices of a kernel transform may be missing, and are then kept, or superfluous, and are

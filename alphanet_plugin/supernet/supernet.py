@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from ..models import build_static
 from ..spaces import Arch, SearchSpace
 from .layers import KernelTransformConv2d
 
@@ -37,9 +38,10 @@ class Supernet(nn.Module):
             drop: Let dropout and stochastic depth act in training, which by the papers is for the largest arch only.
         """
 
-    @abstractmethod
     def build_static(self, arch: Arch) -> nn.Module:
         """The static timm model of an arch, on the meta device."""
+        options = {name: getattr(self, name) for name in ("num_classes", "in_chans", "resize_input")}
+        return build_static(self.space, arch, **options, device="meta")
 
     @torch.no_grad()
     def extract(self, arch: Arch | None = None) -> nn.Module:

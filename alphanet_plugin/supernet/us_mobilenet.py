@@ -6,7 +6,7 @@ from typing import cast
 
 from torch import nn
 
-from ..models import UsMobileNet, UsMobileNetV1, UsMobileNetV2, build_static
+from ..models import UsMobileNet
 from ..spaces import Arch, UsMobileNetSpace
 from .knobs import DropKnobs, Knobs
 from .layers import make_elastic
@@ -49,6 +49,7 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
     ):
         super().__init__(
             space.largest(),
+            space=space,
             num_classes=num_classes,
             in_chans=in_chans,
             resize_input=resize_input,
@@ -80,21 +81,3 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
         for knobs, block in zip(self._block_knobs, blocks, strict=True):
             knobs.follow(block)
         self._drop_knobs.follow(drop)
-
-    def build_static(self, arch: Arch) -> nn.Module:
-        return build_static(
-            self.space,
-            arch,
-            num_classes=self.num_classes,
-            in_chans=self.in_chans,
-            resize_input=self.resize_input,
-            device="meta",
-        )
-
-
-class UsMobileNetV1Supernet(UsMobileNetSupernet, UsMobileNetV1):
-    """MobileNetV1 at every width; `UsMobileNetSupernet` has the arguments."""
-
-
-class UsMobileNetV2Supernet(UsMobileNetSupernet, UsMobileNetV2):
-    """MobileNetV2 at every width; `UsMobileNetSupernet` has the arguments."""

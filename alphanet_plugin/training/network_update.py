@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
-from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..losses import FixedTeacherObjective, LabelSmoothingCrossEntropy
+from ..losses import Objective
 from .update import Update, check_finite
 
 Mix = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -20,35 +19,21 @@ class NetworkUpdate(Update):
     """Train one network on labels, or on labels and a fixed teacher's logits (AlphaNet, appendix C, eq. 8).
 
     Args:
-        accelerator: Accelerate's; it prepared `model` and `optimizer`.
-        model: The prepared network.
-        optimizer: The prepared optimiser.
-        objective: Of labels alone, or of labels and a teacher.
+        objective: What it learns: labels alone, or labels and a teacher.
         teacher: images -> logits (B, K), for batches that do not bring the teacher's logits along.
         mix: Mixes the batch of a step; None for images as they come.
-        clip_value: Bound of each entry of the gradient; None for no clipping.
-        micro_batches: See `Update`.
+        of_update: As `Update` takes them: accelerator, model, optimizer, clip_value and micro_batches.
     """
 
     def __init__(
         self,
         *,
-        accelerator: Accelerator,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        objective: LabelSmoothingCrossEntropy | FixedTeacherObjective,
+        objective: Objective,
         teacher: Callable[[Tensor], Tensor] | None = None,
         mix: Mix | None = None,
-        clip_value: float | None = None,
-        micro_batches: int = 1,
+        **of_update: Any,
     ):
-        super().__init__(
-            accelerator=accelerator,
-            model=model,
-            optimizer=optimizer,
-            clip_value=clip_value,
-            micro_batches=micro_batches,
-        )
+        super().__init__(**of_update)
         self.objective = objective
         self.teacher = teacher
         self.mix = mix
@@ -72,16 +57,12 @@ class NetworkUpdate(Update):
         return figures
 
     def _losses(self, images: Tensor, labels: Tensor, *others: Tensor) -> dict[str, Tensor]:
-        if isinstance(self.objective, LabelSmoothingCrossEntropy):
+        if self.objective.kd is None:
             return {"loss": self.objective(self.model(images), labels)}
         if others:
             (teacher_logits,) = others
         else:
             assert self.teacher is not None
             teacher_logits = self.teacher(images)
-        on_labels, on_teacher = self.objective.parts(self.model(images), teacher_logits, labels)
-        return {
-            "loss": self.objective.combine(on_labels, on_teacher),
-            "label_loss": on_labels,
-            "kd_loss": on_teacher,
-        }
+        parts = self.objective.parts(self.model(images), labels, teacher_logits)
+        return {"loss": self.objective.combine(**parts), **parts}

@@ -33,7 +33,7 @@ class Update(ABC):
         accelerator: Accelerator,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        clip_value: float | None,
+        clip_value: float | None = None,
         micro_batches: int = 1,
     ):
         self.accelerator = accelerator

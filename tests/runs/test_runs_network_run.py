@@ -13,7 +13,7 @@ from alphanet_plugin import runs
 from alphanet_plugin.config import NetworkConfig
 from alphanet_plugin.errors import ConfigError, HubError, NonFiniteLossError
 from alphanet_plugin.evaluation import evaluate
-from alphanet_plugin.losses import FixedTeacherObjective, KLDivergence, LabelSmoothingCrossEntropy
+from alphanet_plugin.losses import KLDivergence, LabelSmoothingCrossEntropy, Objective
 
 ONE = {"epochs": 1}
 
@@ -73,8 +73,8 @@ def test_the_loss_is_the_papers_and_dropout_is_the_students_alone(tmp_path, teac
     fixed = timm.create_model(f"local-dir:{teacher[0]}", pretrained=True).eval()
     with torch.no_grad():
         taught = fixed(images)
-    objective = FixedTeacherObjective(KLDivergence(), 0.7, 0.1)
-    wanted = objective(network(images), taught, labels)
+    objective = Objective(KLDivergence(), 0.7, 0.1)
+    wanted = objective(network(images), labels, taught)
     figures = trainer.update.step(0, images, labels)
     assert figures["loss"] == pytest.approx(wanted.item(), rel=1e-5)
     assert figures["loss"] == pytest.approx(0.3 * figures["label_loss"] + 0.7 * figures["kd_loss"], rel=1e-5)

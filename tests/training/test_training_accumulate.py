@@ -11,7 +11,7 @@ from torch import nn
 
 from alphanet_plugin import runs
 from alphanet_plugin.data import RunSampler
-from alphanet_plugin.losses import KLDivergence, LabelSmoothingCrossEntropy, Objective
+from alphanet_plugin.losses import KLDivergence, Objective
 from alphanet_plugin.schedules import WarmupCosine
 from alphanet_plugin.spaces import get_space
 from alphanet_plugin.supernet import build_supernet
@@ -38,7 +38,7 @@ def network_update(model, micro_batches):
         accelerator=Accelerator(cpu=True, gradient_accumulation_steps=4),  # as its launcher may say: not divided twice
         model=model,
         optimizer=optimizer,
-        objective=LabelSmoothingCrossEntropy(0.1),
+        objective=Objective(label_smoothing=0.1),
         mix=lambda step, images, labels: (images.flip(0), labels.flip(0)),  # noqa: ARG005
         micro_batches=micro_batches,
     )

@@ -102,7 +102,7 @@ def _searched(config: FinetuneConfig, on_trials: OnTrials | None) -> tuple[float
 
 
 def _train(
-    config: FinetuneConfig, form: runs.ImageForm, lr: float, weight_decay: float, watch: runs.Watch | None
+    config: FinetuneConfig, form: Preparation, lr: float, weight_decay: float, watch: runs.Watch | None
 ) -> dict[str, float]:
     final = runs.FinetuneFolder(Path(config.output)).final
     run = runs.network_run_of(config, form, final, lr, weight_decay, hold_out=False)
