@@ -91,6 +91,7 @@ class RateConfig:
         warmup: Share of the steps with a linear warm-up.
         warmup_start: Share of the peak that it begins at.
         floor: Share of the peak that the rate does not fall below.
+        part: The share of its curve that the steps are: a cosine with 0.3 stops after three tenths of its way.
         decay: ``exponential``: the factor by which the rate falls ...
         every: ... in this share of the steps, ...
         by: ... at every ``step``, or at the beginning of every ``epoch``.
@@ -101,14 +102,15 @@ class RateConfig:
     warmup: Share = 0.0
     warmup_start: Share = 0.0
     floor: Share = 0.0
+    part: Share = 1.0
     decay: float = 0.97
     every: Share = "2.4/360"
     by: Literal["step", "epoch"] = "step"
 
     def __post_init__(self) -> None:
-        for name in ("factor", "warmup", "warmup_start", "floor", "every"):
+        for name in ("factor", "warmup", "warmup_start", "floor", "part", "every"):
             share = share_of(getattr(self, name), name)
-            require(share > 0 or name not in ("factor", "every"), f"{name} must be above 0, not {share:g}")
+            require(share > 0 or name not in ("factor", "part", "every"), f"{name} must be above 0, not {share:g}")
             require(share <= 1 or name == "factor", f"{name} must be at most 1, not {share:g}")
         require(0 < self.decay <= 1, f"decay must be above 0 and at most 1, not {self.decay}")
 
@@ -122,7 +124,8 @@ class PhaseConfig:
         share: Of the run's steps; one phase may leave it out and takes what the others leave.
         steps: The same as a number of steps.
         sampler: Which archs a step trains; None for the run's.
-        choices: Candidates that are left of some genes in this phase, as in the ``space`` section.
+        choices: Candidates that are left of some genes in this phase, as in the ``space`` section; null for all,
+            where a recipe says otherwise.
         keep_largest: How many of the largest candidates are left of each gene of a field: ``{depth: 1}``.
         follow: Genes that others decide in this phase, as in the ``space`` section.
         one_resolution: All archs of a step have one resolution, drawn anew for every step.

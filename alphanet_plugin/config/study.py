@@ -62,14 +62,15 @@ class PictureConfig:
     """One picture of a study, drawn for each group.
 
     Attributes:
-        kind: ``pareto`` (fronts of the searches, Figure 3a), ``curves`` (3b and c, of training), ``boxes`` (4, random
-            subnets by MFLOPs), or ``relative`` (6, the best random subnet of each band of MFLOPs less the baseline's).
+        kind: ``measured`` (accuracy of `measure` over MFLOPs), ``pareto`` (fronts of the searches, Figure 3a),
+            ``curves`` (3b and c, of training), ``boxes`` (4, random subnets by MFLOPs), or ``relative`` (6, the best
+            random subnet of each band of MFLOPs less the baseline's).
         name: Of its file, without ``.png``; its kind by default.
         title: Above it; the study's by default.
         arms: Which to show; all by default.
     """
 
-    kind: Literal["pareto", "curves", "boxes", "relative"]
+    kind: Literal["measured", "pareto", "curves", "boxes", "relative"]
     name: str | None = None
     title: str | None = None
     arms: tuple[str, ...] | None = None
@@ -93,6 +94,8 @@ class StudyConfig:
         arms: Recipes to compare.
         baseline: The arm that the others are compared with, in each group; None for no comparison.
         measure: Archs whose test accuracy the table shows: presets, ``largest``, ``smallest``, or printed archs.
+        summary: The table's last column: ``mean`` of the accuracies of `measure`, or ``pareto``, the area under them
+            over normalised multiply-adds (DepS's mean Pareto accuracy).
         random_subnets: So many archs more, the same in every run of a group, measured on the search images.
         regimes: Bands of MFLOPs, equally wide from the smallest arch to the largest, that share `random_subnets`.
         search: Search every run's supernet, as its configuration says.
@@ -116,6 +119,7 @@ class StudyConfig:
     arms: tuple[ArmConfig, ...]
     baseline: str | None = None
     measure: tuple[str, ...] = ()
+    summary: Literal["mean", "pareto"] = "mean"
     random_subnets: int = 0
     regimes: int = 5
     search: bool = False
@@ -152,7 +156,13 @@ class StudyConfig:
         _check_distinct("pictures", [picture.name or picture.kind for picture in self.pictures])
 
     def _check_picture(self, picture: PictureConfig) -> None:
-        needed = {"pareto": "search", "curves": "curve_epochs", "boxes": "random_subnets", "relative": "random_subnets"}
+        needed = {
+            "measured": "measure",
+            "pareto": "search",
+            "curves": "curve_epochs",
+            "boxes": "random_subnets",
+            "relative": "random_subnets",
+        }
         key = needed[picture.kind]
         _require(bool(getattr(self, key)), f"a picture of kind {picture.kind} needs {key}, which is not set")
         if picture.kind == "relative":

@@ -19,6 +19,7 @@ class PhaseRate(Schedule):
         form: ``cosine`` to 0 at the end, ``exponential``, or ``constant``.
         warmup_steps: Steps of the warm-up.
         warmup_start: Share of `peak` that the warm-up begins at.
+        length: Steps of the whole curve, where `steps` are only its beginning; None where they are all of it.
         floor: Share of `peak` that it does not fall below after the warm-up.
         decay: ``exponential``: the factor by which it falls ...
         decay_steps: ... in so many steps, ...
@@ -30,6 +31,7 @@ class PhaseRate(Schedule):
     form: Literal["cosine", "exponential", "constant"] = "cosine"
     warmup_steps: int = 0
     warmup_start: float = 0.0
+    length: int | None = None
     floor: float = 0.0
     decay: float = 0.97
     decay_steps: float = 1.0
@@ -49,7 +51,7 @@ class PhaseRate(Schedule):
     def _share(self, step: int) -> float:
         """Share of the peak, of a step counted from the warm-up's end."""
         if self.form == "cosine":
-            return 0.5 * (1 + math.cos(math.pi * step / (len(self.steps) - self.warmup_steps)))
+            return 0.5 * (1 + math.cos(math.pi * step / ((self.length or len(self.steps)) - self.warmup_steps)))
         if self.form == "exponential":
             fallen = step - step % self.stair_steps if self.stair_steps else step
             return self.decay ** (fallen / self.decay_steps)

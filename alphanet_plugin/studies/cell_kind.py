@@ -30,6 +30,7 @@ class CellOutcome:
         searched: ``mflops`` and ``top1`` on the search images of every subnet that a search evaluated.
         curve: By epoch: ``{"epoch", "smallest": metrics, "largest": metrics}`` on the search images.
         seconds: Of training.
+        cost: Of training, as `alphanet_plugin.runs.TrainingCost`; empty in runs of earlier versions.
     """
 
     columns: Mapping[str, Mapping[str, float]]
@@ -37,6 +38,7 @@ class CellOutcome:
     searched: list[dict[str, float]] = field(default_factory=list)
     curve: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    cost: Mapping[str, float] = field(default_factory=dict)
 
 
 class CellKind(ABC):

@@ -50,7 +50,14 @@ def _draw(
 ) -> bool:
     """Whether there was anything to draw."""
     seeds = _seeds(shown)
-    if picture.kind == "pareto":
+    if picture.kind == "measured":
+        points = {
+            arm: [sorted((m["mflops"], m["top1"]) for m in outcome.columns.values()) for outcome in by_seed.values()]
+            for arm, by_seed in shown.items()
+        }
+        subtitle = f"the networks of the table, on the test images; mean and one standard deviation of {seeds}"
+        plot_curves({"": points}, path, title=title, subtitle=subtitle, xlabel="MFLOPs (multiply-adds / 1e6)")
+    elif picture.kind == "pareto":
         fronts = {
             arm: [[(subnet["mflops"], subnet["top1"]) for subnet in outcome.searched] for outcome in by_seed.values()]
             for arm, by_seed in shown.items()

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ..report import mean_pareto_accuracy
 from .cell_kind import CellOutcome
 from .grid import Cell
 from .statistics import Difference, Summary, holm, paired_difference, summarise
 
 MEAN = "mean"
 """The column that averages all measured archs of a run, where they are several."""
+PARETO = "mean Pareto"
+"""The same by the area under them (DepS, Table 2)."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class Figure:
     Attributes:
         group: Which network or data set.
         arm: Which recipe.
-        column: Which arch, or ``mean``.
-        mflops: Of the arch, multiply-adds / 1e6; None of ``mean``.
+        column: Which arch, or ``mean``, or ``mean Pareto``.
+        mflops: Of the arch, multiply-adds / 1e6; None of a mean.
         top1: Test accuracy in per cent over seeds.
         difference: To the baseline's, paired by seed; None for the baseline itself.
         p_holm: The difference's p-value, corrected by Holm for all arms of the group; of the last column only.
@@ -52,11 +55,13 @@ class StudyResults:
         runs: In the order of the grid.
         missing: The rest.
         teachers: Finished runs whose networks teach, with their outcomes.
+        summary: The table's last column, ``mean`` or ``mean Pareto``.
     """
 
     runs: Sequence[tuple[Cell, CellOutcome]]
     missing: Sequence[Cell]
     teachers: Sequence[tuple[Cell, CellOutcome]] = ()
+    summary: str = MEAN
 
     @property
     def groups(self) -> list[str]:
@@ -71,6 +76,15 @@ class StudyResults:
                 by_arm.setdefault(cell.arm, {})[cell.seed] = outcome
         return by_arm
 
+    def costs(self, group: str) -> dict[str, dict[str, float]]:
+        """Name of an arm -> mean cost of training over its seeds, of runs that say."""
+        by_arm: dict[str, dict[str, float]] = {}
+        for arm, outcomes in self.outcomes(group).items():
+            known = [outcome.cost for outcome in outcomes.values() if outcome.cost.get("gmacs")]
+            if known:
+                by_arm[arm] = {key: sum(cost[key] for cost in known) / len(known) for key in known[0]}
+        return by_arm
+
     def figures(self, baseline: str | None) -> list[Figure]:
         """The table, group by group, arm by arm, column by column, ``mean`` last; only of what is finished."""
         table = []
@@ -83,10 +97,10 @@ class StudyResults:
         by_arm, figures = self.outcomes(group), []
         for arm, outcomes in by_arm.items():
             columns = list(next(iter(outcomes.values())).columns)
-            for column in [*columns, MEAN] if len(columns) > 1 else columns:
+            for column in [*columns, self.summary] if len(columns) > 1 else columns:
                 values = {seed: _top1(outcome, column) for seed, outcome in outcomes.items()}
                 base = {seed: _top1(outcome, column) for seed, outcome in by_arm.get(baseline or "", {}).items()}
-                mflops = None if column == MEAN else next(iter(outcomes.values())).columns[column].get("mflops")
+                mflops = None if column == self.summary else next(iter(outcomes.values())).columns[column].get("mflops")
                 difference = paired_difference(values, base) if arm != baseline else None
                 figures.append(Figure(group, arm, column, mflops, summarise(list(values.values())), difference))
         return figures
@@ -106,6 +120,9 @@ def _corrected(figures: list[Figure]) -> list[Figure]:
 
 
 def _top1(outcome: CellOutcome, column: str) -> float:
-    if column != MEAN:
+    if column in outcome.columns:
         return outcome.columns[column]["top1"]
-    return sum(metrics["top1"] for metrics in outcome.columns.values()) / len(outcome.columns)
+    accuracies = [metrics["top1"] for metrics in outcome.columns.values()]
+    if column == PARETO:
+        return mean_pareto_accuracy([metrics["mflops"] for metrics in outcome.columns.values()], accuracies)
+    return sum(accuracies) / len(accuracies)

@@ -20,8 +20,8 @@ from .cell_kind import Advance, CellKind, CellOutcome
 from .grid import Cell, expand, runs_folder
 from .kinds import KINDS
 from .pictures import draw_pictures
-from .results import StudyResults
-from .table import markdown, to_csv
+from .results import MEAN, PARETO, StudyResults
+from .table import costs, markdown, to_csv
 from .workers import Done, run_tasks
 
 
@@ -78,6 +78,7 @@ class Study:
             runs=[(cell, outcome) for cell, outcome in outcomes if outcome is not None and not cell.teaches],
             missing=[cell for cell, outcome in outcomes if outcome is None and not cell.teaches],
             teachers=[(cell, outcome) for cell, outcome in outcomes if outcome is not None and cell.teaches],
+            summary=PARETO if self.config.summary == "pareto" else MEAN,
         )
 
     def to_run(self, only: Sequence[str] = ()) -> list[Cell]:
@@ -159,7 +160,8 @@ class Study:
         results, baseline = self.results(), self.config.baseline
         figures = results.figures(baseline)
         note = _note(results, self.config)
-        text = markdown(figures, baseline, note)
+        cost = costs({group: results.costs(group) for group in results.groups})
+        text = markdown(figures, baseline, "\n".join(part for part in (cost, note) if part))
         if self.config.title:
             text = f"# {self.config.title}\n\n{text}"
         content = {

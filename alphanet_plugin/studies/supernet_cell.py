@@ -157,6 +157,7 @@ class _Work:
             searched=(self.searched or []) if self.study.search else [],
             curve=self.file.parts[_CURVE]["records"] if self.study.curve_epochs else [],
             seconds=self.file.parts[TRAINED]["seconds"],
+            cost=self.file.parts[TRAINED].get("cost", {}),
         )  # fmt: skip
 
 

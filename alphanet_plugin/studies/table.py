@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..report.markdown import markdown_lines
-from .results import MEAN, Figure
+from .results import MEAN, PARETO, Figure
 from .statistics import Difference, Summary
 
 _CSV = (
@@ -37,6 +37,24 @@ def markdown(figures: Sequence[Figure], baseline: str | None, note: str = "") ->
     return "\n".join([*parts, *([note] if note else [])])
 
 
+def costs(by_group: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """What training cost: group -> arm -> means over seeds; empty where nothing is known."""
+    parts = []
+    for group, by_arm in by_group.items():
+        if by_arm:
+            titles = ["", "epochs", "forwards (M)", "backwards (M)", "multiply-adds (T)", "device hours"]
+            rows = [
+                [
+                    arm, f"{cost['epochs']:.3g}", f"{cost['forwards'] / 1e6:.3g}", f"{cost['backwards'] / 1e6:.3g}",
+                    f"{cost['gmacs'] / 1e3:.4g}", f"{cost['device_hours']:.3g}",
+                ]
+                for arm, cost in by_arm.items()
+            ]  # fmt: skip
+            heading = f"{group}: " if group else ""
+            parts.append(f"{heading}cost of training, mean over seeds\n\n{markdown_lines([titles, *rows])}")
+    return "\n".join(parts)
+
+
 def to_csv(figures: Sequence[Figure]) -> str:
     """One line a place of the table."""
     text = io.StringIO()
@@ -64,7 +82,7 @@ def to_csv(figures: Sequence[Figure]) -> str:
 def _grid(figures: Sequence[Figure], *, with_n: bool) -> str:
     columns = list(dict.fromkeys(figure.column for figure in figures))
     corrected = not with_n and any(figure.p_holm is not None for figure in figures)
-    titles = ["", *([f"{MEAN} of {len(columns) - 1}" if c == MEAN else _title(c, figures) for c in columns])]
+    titles = ["", *([f"{c} of {len(columns) - 1}" if c in (MEAN, PARETO) else _title(c, figures) for c in columns])]
     titles += ["n"] if with_n else ["p (Holm)"] * corrected
     lines = [titles]
     for arm in dict.fromkeys(figure.arm for figure in figures):

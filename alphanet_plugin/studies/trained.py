@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
-from ..runs import RunFolder, describe_machine
+from ..runs import RunFolder, TrainingCost, describe_machine, training_cost
 from ..training import JsonLinesLog, latest_checkpoint
 
 _RESUMING = ("optimizer.bin", "scheduler.bin", "sampler.bin", "scaler.pt")
 
 
 def described(folder: RunFolder) -> dict[str, Any]:
-    """Steps, seconds (of steps alone, those before a resumption included), last loss, machine."""
+    """Steps, seconds (of steps alone, those before a resumption included), cost, last loss, machine."""
     records = JsonLinesLog(folder.log).read()
     return {
         "steps": records[-1]["step"] + 1,
         "seconds": sum(record["seconds"] for record in records),
+        "cost": sum(training_cost(folder).values(), TrainingCost()).to_dict(),
         "last_loss": records[-1]["loss"],
         "machine": describe_machine(),
     }

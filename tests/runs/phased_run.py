@@ -31,7 +31,8 @@ TABLE = {
     ],
     "head": {"expand_width": 16, "width": 24},
 }  # fmt: skip
-_KERNELS = {"choices": {"mb1.kernel_size": [3], "mb2.kernel_size": [5]}}
+_KERNELS = {"choices": {"mb1.kernel_size": [3], "mb2.kernel_size": [5],
+                        **{f"mb{number}.kernel_size": None for number in (3, 4, 5)}}}  # fmt: skip
 
 
 def config(output, recipe):

@@ -5,6 +5,7 @@ import yaml
 
 from alphanet_plugin.config import StudyConfig, from_dict, read_config
 from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.runs import build_timeline
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.studies import Study
 from alphanet_plugin.studies.grid import merge
@@ -20,6 +21,9 @@ GRIDS = {
     "table6": (5, 2, (0,) * 5, 5),
     "ablation": (1, 10, (7,), 0),
 }
+DEPS = {"deps_table2": 4, "deps_figure2": 4, "deps_figure7": 5, "deps_kd": 4}
+"""Name -> arms, of studies of six networks each."""
+ALPHANETS = [name for name in SHIPPED if not name.startswith("deps_")]
 
 
 def folders(name, arm=None):
@@ -27,10 +31,34 @@ def folders(name, arm=None):
 
 
 def test_every_study_comes_in_both_sizes():
-    assert set(SHIPPED) == {f"{name}_{size}" for name in GRIDS for size in ("imagenet", "digits")}
+    assert set(ALPHANETS) == {f"{name}_{size}" for name in GRIDS for size in ("imagenet", "digits")}
+    assert set(SHIPPED) - set(ALPHANETS) == {
+        f"{name}_{size}" for name in DEPS for size in ("imagenet", "cifar", "fashion_mnist")
+    }
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - set(ALPHANETS)))
+def test_studies_of_deps_train_what_the_paper_compares(name):
+    kind, _, data = name.replace("fashion_mnist", "fashion").rpartition("_")
+    runs = STUDIES[name].cells
+    assert len(runs) == DEPS[kind] * (1 if data == "imagenet" else 5) == len({cell.folder for cell in runs})
+    assert {len(cell.measure) for cell in runs} == {6}
+    assert {cell.config.data.name for cell in runs} == {
+        {"imagenet": "folder", "cifar": "cifar10", "fashion": "fashion_mnist"}[data]
+    }
+    for cell in runs[:: 1 if data == "imagenet" else 5]:
+        timeline = build_timeline(cell.config, 200)
+        assert timeline.total_steps == 200 * cell.config.training.epochs
+    if data == "imagenet":
+        assert {cell.config.training.epochs for cell in runs} <= {81, 135, 189, 270, 605, 330, 400}
+
+
+def test_figure_2_of_deps_stops_one_curve_at_four_places():
+    lr = [build_timeline(cell.config, 100).lr(199) for cell in STUDIES["deps_figure2_fashion_mnist"].cells[::5]]
+    assert lr == pytest.approx([lr[0]] * 4)
+
+
+@pytest.mark.parametrize("name", ALPHANETS)
 def test_shipped_studies_expand_to_the_papers_grid(name):
     groups, arms, measured, teachers = GRIDS[name.partition("_")[0]]
     study = STUDIES[name]
@@ -140,7 +168,7 @@ PLAIN = {
         ({"measure": ["a9"]}, "a: measure: no arch 'a9': give one of a0, a1"),
         ({"measure": ["resolution=16"]}, "a: measure: field width is missing"),
         ({"pictures": [{"kind": "pareto"}]}, "a picture of kind pareto needs search"),
-        ({"pictures": [{"kind": "pie"}]}, "kind must be one of 'pareto'"),
+        ({"pictures": [{"kind": "pie"}]}, "kind must be one of 'measured', 'pareto'"),
         ({"random_subnets": 4, "pictures": [{"kind": "relative"}]}, "needs a baseline"),
         ({"random_subnets": 4, "pictures": [{"kind": "boxes", "arms": ["c"]}]}, "'c' is none of the arms a, b"),
         ({"search": True, "pictures": [{"kind": "pareto"}, {"kind": "pareto"}]}, "pictures name 'pareto' twice"),
