@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .progress import progress_bar
+from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..data import CalibrationImages
@@ -63,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         cache_gb=arguments.cache_gb,
         num_workers=arguments.workers,
     )
+    say(f"reading {arguments.checkpoint} ...")
     released = read_released(arguments.checkpoint, space=space, family=arguments.family, tag=arguments.tag)
     print(f"sha256 {released.sha256}")
     if calibration and not arguments.replace:

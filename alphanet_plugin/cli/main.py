@@ -33,6 +33,9 @@ VERBS = {
 BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
+SLOW = ("export", "predict")
+"""Further verbs that take seconds before they say anything."""
+
 RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
 """Verbs that go on where the same command was stopped."""
 
@@ -83,12 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     hide_others_notes()
     try:
-        arguments = build_parser(verb or "").parse_args(given)
-        if argv is None and arguments.verb in BUSY:
-            prepare_process()
-        logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
-        check_device(getattr(arguments, "device", None))
-        _module(VERBS[arguments.verb]).run(arguments)
+        with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
+            arguments = build_parser(verb or "").parse_args(given)
+            if argv is None and arguments.verb in BUSY:
+                prepare_process()
+            logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
+            check_device(getattr(arguments, "device", None))
+            _module(VERBS[arguments.verb]).run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         again = "; run the same command again to go on from where it was" if verb in RESUMING else ""
@@ -101,6 +105,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _show(error)
     return 0
+
+
+def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.AbstractContextManager[None]:
+    """A line on standard error where a verb takes seconds to load torch and images, on the first rank."""
+    if verb not in (*BUSY, *SLOW) or {"-h", "--help"} & set(given) or os.environ.get("RANK", "0") != "0":
+        return contextlib.nullcontext()
+    from .progress import said_if_slow
+
+    return said_if_slow(f"alphanet {verb} ...")
 
 
 def _show(error: Exception) -> int:

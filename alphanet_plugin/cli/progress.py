@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +24,29 @@ class Advance(Protocol):
     def __call__(self, done: int, total: int, note: str = "", part: str = "") -> None: ...
 
 
+_first_line: threading.Timer | None = None
+
+
 def say(what: str, *, shown: bool = True) -> None:
     """One line on what is being done now, beside a verb's results."""
     if shown:
+        if _first_line is not None:
+            _first_line.cancel()
         print(what, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def said_if_slow(what: str) -> Iterator[None]:
+    """Say `what` once, where the block has said nothing for two seconds: loading torch and images takes its time."""
+    global _first_line
+    _first_line = threading.Timer(_FIRST_LINE, say, [what])
+    _first_line.daemon = True
+    _first_line.start()
+    try:
+        yield
+    finally:
+        _first_line.cancel()
+        _first_line = None
 
 
 def say_where_it_begins(trainer: Trainer) -> None:
@@ -52,8 +72,11 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
         yield lambda done, total, note="", part="": None  # noqa: ARG005
     elif not console.is_terminal:
         lines = _Lines(stage)
-        yield lines.advance
-        lines.end()
+        try:
+            yield lines.advance
+            lines.end()
+        finally:
+            lines.ended.set()
     else:
         with _bar(console) as progress:
             tasks = {"": progress.add_task(stage, total=None, note="")}
@@ -78,26 +101,32 @@ def _bar(console: Console) -> Progress:
 
 
 class _Lines:
-    """A stage's progress as lines: ``train 40/160 0:01:05 loss 2.1``."""
+    """A stage's progress as lines: ``train 40/160 0:01:05 loss 2.1``, also while one step of it takes long."""
 
     def __init__(self, stage: str):
         self.stage, self.began = stage, time.monotonic()
-        self.next = self.began + _FIRST_LINE
         self.last = self.printed = ("", "")
+        self.ended = threading.Event()
         say(f"{stage} ...")
+        self.beat = threading.Thread(target=self._beat, name="progress", daemon=True)
+        self.beat.start()
 
     def advance(self, done: int, total: int, note: str = "", part: str = "") -> None:
         self.last = (f"{part} {done}/{total}".lstrip(), note)
-        if time.monotonic() >= self.next:
-            self._print()
-            self.next = time.monotonic() + _LATER_LINES
 
     def end(self) -> None:
+        self.ended.set()
+        self.beat.join()
         if self.last != self.printed:
             self._print()
 
+    def _beat(self) -> None:
+        pause = _FIRST_LINE
+        while not self.ended.wait(pause):
+            self._print()
+            pause = _LATER_LINES
+
     def _print(self) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
-        count, note = self.last
-        say(f"{self.stage:<9} {count} {minutes}:{seconds:02} {note}".rstrip())
-        self.printed = self.last
+        count, note = self.printed = self.last
+        say(" ".join(filter(None, (f"{self.stage:<9}", count, f"{minutes}:{seconds:02}", note))))

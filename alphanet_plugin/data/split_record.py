@@ -114,6 +114,18 @@ class SplitRecord:
         )
         return train, search
 
+    def changes(self, source: ImageSource) -> str | None:
+        """A digest of which images are gone or changed since they were written down; None where none is.
+
+        New ones do not count, since nothing uses them.
+        """
+        place = {name: number for number, name in enumerate(source.names)}
+        gone = [name for name in (*self.train, *self.search) if name not in place]
+        changed = {name: source.stamp(place[name]) for name in self._changed(source, place)}
+        if not gone and not changed:
+            return None
+        return hashlib.sha256(json.dumps([gone, changed]).encode()).hexdigest()[:16]
+
     def _changed(self, source: ImageSource, place: Mapping[str, int]) -> list[str]:
         here = ((name, place[name]) for name in (*self.train, *self.search) if name in place)
         return [name for name, number in here if self.stamps.get(name) != source.stamp(number)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from math import prod
 from pathlib import Path
@@ -114,17 +114,39 @@ def check_size(space: SearchSpace, arch: Arch, file: Any) -> None:
     path = Path(file) / store.WEIGHTS_FILE if file and Path(file).is_dir() else file
     if not path or not str(path).endswith(".safetensors") or not Path(path).is_file():
         return
-    said, held = space.params(arch, num_classes=0, idle_shortcuts=False), _count_numbers(Path(path))
+    shapes = _shapes(Path(path))
+    said, held = space.params(arch, num_classes=0, idle_shortcuts=False), sum(map(prod, shapes))
     if said > _AMPLE * held:
         raise ValueError(
             f"{path} holds {held:,} numbers, and {store.CONFIG_FILE} says a network of {said:,} parameters; publish it "
             "again"
         )
+    longest = max((side for shape in shapes for side in shape), default=0)
+    for name, side in _said_sides(Path(path).parent):
+        if side > longest:
+            raise ValueError(
+                f"{name} in {store.CONFIG_FILE} is {side:,}, and no side of a tensor in {path} is longer than "
+                f"{longest:,}; publish it again"
+            )
 
 
-def _count_numbers(path: Path) -> int:
+def _shapes(path: Path) -> list[list[int]]:
     with safe_open(path, framework="numpy") as weights:
-        return sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118 - no mapping
+        return [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 - no mapping
+
+
+def _said_sides(folder: Path) -> Iterator[tuple[str, int]]:
+    """What the folder's config.json says of classes and of input channels, each a side of one of its tensors."""
+    if not (folder / store.CONFIG_FILE).is_file():
+        return
+    config = store.read_folder_config(folder)
+    for place, values in (
+        ("", config),
+        *((f"{key}.", config.get(key, {})) for key in ("pretrained_cfg", "model_args")),
+    ):
+        for name in ("num_classes", "in_chans"):
+            if isinstance(values.get(name), int):
+                yield f"{place}{name}", values[name]
 
 
 def _check_folder(cfg: Any, loads: bool) -> None:

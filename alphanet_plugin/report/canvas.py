@@ -13,6 +13,7 @@ from ..atomic import atomic_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
 
@@ -33,16 +34,37 @@ def check_png(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def new_figure(title: str, subtitle: str) -> Figure:
-    """A figure of 1200 x 800 pixels with its title and a smaller line under it; pyplot is not touched."""
+MFLOPS = "MFLOPs (multiply-adds / 1e6)"
+TOP1 = "top-1 accuracy (%)"
+"""Labels of axes."""
+
+
+def new_figure(title: str, subtitle: str, *, left: float = LEFT) -> Figure:
+    """A figure of 1200 x 800 pixels with its title and a smaller line under it; pyplot is not touched.
+
+    Lines that are too long, such as one with the path of a model, are set smaller, and then lose their middle.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    figure.text(LEFT, 0.945, title, fontsize=14, fontweight="bold", va="center", **text_style())
-    figure.text(LEFT, 0.895, subtitle, fontsize=9, va="center", **text_style(FAINT))
+    _fit(figure.text(left, 0.945, title, fontsize=14, fontweight="bold", va="center", **text_style()))
+    _fit(figure.text(left, 0.895, subtitle, fontsize=9, va="center", **text_style(FAINT)))
     return figure
+
+
+def _fit(text: Text) -> None:
+    """Make a line end within the picture."""
+    room = (RIGHT - text.get_position()[0]) * WIDTH
+    for size in (12, 10, 9):
+        if text.get_window_extent().width > room:
+            text.set_fontsize(size)
+    width = text.get_window_extent().width
+    if width > room:
+        line = text.get_text()
+        end = int(len(line) * room / width) // 2 - 2
+        text.set_text(f"{line[:end]} ... {line[-end:]}")
 
 
 def new_axes(figure: Figure, xlabel: str, ylabel: str, *, top: float, left: float = LEFT, right: float = RIGHT) -> Axes:

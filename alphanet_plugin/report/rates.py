@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic import atomic_file
+from .canvas import BOTTOM, FAINT, FONT, INK, new_axes, new_figure, write_picture
 
-WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
-_INK, _FAINT, _GRID, _BEST = "#1b2733", "#66727f", "#e3e8ed", "#c2264b"
-_LEFT, _BOTTOM, _SIDE = 0.13, 0.115, 0.7  # of the axes, shares of the picture
-_FONT = "DejaVu Sans"  # comes with matplotlib
+_BEST = "#c2264b"
+_LEFT, _RIGHT, _SIDE = 0.13, 0.84, 0.7  # of the axes, shares of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,31 +56,16 @@ def plot_rates(trials: Sequence[RateTrial], path: Path, *, title: str, subtitle:
         title: Heading.
         subtitle: A smaller line under it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if not trials:
         raise ValueError("there are no trials to draw")
-    figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((_LEFT, _BOTTOM, 0.84 - _LEFT, _SIDE), facecolor="white")
-    text: dict[str, Any] = {"family": _FONT, "color": _INK, "parse_math": False}
-    figure.text(_LEFT, 0.945, title, fontsize=14, fontweight="bold", va="center", **text)
-    figure.text(_LEFT, 0.895, subtitle, fontsize=9, va="center", **{**text, "color": _FAINT})
+    figure = new_figure(title, subtitle, left=_LEFT)
+    axes = new_axes(figure, "learning rate", "weight decay", top=BOTTOM + _SIDE, left=_LEFT, right=_RIGHT)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("learning rate", fontsize=9.5, labelpad=6, **text)
-    axes.set_ylabel("weight decay", fontsize=9.5, labelpad=6, **text)
-    axes.grid(True, color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(which="both", colors=_FAINT, labelsize=9, length=0, pad=5, labelfontfamily=_FONT)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color("#b9c2cb")
+    axes.tick_params(which="both", colors=FAINT, labelsize=9, length=0, pad=5, labelfontfamily=FONT)
     _set_limits(axes, trials)
     _draw(figure, axes, trials)
-    with atomic_file(Path(path)) as beside, open(beside, "wb") as file:
-        canvas.print_png(file)  # not savefig, which the caller's settings may crop or resize
+    write_picture(figure, Path(path))
     return Path(path)
 
 
@@ -110,18 +93,18 @@ def _draw(figure: Any, axes: Any, trials: Sequence[RateTrial]) -> None:
             if group:
                 points = axes.scatter(*_places(group), c=[one.top1 for one in group], marker=marker, **style)
                 handles.append(_mark(marker, "#3b528b", name))
-        bar = figure.colorbar(points, cax=figure.add_axes((0.87, _BOTTOM, 0.022, _SIDE)))
-        bar.set_label("hold-out top-1 (%)", fontsize=9.5, family=_FONT, color=_INK)
-        bar.ax.tick_params(colors=_FAINT, labelsize=9, length=0)
+        bar = figure.colorbar(points, cax=figure.add_axes((0.87, BOTTOM, 0.022, _SIDE)))
+        bar.set_label("hold-out top-1 (%)", fontsize=9.5, family=FONT, color=INK)
+        bar.ax.tick_params(colors=FAINT, labelsize=9, length=0)
         bar.outline.set_visible(False)
         _draw_best(axes, max(measured, key=lambda one: (one.top1 or 0.0, -one.number)))
         handles.append(_mark("o", "none", "best", _BEST))
     if diverged:
-        axes.scatter(*_places(diverged), marker="x", s=60, color=_FAINT, linewidths=1.6, zorder=3)
-        handles.append(_mark("x", _FAINT, "loss not finite", _FAINT))
+        axes.scatter(*_places(diverged), marker="x", s=60, color=FAINT, linewidths=1.6, zorder=3)
+        handles.append(_mark("x", FAINT, "loss not finite", FAINT))
     axes.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderpad=0.2, ncols=len(handles), frameon=False,
-        labelcolor=_INK, prop={"family": _FONT, "size": 9}, handletextpad=0.4,
+        labelcolor=INK, prop={"family": FONT, "size": 9}, handletextpad=0.4,
     )  # fmt: skip
 
 
@@ -134,7 +117,7 @@ def _draw_best(axes: Any, best: RateTrial) -> None:
     right, up = horizontal < 0.75, vertical < 0.9
     axes.annotate(
         f"{best.top1:.2f} %", place, xytext=(10 if right else -10, 9 if up else -16), textcoords="offset points",
-        ha="left" if right else "right", fontsize=9.5, fontweight="bold", family=_FONT, color=_BEST, zorder=5,
+        ha="left" if right else "right", fontsize=9.5, fontweight="bold", family=FONT, color=_BEST, zorder=5,
         parse_math=False, path_effects=[withStroke(linewidth=2.5, foreground="white")],
     )  # fmt: skip
 

@@ -40,6 +40,14 @@ def open_images(data: DataConfig, folder: RunFolder, image_size: int | None = No
     return build_splits(options.pop("name"), **options, record=record, first_rule=record is None)
 
 
+def accepted_changes(data: DataConfig, splits: Splits) -> dict[str, str]:
+    """What went or changed of a run's images and is accepted, as part of what a search depends on; else empty."""
+    if data.on_change != "accept" or not splits.record or not splits.record.stamps or splits.source is None:
+        return {}
+    changes = splits.record.changes(splits.source)
+    return {"accepted_changes_of_images": changes} if changes else {}
+
+
 def keep_images(splits: Splits, folder: RunFolder) -> None:
     """Write down which images train and which are held out, unless the run in the folder has done so when it began."""
     if splits.record is None or splits.source is None:  # made by hand

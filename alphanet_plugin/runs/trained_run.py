@@ -21,6 +21,7 @@ from ..supernet import Supernet
 from ..training import read_weights
 from .building import build_data, build_model
 from .run_folder import RunFolder
+from .run_images import accepted_changes
 from .search_cost import SearchCost, build_cost
 from .search_plan import complete_fingerprint, fingerprint, open_checkpoint, search_options
 
@@ -169,7 +170,8 @@ def open_history(run: TrainedRun) -> SearchHistory:
 
 def search_fingerprint(run: TrainedRun) -> dict[str, Any]:
     """All that decides a subnet's metrics in a search of this run."""
-    return fingerprint(run.config, run.checkpoint, run.space, run.splits.num_classes)
+    images = accepted_changes(run.config.data, run.splits)
+    return fingerprint(run.config, run.checkpoint, run.space, run.splits.num_classes) | images
 
 
 class Deployment:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from alphanet_plugin import __version__, get_space
 from alphanet_plugin.cli import main as cli_main
-from alphanet_plugin.cli import profile
+from alphanet_plugin.cli import profile, progress
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.cli.process import check_device
 from alphanet_plugin.cli.progress import progress_bar
@@ -179,6 +179,33 @@ def test_without_a_terminal_a_stage_says_how_far_it_is(capsys):
     with progress_bar("train", shown=False) as advance:
         advance(1, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_stage_is_not_silent_while_one_step_takes_long(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_FIRST_LINE", 0.01)
+    monkeypatch.setattr(progress, "_LATER_LINES", 0.01)
+    with progress_bar("calibrate") as advance:
+        advance(1, 10, "a0")
+        lines = []
+        while len(lines) < 4:  # or pytest's timeout
+            lines += capsys.readouterr().err.splitlines()
+    assert lines[0] == "calibrate ..."
+    assert lines[-1].startswith("calibrate 1/10 0:0")
+
+
+def test_what_loads_for_long_says_so_once(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_FIRST_LINE", 0.01)
+    said = ""
+    with progress.said_if_slow("alphanet evaluate ..."):
+        while not said:  # or pytest's timeout
+            said = capsys.readouterr().err
+    assert said == "alphanet evaluate ...\n"
+    monkeypatch.setattr(progress, "_FIRST_LINE", 30.0)
+    with progress.said_if_slow("alphanet evaluate ..."):
+        progress.say("evaluate ...")
+        assert progress._first_line.finished.is_set()
+    assert progress._first_line is None
+    assert capsys.readouterr().err == "evaluate ...\n"
 
 
 def test_predict_prepares_as_evaluate_does(tmp_path, capsys):

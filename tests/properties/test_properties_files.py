@@ -1,8 +1,11 @@
 """Whatever a published model's config.json or a checkpoint's run.json says, it is read or refused in one line."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
+import timm
 from failing import fails_in_one_line
 from hypothesis import given
 from mutated import mutated
@@ -98,6 +101,9 @@ WIDE = {"name": "wide", "resolutions": [32], "stem": {"width": 99_999}, "stages"
         (lambda config: {**config, "num_classes": 10**12}, "num_classes in config.json is 1000000000000"),
         (lambda config: {**config, "model_args": {"space": {"table": WIDE}, "arch": "resolution=32"}},
          r"holds [\d,]+ numbers, and config.json says a network of [\d,]{15,} parameters"),
+        (lambda config: {**config, "num_classes": 900_000}, r"num_classes in config.json is 900,000, and no side"),
+        (lambda config: {**config, "model_args": {**config["model_args"], "in_chans": 10**9}},
+         r"model_args.in_chans in config.json is 1,000,000,000, and no side"),
     ],
 )  # fmt: skip
 def test_what_a_published_config_cannot_say(written, folder, change, message):
@@ -106,6 +112,33 @@ def test_what_a_published_config_cannot_say(written, folder, change, message):
     with pytest.raises(ValueError, match=message) as raised:
         load_model(str(folder))
     assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def little_memory():
+    """No more for this process, while the test runs, than half a GB beyond what it has."""
+    resource = pytest.importorskip("resource")
+    if not sys.platform.startswith("linux"):
+        pytest.skip("reads /proc")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + 500_000_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("load", [load_model, lambda folder: timm.create_model(f"local-dir:{folder}", pretrained=True)])
+@pytest.mark.parametrize("change", [
+    {"model_args": {"space": {"table": WIDE}, "arch": "resolution=32"}}, {"num_classes": 900_000},
+    {"model_args": {"arch": ARCH.to_dict(), "num_classes": 10**6}},
+    {"model_args": {"arch": ARCH.to_dict(), "in_chans": 10**9}},
+])  # fmt: skip
+def test_what_is_too_large_is_refused_before_memory_is_taken(written, folder, change, load):
+    file, config = written
+    file.write_text(json.dumps({**config, **change}))
+    with pytest.raises(ValueError, match=r"config\.json.*publish it again"):
+        load(str(folder))
 
 
 def test_a_deeply_nested_config_is_left_out_of_the_store(written, folder):

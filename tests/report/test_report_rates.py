@@ -42,8 +42,9 @@ def test_accuracy_is_the_colour(tmp_path):
 
 def test_the_labels_lie_within_the_picture(tmp_path):
     close = [RateTrial(number=n, lr=0.01 + n / 1000, weight_decay=(10 + n) * 1e-6, top1=90.0 + n) for n in range(3)]
-    for number, trials in enumerate((TRIALS, close)):
-        with Image.open(plot_rates(trials, tmp_path / f"{number}.png", title="t")) as image:
+    path = "/home/somebody/a_long_way_down/" * 4 + "runs/distill/digits/model"
+    for number, (trials, title) in enumerate(((TRIALS, "t"), (close, "t"), (close, f"{path} on digits"))):
+        with Image.open(plot_rates(trials, tmp_path / f"{number}.png", title=title, subtitle=path * 2)) as image:
             pixels = np.asarray(image.convert("RGB"))
         for edge in (pixels[:, :4], pixels[:, -4:], pixels[:4], pixels[-4:]):
             assert (edge == 255).all()

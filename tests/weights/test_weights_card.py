@@ -3,11 +3,13 @@
 import re
 
 import pytest
+import timm
 from huggingface_hub import ModelCard
 from PIL import Image
 from publications import ARCH, SPACE, model, publication
 
 from alphanet_plugin import get_space
+from alphanet_plugin.data import preparation_of
 from alphanet_plugin.models import FAMILIES, entry_archs, family_of, family_of_entry, protocols
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import list_spaces
@@ -143,3 +145,14 @@ def test_source_and_recipe_together(net):
     _, card = card_of(net, source={"checkpoint": "x"}, protocol="")
     assert "Protocol: not recorded." in card.text
     assert re.search(r"\| checkpoint \| x \|\n\nThe supernet was trained once", card.text)
+
+
+def test_its_code_prepares_images_as_evaluate_does():
+    """Also those of a network that is tested at another size than it was trained at."""
+    (code,) = re.findall(r"timm\.data\.create_transform\(\*\*(.*)\)\n", shipped("model_cards/template.md").read_text())
+    model = timm.create_model("resnet10t")
+    assert model.pretrained_cfg["test_input_size"] != model.pretrained_cfg["input_size"]
+    values = eval(code, {"timm": timm, "model": model})
+    assert {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()} == vars(
+        preparation_of(model)
+    )

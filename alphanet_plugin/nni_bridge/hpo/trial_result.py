@@ -39,8 +39,8 @@ def unpack_result(value: Any, fingerprint: Mapping[str, Any]) -> tuple[Arch, dic
         raise ValueError("it is not what alphanet_plugin.nni_bridge.hpo.search_trial reports")
     if value.get("search") != digest(fingerprint):
         raise ValueError(
-            "the trial measured another checkpoint or with other settings than this search; "
-            "give it the same run, and change no evaluation settings with --set"
+            "the trial measured another checkpoint, other images or with other settings than this search; give it the "
+            "same run and its images as they were, and change no evaluation settings with --set"
         )
     numbers = {
         name: float(number)
