@@ -14,7 +14,7 @@ import yaml
 
 from ..errors import ConfigError, brief
 from ..shipped import shipped, shipped_config
-from .yaml_text import parse_yaml
+from ..yaml_text import number_from_text, parse_yaml
 
 T = TypeVar("T")
 
@@ -24,6 +24,8 @@ _LARGEST = 2**63 - 1  # of a whole number: what numpy, torch and files take
 def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[str] = ()) -> T:
     """The dataclass `schema` from a YAML file, with ``key.subkey=value`` overrides (values are YAML).
 
+    Another ``name`` of a section that comes in several kinds (``kd.name=kl``) leaves the old kind's keys out.
+
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong; the message names it and what is allowed.
     """
@@ -31,10 +33,10 @@ def read_config(schema: type[T], path: str | PathLike[str], overrides: Sequence[
     if "recipe" in {field.name for field in dataclasses.fields(schema)}:  # type: ignore[arg-type]
         for override in overrides:
             if override.partition("=")[0].strip() == "recipe":
-                _override(values, override)
+                _override(schema, values, override)
         values = with_recipe(values)  # so that overrides find its phases
     for override in overrides:
-        _override(values, override)
+        _override(schema, values, override)
     try:
         return from_dict(schema, values)
     except ConfigError as error:
@@ -167,7 +169,7 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
     return [] if one == other else [where.removesuffix(".")]
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def _override(schema: Any, values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
         raise ConfigError(f"--set takes key=value, such as training.epochs=10, not {brief(override)}")
@@ -180,7 +182,38 @@ def _override(values: dict[str, Any], override: str) -> None:
     value = parse_yaml(text, f"--set {override:.60}: the value")
     if not isinstance(inside, dict):
         raise ConfigError(f"--set {override:.60}: name an entry of the list and a key, such as phases.full.share=0.5")
+    kinds = _kinds(schema, parents) if last == "name" else []
+    if kinds and inside.get("name", kinds[0]) != value:
+        inside.clear()  # the keys are another kind's
     inside[last] = value
+
+
+def _kinds(schema: Any, path: Sequence[str]) -> list[str]:
+    """The names that tell apart the kinds of the section at a path, the default first; none where it has one kind."""
+    hint: Any = schema
+    for key in path:
+        if get_origin(hint) is tuple:  # a list of sections, and the key one of their names
+            hint = get_args(hint)[0]
+            continue
+        hint = get_type_hints(hint).get(key) if dataclasses.is_dataclass(hint) else None
+        kinds = [kind for kind in get_args(hint) if dataclasses.is_dataclass(kind)] if _is_union(hint) else []
+        if len(kinds) > 1:
+            return [_name_of(kind) for kind in kinds]
+        hint = kinds[0] if kinds else next(iter(_without_none(hint)), None)
+    return []
+
+
+def _name_of(kind: Any) -> str:
+    """Of one of several kinds of a section."""
+    return get_args(get_type_hints(kind)["name"])[0]
+
+
+def _without_none(hint: Any) -> tuple[Any, ...]:
+    return tuple(one for one in get_args(hint) if one is not type(None)) if _is_union(hint) else (hint,)
+
+
+def _is_union(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType)
 
 
 def _entry(entries: list[Any], name: str, override: str) -> Any:
@@ -198,7 +231,7 @@ def _unknown(where: str, key: str, known: Mapping[str, Any]) -> str:
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
     origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
+    if _is_union(hint):
         return _convert_union(value, get_args(hint), where)
     if origin is Literal:
         if value is False and "no" in get_args(hint):  # YAML 1.1 reads a bare no as false
@@ -236,7 +269,7 @@ def _convert_union(value: Any, hints: tuple[Any, ...], where: str) -> Any:
 
 def _named(value: Any, schemas: tuple[Any, ...], where: str) -> Any:
     """The one of several dataclasses whose ``name`` is the value's; the first where it names none."""
-    by_name = {get_args(get_type_hints(schema)["name"])[0]: schema for schema in schemas}
+    by_name = {_name_of(schema): schema for schema in schemas}
     name = value.get("name", next(iter(by_name))) if isinstance(value, Mapping) else None
     if not isinstance(name, str) or name not in by_name:
         raise ConfigError(f"{where}.name must be one of {', '.join(by_name)}, not {brief(name)}")
@@ -244,8 +277,8 @@ def _named(value: Any, schemas: tuple[Any, ...], where: str) -> Any:
 
 
 def _convert_scalar(value: Any, hint: type, where: str) -> Any:
-    if hint is float and isinstance(value, str):
-        value = _float_from_text(value)
+    if hint is float:
+        value = number_from_text(value)
     if isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
         raise ConfigError(f"{where} takes a number up to {_LARGEST:.1e}, not {brief(value)}")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -256,11 +289,3 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         raise ConfigError(f"{where} takes {names.get(hint, hint.__name__)}, not {brief(value)}")
     return value
-
-
-def _float_from_text(value: str) -> float | str:
-    """YAML 1.1 reads 1e-5 as text; people mean the number."""
-    try:
-        return float(value)
-    except ValueError:
-        return value

@@ -132,9 +132,18 @@ def build_sampler(config: RunConfig, num_classes: int = 1000) -> Sampler:
 
 
 def sampler_of(sampler: SamplerConfig, space: SearchSpace, seed: int, num_classes: int = 1000) -> Sampler:
-    """The sampler that a sampler section names, over a space."""
+    """The sampler that a sampler section names, over a space.
+
+    Raises:
+        ConfigError: It goes by what archs cost, which the space does not know.
+    """
     if isinstance(sampler, LargestConfig):
         return LargestSampler(space)
+    if isinstance(sampler, UniformConfig | AttentiveConfig):
+        try:
+            space.cost(space.smallest())
+        except NotImplementedError as error:
+            raise ConfigError(f"sampler.name: {sampler.name} goes by an arch's multiply-adds; {error}") from error
     if isinstance(sampler, UniformConfig):
         return UniformSampler(space, num_archs=sampler.num_archs, seed=seed)
     if isinstance(sampler, AttentiveConfig):

@@ -129,6 +129,7 @@ class SupernetRun(TrainingRun[RunConfig]):
             self.steps_per_epoch,
             images_per_step=self.batch.images,
             num_classes=self.splits.num_classes,
+            space=None if self._supernet is None else self._supernet.space,
             sampler=self._sampler,
             kd_loss=self._kd_loss,
         )

@@ -15,7 +15,7 @@ from ..samplers import OneResolution, Sampler
 from ..schedules import PhaseRate, Ramp, Schedule, Timeline, WarmupCosine
 from ..spaces import AnyGene, ContinuousGene, SearchSpace, get_space
 from ..training import FIRST, GlobalBatch, SupernetPhase
-from .building import build_sampler, build_space, kd_loss_of, sampler_of
+from .building import build_space, kd_loss_of, sampler_of
 
 _MATRICES = "_matrix"
 """End of the names of a kernel transform's matrices."""
@@ -27,6 +27,7 @@ def build_timeline(
     *,
     images_per_step: int | None = None,
     num_classes: int = 1000,
+    space: SearchSpace | None = None,
     sampler: Sampler | None = None,
     kd_loss: KDLoss | None = None,
 ) -> Timeline[SupernetPhase]:
@@ -37,13 +38,14 @@ def build_timeline(
         steps_per_epoch: Steps of an epoch.
         images_per_step: Images of all ranks in a step, which the rate grows with; those of one process by default.
         num_classes: Outputs of the classifier, which count where archs are drawn by their cost.
+        space: In place of the run's.
         sampler: In place of the run's; phases that name one have that.
         kd_loss: In place of the run's ``kd`` section.
 
     Raises:
         ConfigError: A phase that makes no sense in this run; the message names its key.
     """
-    return _Builder(config, steps_per_epoch, images_per_step, num_classes, sampler, kd_loss).timeline()
+    return _Builder(config, steps_per_epoch, images_per_step, num_classes, space, sampler, kd_loss).timeline()
 
 
 class _Builder:
@@ -53,6 +55,7 @@ class _Builder:
         steps_per_epoch: int,
         images_per_step: int | None,
         num_classes: int,
+        space: SearchSpace | None,
         sampler: Sampler | None,
         kd_loss: KDLoss | None,
     ):
@@ -62,7 +65,7 @@ class _Builder:
         self.steps_per_epoch = steps_per_epoch
         self.total_steps = training.epochs * steps_per_epoch
         self.lr = training.lr * GlobalBatch(batch_size=images).lr_scale
-        self.space = build_space(config)
+        self.space = space or build_space(config)
         self.kd = kd_loss or kd_loss_of(config.kd)
 
     def timeline(self) -> Timeline[SupernetPhase]:
@@ -80,7 +83,7 @@ class _Builder:
             name="train",
             steps=range(self.total_steps),
             rate=self._default_rate(range(self.total_steps)),
-            sampler=self.sampler or build_sampler(self.config, self.num_classes),
+            sampler=self.sampler or sampler_of(self.config.sampler, self.space, self.config.seed, self.num_classes),
             first=self._objective(ObjectiveConfig(weight=0)),
             others=self._objective(ObjectiveConfig(weight=1)),
             optimizer=self.config.training.optimizer,

@@ -153,6 +153,21 @@ def test_a_run_keeps_its_table_and_not_where_it_was(tmp_path):
     assert (shipped_one.space.name, shipped_one.space.table) == ("ofa_mbv3", None)
 
 
+def test_another_name_leaves_the_other_kinds_keys_out(tmp_path):
+    """Of sections that come in kinds, wherever they stand; a space keeps its keys."""
+    phases = [{"name": "one", "sampler": {"name": "uniform", "num_archs": 2}}]
+    values = {"output": "x", "kd": {"clip": 3}, "space": {"resolutions": [32]}, "phases": phases}
+    file = write(tmp_path, yaml.safe_dump(values))
+    overrides = ["kd.name=kl", "space.name=ofa_mbv3", "phases.one.sampler.name=sandwich"]
+    config = read_config(RunConfig, file, overrides)
+    assert (config.kd, config.space.resolutions) == (KLConfig(), (32,))
+    assert config.phases[0].sampler == SandwichConfig()
+    assert read_config(RunConfig, file, ["kd.name=adaptive_alpha"]).kd.clip == 3
+    assert read_config(RunConfig, file, ["kd.name=kl", "kd.temperature=2"]).kd == KLConfig(temperature=2)
+    with pytest.raises(ConfigError, match=r"kd\.name must be one of"):
+        read_config(RunConfig, file, ["kd.name=[1]"])
+
+
 def test_overrides(tmp_path):
     path = write(tmp_path, "output: x\nspace: {resolutions: [32]}")
     overrides = ["training.epochs=7", "kd.name=kl", "kd.temperature=2", "space.resolutions=[16, 24]", "data.root=null"]

@@ -52,6 +52,24 @@ def test_hpo_kd(folder):
         assert losses == {"adaptive_alpha", "kl"}
 
 
+def test_hpo_deps(folder):
+    with Experiment(folder, "configs/nni/hpo_deps.yaml") as experiment:
+        experiment.wait_done()
+        trials = experiment.trials()
+        assert [trial["status"] for trial in trials] == ["SUCCEEDED"] * 3
+        for trial in trials:
+            chosen = json.loads(trial["hyperParameters"][0])["parameters"]
+            output = folder / "runs/hpo_deps" / experiment.id / trial["trialJobId"]
+            config = read_config(RunConfig, output / "config.yaml")
+            full, shrink = config.phases
+            assert config.kd.name == chosen["kd.name"]
+            assert (full.share, shrink.scale.length) == (
+                chosen["phases.full.share"], chosen["phases.shrink.scale.length"],
+            )  # fmt: skip
+            records = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+            assert {record["phase"] for record in records} == {"full", "shrink"}
+
+
 def test_search_subnets_through_a_killed_trial_and_a_resumption(folder, monkeypatch):
     monkeypatch.chdir(folder)
     assert main(TRAIN) == 0

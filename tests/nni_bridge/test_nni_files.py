@@ -1,6 +1,8 @@
 """configs/nni: what NNI makes of each file, and what stands in it for people."""
 
+import itertools
 import json
+import shlex
 import subprocess
 import sys
 
@@ -10,12 +12,17 @@ import yaml
 from nni.experiment.config import ExperimentConfig
 
 from alphanet_plugin.cli.main import build_parser
+from alphanet_plugin.cli.options import read_run_config
+from alphanet_plugin.cli.train import _source
 from alphanet_plugin.nni_bridge.hpo.evolution_arguments import EvolutionArgumentsValidator
+from alphanet_plugin.nni_bridge.hpo.hpo_trial import overrides_of
+from alphanet_plugin.runs import build_timeline
 from alphanet_plugin.shipped import shipped
 
 FOLDER = shipped("configs/nni")
 OTHERS = {"algorithms.yaml", "alphanet_digits.yaml"}  # for nnictl algo register, and for alphanet nni run
 EXPERIMENTS = sorted({path.name for path in FOLDER.glob("*.yaml")} - OTHERS)
+TRAINING = ["hpo_deps.yaml", "hpo_kd.yaml"]  # trials that train
 ELSEWHERE = ["kubernetes.yaml", "remote.yaml"]  # need machines that are not here
 
 # explained in search_subnets.yaml
@@ -28,7 +35,7 @@ def read(name):
 
 
 def test_the_files_are_these():
-    assert EXPERIMENTS == ["hpo_kd.yaml", "kubernetes.yaml", "remote.yaml", "search_subnets.yaml"]
+    assert [*TRAINING, "kubernetes.yaml", "remote.yaml", "search_subnets.yaml"] == EXPERIMENTS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -51,16 +58,46 @@ def test_it_says_at_its_head_what_was_not_run(name):
     assert ("Not run here: needs" in head) == (name in ELSEWHERE)
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "hpo_kd.yaml"])
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in TRAINING])
 def test_the_tuner_takes_its_arguments(name):
     EvolutionArgumentsValidator().validate_class_args(**read(name)["tuner"]["classArgs"])
 
 
-@pytest.mark.parametrize("name", ["hpo_kd.yaml"])
-def test_the_training_command_is_understood(name):
-    words = read(name)["trialCommand"].replace('"', "").split(" -m alphanet_plugin ")[1]
-    words = words.replace("[16, 20, 24, 28]", "[16,20,24,28]").split()
-    assert build_parser().parse_args(words).nni
+def training_arguments(name):
+    """What a trial's `alphanet train` is given."""
+    _, _, words = read(name)["trialCommand"].partition(" -m alphanet_plugin ")
+    return build_parser().parse_args(shlex.split(words))
+
+
+def ends_of(choice):
+    """The first and the last value that NNI may choose; of a nested choice those of its keys."""
+    if choice["_type"] != "choice":
+        return choice["_value"][:2]
+    return [
+        {key: value if key == "_name" else ends_of(value)[end] for key, value in one.items()}
+        if isinstance(one, dict)
+        else one
+        for one in choice["_value"]
+        for end in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_every_choice_is_a_run(name):
+    arguments = training_arguments(name)
+    assert arguments.nni
+    path, overrides = _source(arguments)
+    space = read(name)["searchSpace"]
+    names = set()
+    for values in itertools.product(*map(ends_of, space.values())):
+        config = read_run_config(path, [*overrides, *overrides_of(dict(zip(space, values, strict=True)))])
+        timeline = build_timeline(config, 4)
+        assert [len(phase.steps) > 0 for phase in timeline.phases]
+        names.add(config.kd.name)
+    assert (
+        names
+        == {"hpo_deps.yaml": {"kl", "reverse_kl", "adaptive_alpha"}, "hpo_kd.yaml": {"adaptive_alpha", "kl"}}[name]
+    )
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)

@@ -52,15 +52,16 @@ class AccelerateEvaluator(Evaluator):
         self.training = dict(training or {})
         self.evaluation = dict(evaluation or {})
         self.seed = seed
-        self.run_config()  # a mistake shows now, not in a trial
+        # A mistake shows now, not in a trial; but a strategy's recipe may have a shorter warm-up than the default.
+        self.run_config(training={"warmup_epochs": 0, **self._training()})
 
     def run_config(self, **sections: Any) -> RunConfig:
         """The run as `alphanet train` would read it, with further sections of the YAML."""
-        training = {**self.training, "epochs": max(1, self.epochs)}
-        if self.epochs < 1:
-            training["warmup_epochs"] = 0
-        values = {"output": self.output, "seed": self.seed, "data": self.data, "training": training}
+        values = {"output": self.output, "seed": self.seed, "data": self.data, "training": self._training()}
         return from_dict(RunConfig, {**values, "evaluation": self.evaluation, **sections})
+
+    def _training(self) -> dict[str, Any]:
+        return {**self.training, **({"epochs": 1, "warmup_epochs": 0} if self.epochs < 1 else {})}
 
     def _network_config(self, config: RunConfig) -> NetworkRunConfig:
         """A trial, which trains one network on labels; clipped as a supernet is, and without its dropout."""

@@ -17,7 +17,7 @@ from nni.nas.experiment import NasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
-from ...config import KDConfig, read_mapping
+from ...config import KDConfig, RunConfig, list_recipes, read_mapping, with_recipe
 from ...errors import ConfigError
 from ...spaces import list_spaces
 from .experiment import run_experiment
@@ -34,10 +34,12 @@ SPACES = {
     "shufflenet": "nni.nas.hub.pytorch:ShuffleNetSpace",
 }
 EVALUATORS = {"accelerate": "alphanet_plugin.nni_bridge:AccelerateEvaluator"}
+_SUPERNET = "alphanet_plugin.nni_bridge:SupernetStrategy"
 STRATEGIES = {
+    **dict.fromkeys(list_recipes(), _SUPERNET),
     "alphanet": "alphanet_plugin.nni_bridge:AlphaNetStrategy",
     "kl": "alphanet_plugin.nni_bridge:KLStrategy",
-    "supernet": "alphanet_plugin.nni_bridge:SupernetStrategy",
+    "supernet": _SUPERNET,
     "random": "nni.nas.strategy:Random",
     "grid_search": "nni.nas.strategy:GridSearch",
     "regularized_evolution": "nni.nas.strategy:RegularizedEvolution",
@@ -121,7 +123,11 @@ def build_parts(sections: Mapping[str, Mapping[str, Any]]) -> tuple[Any, Any, An
     own = {"space": name} if name in list_spaces() else {}
     space = _build("space", {**own, **sections["space"]}, SPACES)
     evaluator = _build("evaluator", {"name": "accelerate", **sections["evaluator"]}, EVALUATORS)
-    return space, evaluator, _build("strategy", sections["strategy"], STRATEGIES)
+    method = sections["strategy"].get("name")
+    own = {"recipe": method} if method in list_recipes() and STRATEGIES[method] == _SUPERNET else {}
+    strategy = _build("strategy", {**own, **sections["strategy"]}, STRATEGIES)
+    evaluator.run_config(**(strategy.sections() if hasattr(strategy, "sections") else {}))  # the two fit together
+    return space, evaluator, strategy
 
 
 def _build(section: str, values: Mapping[str, Any], registry: Mapping[str, str]) -> Any:
@@ -132,7 +138,7 @@ def _build(section: str, values: Mapping[str, Any], registry: Mapping[str, str])
     _check_known(name, registry, f"{section}.name:")
     module, _, attribute = registry[name].partition(":")
     kind = getattr(import_module(module), attribute)
-    allowed = _arguments(kind)
+    allowed = [*_arguments(kind), *_kd_keys(kind, arguments)]
     for key in arguments:
         _check_known(key, allowed, f"{section} {name}:")
     try:
@@ -142,8 +148,8 @@ def _build(section: str, values: Mapping[str, Any], registry: Mapping[str, str])
 
 
 def _arguments(kind: Callable[..., Any]) -> list[str]:
-    """Names that a class takes, through **options of its bases; of our strategies the keys of their kd section too."""
-    names = list(_kd_keys(getattr(kind, "default_kd", None)))
+    """Names that a class takes, through **options of its bases."""
+    names: list[str] = []
     for base in inspect.getmro(cast(type, getattr(kind, "__wrapped__", kind))):  # nni.trace wraps a class
         initialise = getattr(base, "_init_wrapped", None) or base.__dict__.get("__init__")
         if initialise is None:
@@ -157,10 +163,15 @@ def _arguments(kind: Callable[..., Any]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _kd_keys(kd: str | None) -> Iterable[str]:
+def _kd_keys(kind: Any, arguments: Mapping[str, Any]) -> Iterable[str]:
+    """Of our strategies, the keys of the kd section that they would have, which may be given one by one."""
+    if not hasattr(kind, "kd_section"):
+        return
+    given = {"recipe": arguments.get("recipe"), "kd": kind.kd_section(arguments.get("kd"))}
+    name = with_recipe(given).get("kd", {}).get("name", RunConfig(output="").kd.name)
     for section in get_args(KDConfig):
         keys = {field.name: field.default for field in fields(section)}
-        if keys["name"] == kd:
+        if keys["name"] == name:
             yield from (key for key in keys if key != "name")
 
 

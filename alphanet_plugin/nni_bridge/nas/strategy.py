@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
+import torch
 from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace
 
-from ...config import RunConfig, SpaceConfig, from_dict
-from ...errors import SearchError
-from ...runs import build_kd_loss
+from ...config import RunConfig, SpaceConfig, SupernetConfig, from_dict
+from ...errors import ConfigError, SearchError
+from ...runs import build_kd_loss, build_model
 from ...spaces import Arch, SearchSpace, get_space
 from ...supernet import Supernet
+from ...training import FIRST
+from .elastic_module import ElasticModule
 from .evaluator import AccelerateEvaluator
 from .one_shot_supernet import LabelSpace, OneShotSupernet
 from .samples import sample_of
@@ -25,7 +28,7 @@ from .supernet_training import SupernetTraining
 
 
 class SupernetStrategy(OneShotStrategy):
-    """Train a supernet by the sandwich rule with in-place distillation, then rank some of its subnets.
+    """Train a supernet by a recipe, or by AlphaNet's sandwich rule, then rank some of its subnets.
 
     Works on `ElasticSpace` (the fast face) and on any one-shot model space of NNI, with an `AccelerateEvaluator`, in
     the sequential engine and raw format, which NNI chooses by itself for one-shot strategies. The experiment's
@@ -33,43 +36,81 @@ class SupernetStrategy(OneShotStrategy):
     mean over the ranked subnets; all on the search images. Killed and resumed, it goes on from the evaluator's last
     checkpoint.
 
+    What a recipe says lies under the evaluator's sections, as under a user's file.
+
     Args:
-        kd: Section ``kd`` of a run's YAML, which says what the students learn by: ``{"name": "reverse_kl"}``.
-        num_random: Random archs in each step, beside the largest and the smallest.
+        recipe: A shipped recipe by name, such as ``deps``, or the path of one; None for AlphaNet's sandwich rule.
+        kd: Section ``kd`` of a run's YAML, which says what the students learn by: ``{"name": "reverse_kl"}``; None for
+            the recipe's.
+        phases: Section ``phases``, over the recipe's: ``{"shrink": {"scale": {"length": 0.1}}}``.
+        num_random: Random archs in each step, beside the largest and the smallest; None for the recipe's, and else 2.
         num_candidates: Random subnets that are ranked after training, beside the presets and the two ends.
         seed: Of the ranked subnets.
         parameters: Keys of the kd section, given one by one.
 
     Raises:
-        ConfigError: The section has a key or value that is not allowed.
+        ConfigError: There is no such recipe, or a section has a key or value that is not allowed.
     """
 
-    default_kd: ClassVar[str] = "adaptive_alpha"
+    default_kd: ClassVar[str | None] = None
+    """Name of the kd section where none is given; None for the recipe's."""
 
     def __init__(
         self,
         *,
+        recipe: str | None = None,
         kd: Mapping[str, Any] | None = None,
-        num_random: int = 2,
+        phases: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        num_random: int | None = None,
         num_candidates: int = 8,
         seed: int = 0,
         **parameters: Any,
     ):
         super().__init__()
-        self.kd = {"name": self.default_kd, **(kd or {}), **parameters}
-        build_kd_loss(from_dict(RunConfig, {"output": "", "kd": self.kd}))  # a mistake shows now, not in training
+        self.recipe = recipe
+        self.kd = {**self.kd_section(kd), **parameters}
+        self.phases = phases
         self.num_random = num_random
         self.num_candidates = num_candidates
         self.seed = seed
         self.training: SupernetTraining | None = None
+        self._check()
+
+    @classmethod
+    def kd_section(cls, kd: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A kd section with the strategy's own name where it has none."""
+        return {**({"name": cls.default_kd} if cls.default_kd else {}), **(kd or {})}
+
+    def _check(self) -> None:
+        """ConfigError for a mistake, which shows now and not in training."""
+        config = from_dict(RunConfig, {"output": "", **self.sections()})
+        build_kd_loss(config)
+        if config.phases is not None and self.num_random is not None:
+            names = ", ".join(phase.name for phase in config.phases)
+            raise ConfigError(
+                f"num_random: each phase ({names}) says which archs it trains; give it there, as in "
+                "phases={'shrink': {'sampler': {'num_random': 1}}}"
+            )
+
+    def sections(self) -> dict[str, Any]:
+        """What the strategy says of a run, as its YAML has it."""
+        sampler = {} if self.num_random is None else {"num_random": self.num_random}
+        sections = {"recipe": self.recipe, "kd": self.kd, "phases": self.phases, "sampler": sampler}
+        return {name: section for name, section in sections.items() if section}
 
     def run_config(self, evaluator: AccelerateEvaluator, supernet: Supernet) -> RunConfig:
-        """The run as `alphanet train` would read it."""
-        sampler = {"name": "sandwich", "num_random": self.num_random}
-        sections: dict[str, Any] = {"kd": self.kd, "sampler": sampler}
+        """The run as `alphanet train` would read it.
+
+        Raises:
+            ConfigError: A phase has a fixed teacher, and the space is none of ours.
+        """
         if not isinstance(supernet.space, LabelSpace):
-            sections["space"] = space_section(supernet.space)
-        return evaluator.run_config(**sections)
+            return evaluator.run_config(**self.sections(), space=space_section(supernet.space))
+        config = evaluator.run_config(**self.sections())
+        for phase in config.phases or ():
+            if phase.teacher != FIRST:
+                raise ConfigError(f"phases.{phase.name}.teacher: a space of NNI's learns from its first pass alone")
+        return config
 
     def _initialize(self, model_space: ExecutableModelSpace, engine: ExecutionEngine) -> RawFormatModelSpace:
         if not isinstance(model_space, RawFormatModelSpace) or not isinstance(engine, SequentialExecutionEngine):
@@ -81,6 +122,8 @@ class SupernetStrategy(OneShotStrategy):
             raise TypeError(f"{type(self).__name__} needs an AccelerateEvaluator, not {model_space.evaluator!r}")
         supernet = as_supernet(model_space.model_space)
         config = self.run_config(model_space.evaluator, supernet)
+        if isinstance(model_space.model_space, ElasticSpace):
+            supernet = rebuild_supernet(model_space.model_space, config)
         self.training = SupernetTraining(config, supernet, self._candidates(supernet))
         self._mutated_model_space = RawFormatModelSpace(model_space.model_space, self.training)
         self._mutated_model_space.status = ModelStatus.Frozen
@@ -121,11 +164,13 @@ class SupernetStrategy(OneShotStrategy):
 
 
 class AlphaNetStrategy(SupernetStrategy):
-    """Sandwich training with adaptive alpha-divergence (AlphaNet, ICML 2021, algorithm 1).
+    """Recipe ``alphanet``, or another one, with adaptive alpha-divergence (AlphaNet, ICML 2021, algorithm 1).
 
     ``alpha_min``, ``alpha_max``, ``clip``, ``form`` and ``temperature`` are those of `config.AdaptiveAlphaConfig`; the
     rest is `SupernetStrategy`'s.
     """
+
+    default_kd = "adaptive_alpha"
 
 
 class KLStrategy(SupernetStrategy):
@@ -157,6 +202,24 @@ def as_supernet(model_space: Any) -> Supernet:
     if model_space.face != "fast":
         raise ValueError("the native face is for DARTS and its kin; build ElasticSpace with face='fast'")
     return cast(Supernet, model_space.network.supernet)
+
+
+def rebuild_supernet(model_space: ElasticSpace, config: RunConfig) -> Supernet:
+    """Give the fast face a supernet as the run has it, with its dropout and kernel transform; returns it.
+
+    The weights come along, unless the configuration says how they begin.
+
+    Raises:
+        ConfigError: The space's supernet has no such option.
+    """
+    network = cast(ElasticModule, model_space.network)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        supernet = build_model(config, model_space.num_classes)
+    if replace(config.supernet, kernel_transform=False) == SupernetConfig():
+        supernet.load_state_dict(network.supernet.state_dict())
+    network.supernet = supernet
+    return supernet
 
 
 def nni_sample(supernet: Supernet, arch: Arch) -> dict[str, Any]:

@@ -10,10 +10,9 @@ import nni
 from accelerate import PartialState
 from nni.nas.evaluator import Evaluator
 
-from ...config import RunConfig, SandwichConfig
+from ...config import RunConfig
 from ...evaluation import Metrics, SubnetEvaluator
 from ...runs import OnStep, build_data, run_supernet, search_batches
-from ...samplers import SandwichSampler
 from ...spaces import Arch
 from ...supernet import Supernet
 from ...training import Trainer
@@ -61,9 +60,7 @@ class SupernetTraining(Evaluator):
 
             return on_step
 
-        assert isinstance(config.sampler, SandwichConfig)  # the strategies' own section
-        sampler = SandwichSampler(self.supernet.space, config.sampler.num_random, config.seed)
-        run_supernet(config, watch=watch, supernet=self.supernet, sampler=sampler)
+        run_supernet(config, watch=watch, supernet=self.supernet)
         if not PartialState().is_main_process:
             return 0.0
         logger.info("trained; %d subnets are measured", len(self.candidates))
