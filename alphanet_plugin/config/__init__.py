@@ -1,5 +1,6 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
+from ..yaml_text import parse_yaml
 from .divergences import DivergencesConfig, ExampleConfig
 from .finetune import (
     FinetuneConfig,
@@ -38,7 +39,6 @@ from .schema import (
     TrainingConfig,
 )
 from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRunConfig
-from .yaml_text import parse_yaml
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "CostConfig", "DataConfig",

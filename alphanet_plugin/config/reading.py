@@ -14,7 +14,7 @@ import yaml
 
 from ..errors import ConfigError, brief
 from ..shipped import shipped, shipped_config
-from .yaml_text import parse_yaml
+from ..yaml_text import number_from_text, parse_yaml
 
 T = TypeVar("T")
 
@@ -277,8 +277,8 @@ def _named(value: Any, schemas: tuple[Any, ...], where: str) -> Any:
 
 
 def _convert_scalar(value: Any, hint: type, where: str) -> Any:
-    if hint is float and isinstance(value, str):
-        value = _float_from_text(value)
+    if hint is float:
+        value = number_from_text(value)
     if isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
         raise ConfigError(f"{where} takes a number up to {_LARGEST:.1e}, not {brief(value)}")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -289,11 +289,3 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
         raise ConfigError(f"{where} takes {names.get(hint, hint.__name__)}, not {brief(value)}")
     return value
-
-
-def _float_from_text(value: str) -> float | str:
-    """YAML 1.1 reads 1e-5 as text; people mean the number."""
-    try:
-        return float(value)
-    except ValueError:
-        return value

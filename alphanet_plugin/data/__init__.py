@@ -3,8 +3,7 @@
 from .build import build_splits
 from .cached import cached_batches
 from .calibration import CalibrationImages, open_calibration
-from .digit_augment import SmallAffine
-from .digits import test_digit
+from .digits import SmallAffine, test_digit
 from .erasing import ErasedImages
 from .evaluation import check_classes, evaluation_source, open_evaluation, prepared
 from .leading import LeadingImages, count_images

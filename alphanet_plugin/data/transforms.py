@@ -1,17 +1,17 @@
 """timm's transforms for photographs, as the papers train and evaluate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 from PIL import Image
+from timm.data import auto_augment
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 from torchvision.transforms import Compose, RandomCrop, RandomHorizontalFlip
 
 from ..errors import ConfigError
 from .normalisation import IMAGENET, Normalisation
-from .posterize import allow_zero_bits
 
 Transform = Callable[[Image.Image], Tensor]
 """RGB image -> float32 (3, S, S), normalised."""
@@ -60,3 +60,29 @@ def _timm_transform(image_size: int, normalisation: Normalisation, **options: An
     )
     allow_zero_bits(transform.transforms)
     return transform
+
+
+def allow_zero_bits(transforms: Iterable[Any]) -> None:
+    """Let every posterize step of timm's policies among `transforms` yield a black image for 0 bits.
+
+    The policy v0 does that (timm's source says so), and with it the AlphaNet paper's training; RandAugment reaches 0
+    bits too. Pillow did it until version 13, which raises ValueError instead.
+    """
+    for transform in transforms:
+        for op in _ops(transform):
+            if op.aug_fn is auto_augment.posterize:
+                op.aug_fn = _posterize
+
+
+def _ops(transform: Any) -> Iterator[Any]:
+    if isinstance(transform, auto_augment.AutoAugment):
+        for pair in transform.policy:
+            yield from pair
+    elif isinstance(transform, (auto_augment.RandAugment, auto_augment.AugMixAugment)):
+        yield from transform.ops
+
+
+def _posterize(image: Image.Image, bits: int, **options: Any) -> Image.Image:
+    if bits < 1:
+        return Image.new(image.mode, image.size)
+    return auto_augment.posterize(image, bits, **options)

@@ -2,10 +2,9 @@
 
 from .accuracy import evaluate
 from .calibration import recalibrate_bn
-from .evaluator import Evaluator
+from .evaluator import Evaluator, Metrics
 from .latency import Latency, measure_latency
 from .latency_table import LatencyTable, TableConditions, TableError
-from .metrics import Metrics
 from .operations import Operations, count_operations
 from .quick_evaluator import QuickEvaluator
 from .subnet_evaluator import SubnetEvaluator

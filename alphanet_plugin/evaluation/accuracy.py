@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .metrics import Metrics
-from .modes import modes_kept
-from .placement import Placement
+from .evaluator import Metrics
+from .placement import Placement, modes_kept
 
 NUM_BEST = 5
 

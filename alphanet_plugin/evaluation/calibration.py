@@ -15,8 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..models import BnRule, family_of
 from ..spaces import SearchSpace
-from .modes import modes_kept
-from .placement import Placement
+from .placement import Placement, modes_kept
 
 Model = TypeVar("Model", bound=nn.Module)
 

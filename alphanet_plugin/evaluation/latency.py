@@ -12,8 +12,7 @@ import torch
 from torch import nn
 from torch.utils.benchmark import Timer
 
-from .modes import modes_kept
-from .placement import Placement
+from .placement import Placement, modes_kept
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .modes import modes_kept
-from .placement import Placement
+from .placement import Placement, modes_kept
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,7 @@
-"""Where a model's tensors live."""
+"""Where a model's tensors live, and its train and eval flags, put back after use."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import NamedTuple
 
@@ -22,3 +24,14 @@ class Placement(NamedTuple):
 
     def put(self, images: Tensor) -> Tensor:
         return images.to(self.device, self.dtype, non_blocking=True)
+
+
+@contextmanager
+def modes_kept(model: nn.Module) -> Iterator[None]:
+    """Whatever happens inside, every module of `model` is in the mode it was in before."""
+    kept = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, training in kept:
+            module.training = training  # not train(), which would go down into the children

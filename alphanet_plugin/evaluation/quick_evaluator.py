@@ -8,8 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..data import LeadingImages
 from ..spaces import Arch
 from .accuracy import evaluate
-from .evaluator import Evaluator
-from .metrics import Metrics
+from .evaluator import Evaluator, Metrics
 from .pointwise import pointwise_as_matmul
 from .subnet_evaluator import SubnetEvaluator
 

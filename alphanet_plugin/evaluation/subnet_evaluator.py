@@ -12,8 +12,7 @@ from ..data import count_images
 from ..spaces import Arch
 from .accuracy import evaluate
 from .calibration import recalibrate_bn
-from .evaluator import Evaluator
-from .metrics import Metrics
+from .evaluator import Evaluator, Metrics
 from .pointwise import pointwise_as_matmul
 
 

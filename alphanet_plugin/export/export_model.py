@@ -17,10 +17,12 @@ from ..errors import ExportError
 from ..models import fuse
 from .describe import describe
 from .file_format import FileFormat, Layout
-from .formats import FORMATS
 from .onnx_format import OLDEST_PROGRAM_OPSET, OnnxFormat
+from .pt2_format import Pt2Format
 from .read_back import read_back
 
+FORMATS: dict[str, FileFormat] = {"onnx": OnnxFormat(), "pt2": Pt2Format()}
+"""By name; the name is also the files' suffix."""
 CHECKED_BATCHES = (1, 3)
 CHECKED_SCALES = ((1.3, 1.0), (1.0, 0.8), (1.55, 1.7))  # of height and width, where they are free
 _TRACED_BATCH = 2  # not among the checked ones

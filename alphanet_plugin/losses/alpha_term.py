@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from ..errors import brief
-from .checks import number_between
+from .base import number_between
 from .one_pass import HUGE
 
 AlphaForm = Literal["reference", "paper", "exact"]

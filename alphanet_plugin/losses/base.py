@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from numbers import Real
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from alphanet_plugin.errors import brief
 
 LOG_FLOOR = -1e30
 """No log-probability is smaller: far below anything that exp() can see, far above float32's overflow."""
@@ -76,3 +79,10 @@ class _FiniteLogSoftmax(torch.autograd.Function):
         (grad,) = grad_outputs
         mass = grad.sum(dim=-1, keepdim=True)
         return log_p.exp().mul_(mass).neg_().add_(grad).div_(ctx.temperature).to(ctx.dtype), None
+
+
+def number_between(name: str, value: object, low: float, high: float) -> float:
+    """`value` as a float if it is a number in [low, high] (NaN is not); ValueError naming it otherwise."""
+    if isinstance(value, Real) and not isinstance(value, bool) and low <= cast(float, value) <= high:
+        return float(value)
+    raise ValueError(f"{name} must be a number from {low:g} to {high:g}, got {brief(value)}")

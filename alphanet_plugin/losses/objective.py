@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .base import KDLoss
-from .checks import number_between
+from .base import KDLoss, number_between
 from .cross_entropy import LabelSmoothingCrossEntropy
 
 

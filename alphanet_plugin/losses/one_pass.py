@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .base import KDLoss, log_probabilities
-from .checks import number_between
+from .base import KDLoss, log_probabilities, number_between
 
 HUGE = 1e30
 """Values and weights saturate here, which leaves float32 room for a sum over any batch."""

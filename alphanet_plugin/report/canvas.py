@@ -34,6 +34,11 @@ def check_png(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+MFLOPS = "MFLOPs (multiply-adds / 1e6)"
+TOP1 = "top-1 accuracy (%)"
+"""Labels of axes."""
+
+
 def new_figure(title: str, subtitle: str, *, left: float = LEFT) -> Figure:
     """A figure of 1200 x 800 pixels with its title and a smaller line under it; pyplot is not touched.
 

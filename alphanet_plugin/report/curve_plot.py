@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .canvas import LEFT, RIGHT, SERIES, check_png, draw_key, new_axes, new_figure, text_style, write_picture
+from .canvas import LEFT, RIGHT, SERIES, TOP1, check_png, draw_key, new_axes, new_figure, text_style, write_picture
 
 Curve = Sequence[tuple[float, float]]
 """(epoch, accuracy) of one run."""
@@ -21,8 +21,6 @@ def plot_curves(
     *,
     title: str,
     subtitle: str = "",
-    xlabel: str = "epochs",
-    ylabel: str = "top-1 accuracy (%)",
 ) -> Path:
     """Write a PNG: a panel for each subnet, of each recipe the mean over runs with a band of one standard deviation.
 
@@ -31,8 +29,6 @@ def plot_curves(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
-        xlabel: With its unit.
-        ylabel: With its unit.
 
     Raises:
         ValueError: There is nothing to plot, a recipe's runs differ in their epochs, or the path is not a PNG's.
@@ -46,8 +42,8 @@ def plot_curves(
     width = (RIGHT - LEFT - _GAP * (len(panels) - 1)) / len(panels)
     for place, (subnet, panel) in enumerate(panels.items()):
         left = LEFT + place * (width + _GAP)
-        label = "" if place else ylabel
-        axes = new_axes(figure, xlabel, label, top=top, left=left, right=left + width)
+        label = "" if place else TOP1
+        axes = new_axes(figure, "epochs", label, top=top, left=left, right=left + width)
         figure.text(left, top + 0.022, subnet, fontsize=10.5, fontweight="bold", va="center", **text_style())
         for name, curves in panel.items():
             if curves:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import SERIES, check_png, draw_key, new_axes, new_figure, write_picture
+from .canvas import MFLOPS, SERIES, TOP1, check_png, draw_key, new_axes, new_figure, write_picture
+from .pareto_plot import front_of
 
 Run = Sequence[tuple[float, float]]
 """(cost, accuracy) of every subnet of one run."""
@@ -22,8 +23,7 @@ def plot_fronts(
     *,
     title: str,
     subtitle: str = "",
-    xlabel: str = "MFLOPs (multiply-adds / 1e6)",
-    ylabel: str = "top-1 accuracy (%)",
+    xlabel: str = MFLOPS,
 ) -> Path:
     """Write a PNG: of each recipe every run's front as a thin line of steps, and their mean as a thick one.
 
@@ -35,7 +35,6 @@ def plot_fronts(
         title: Above the picture.
         subtitle: A smaller line under the title.
         xlabel: With its unit.
-        ylabel: With its unit.
 
     Raises:
         ValueError: A run holds no subnet, or the path is not a PNG's.
@@ -45,7 +44,7 @@ def plot_fronts(
     if not fronts:
         raise ValueError("there is no front to plot")
     figure = new_figure(title, subtitle)
-    axes = new_axes(figure, xlabel, ylabel, top=draw_key(figure, list(fronts)))
+    axes = new_axes(figure, xlabel, TOP1, top=draw_key(figure, list(fronts)))
     right = max(front[-1, 0] for of_name in fronts.values() for front in of_name)
     for color, of_name in zip(SERIES, fronts.values(), strict=False):
         for front in of_name:
@@ -67,7 +66,4 @@ def _front(run: Run) -> NDArray[np.float64]:
     """Those better than everything as cheap or cheaper, by cost (n, 2)."""
     if not len(run):
         raise ValueError("a run holds no subnet to plot")
-    dots = np.asarray(run, dtype=np.float64)
-    dots = dots[np.lexsort((-dots[:, 1], dots[:, 0]))]
-    best_before = np.concatenate([[-np.inf], np.maximum.accumulate(dots[:, 1])[:-1]])
-    return dots[dots[:, 1] > best_before]
+    return front_of(np.asarray(run, dtype=np.float64))

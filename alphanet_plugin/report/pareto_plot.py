@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import FAINT, FONT, check_png, legend_style, new_axes, new_figure, write_picture
+from .canvas import FAINT, FONT, MFLOPS, TOP1, check_png, legend_style, new_axes, new_figure, write_picture
 from .label_placement import place_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _EARLY, _LATE = "#c3d2e0", "#2f6f9f"
-_FRONT, _PRESET, _PUBLISHED = "#0f4c75", "#e07b1a", "#c2264b"
+_FRONT, _PRESET = "#0f4c75", "#e07b1a"
 _PRESET_TEXT = "#b3590a"  # darker, to be read on white
 
 
@@ -36,13 +36,10 @@ def plot_pareto(
     path: str | os.PathLike[str],
     *,
     presets: Mapping[str, Measured] | None = None,
-    published: Mapping[str, Measured] | None = None,
-    metric: str = "top1",
     cost: Callable[[Any], float] | None = None,
     title: str = "Accuracy against cost",
-    subtitle: str = "",
-    xlabel: str = "MFLOPs (multiply-adds / 1e6)",
-    ylabel: str = "top-1 accuracy (%)",
+    xlabel: str = MFLOPS,
+    ylabel: str = TOP1,
 ) -> Path:
     """Write a PNG of 1200 x 800 pixels: every subnet a point, the Pareto front of them all a line.
 
@@ -55,54 +52,45 @@ def plot_pareto(
         points: All evaluated subnets, in the order of their evaluation.
         path: Where to; ends in ``.png``, folders are made.
         presets: Subnets marked and labelled by name; the front takes them in.
-        published: Others to be marked and labelled, such as those that were published; the front takes them in.
-        metric: What the vertical axis shows.
         cost: What the horizontal axis shows of a subnet; its MFLOPs by default.
         title: Above the picture.
-        subtitle: A smaller line under the title.
         xlabel: With its unit.
         ylabel: With its unit.
 
     Raises:
-        ValueError: There is nothing to show, a metric is missing or not finite, or the path is not a PNG's.
+        ValueError: There is nothing to show, an accuracy is not finite, or the path is not a PNG's.
     """
     path = check_png(path)
-    groups = [points, list((presets or {}).values()), list((published or {}).values())]
-    dots, preset_dots, published_dots = (_coordinates(group, metric, cost) for group in groups)
-    everything = np.concatenate([dots, preset_dots, published_dots])
+    presets = presets or {}
+    dots, preset_dots = (_coordinates(group, cost) for group in (points, list(presets.values())))
+    everything = np.concatenate([dots, preset_dots])
     if not len(everything):
         raise ValueError("there is no subnet to plot")
 
-    figure = new_figure(title, subtitle)
-    axes = new_axes(figure, xlabel, ylabel, top=0.86 if subtitle else 0.9)
+    figure = new_figure(title, "")
+    axes = new_axes(figure, xlabel, ylabel, top=0.9)
     _set_limits(axes, everything, floor=min(_floor(dots), *everything[len(dots) :, 1], np.inf))
     num_below = _draw_points(axes, dots)
-    _draw_legend(axes, len(dots), num_below, bool(presets), bool(published))
+    _draw_legend(axes, len(dots), num_below, bool(presets))
     _make_room_for_legend(axes, everything)
     front = _draw_front(axes, everything)
-    _draw_named(axes, preset_dots, "D", 46, _PRESET)
-    _draw_named(axes, published_dots, "*", 150, _PUBLISHED)
-    names = [*(presets or {}), *(published or {})]
-    colors = [_PRESET_TEXT] * len(preset_dots) + [_PUBLISHED] * len(published_dots)
-    _draw_labels(axes, names, colors, np.concatenate([preset_dots, published_dots]), front, dots)
+    axes.scatter(*preset_dots.T, s=46, marker="D", color=_PRESET, edgecolors="white", linewidths=1.0, zorder=5)
+    _draw_labels(axes, list(presets), preset_dots, front, dots)
     write_picture(figure, path)
     return path
 
 
-def _coordinates(group: Sequence[Measured], metric: str, cost: Callable[[Any], float] | None) -> NDArray[np.float64]:
-    """Cost and metric (n, 2)."""
-    if missing := [subnet for subnet in group if metric not in subnet.metrics]:
-        raise ValueError(f"no metric {metric!r} was measured; there are {', '.join(missing[0].metrics) or 'none'}")
-    costs = [cost(subnet) if cost else subnet.mflops for subnet in group]
-    scores = [subnet.metrics[metric] for subnet in group]
-    table = np.asarray([costs, scores], dtype=np.float64).T
+def _coordinates(group: Sequence[Measured], cost: Callable[[Any], float] | None) -> NDArray[np.float64]:
+    """Cost and accuracy (n, 2)."""
+    rows = [(cost(subnet) if cost else subnet.mflops, subnet.metrics["top1"]) for subnet in group]
+    table = np.asarray(rows, dtype=np.float64).reshape(-1, 2)
     if not np.isfinite(table).all():
-        raise ValueError(f"metric {metric} of a subnet is not finite and cannot be plotted")
-    return table.reshape(-1, 2)
+        raise ValueError("the cost or top1 of a subnet is not finite and cannot be plotted")
+    return table
 
 
-def _front(dots: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Those better than everything as cheap or cheaper, by cost."""
+def front_of(dots: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of dots (n, 2) of cost and accuracy those better than everything as cheap or cheaper, by cost."""
     dots = dots[np.lexsort((-dots[:, 1], dots[:, 0]))]
     best_before = np.concatenate([[-np.inf], np.maximum.accumulate(dots[:, 1])[:-1]])
     return dots[dots[:, 1] > best_before]
@@ -146,7 +134,7 @@ def _draw_points(axes: Axes, dots: NDArray[np.float64]) -> int:
 
 def _draw_front(axes: Axes, everything: NDArray[np.float64]) -> NDArray[np.float64]:
     """The front as steps that go on to the right; returns its course (n, 2)."""
-    front = _front(everything)
+    front = front_of(everything)
     edge = [everything[:, 0].max(), front[-1, 1]]
     corners = np.stack([front[1:, 0], front[:-1, 1]], axis=1)
     course = np.empty((2 * len(front), 2))
@@ -157,11 +145,7 @@ def _draw_front(axes: Axes, everything: NDArray[np.float64]) -> NDArray[np.float
     return course
 
 
-def _draw_named(axes: Axes, dots: NDArray[np.float64], marker: str, size: float, color: str) -> None:
-    axes.scatter(*dots.T, s=size, marker=marker, color=color, edgecolors="white", linewidths=1.0, zorder=5)
-
-
-def _draw_legend(axes: Axes, num_points: int, num_below: int, presets: bool, published: bool) -> None:
+def _draw_legend(axes: Axes, num_points: int, num_below: int, presets: bool) -> None:
     from matplotlib.legend_handler import HandlerTuple
     from matplotlib.lines import Line2D
 
@@ -179,8 +163,6 @@ def _draw_legend(axes: Axes, num_points: int, num_below: int, presets: bool, pub
     entries.append((Line2D([], [], color=_FRONT, linewidth=1.7, marker="o", markersize=4), "Pareto front"))
     if presets:
         entries.append((mark("D", _PRESET, 6), "presets"))
-    if published:
-        entries.append((mark("*", _PUBLISHED, 10), "published"))
     handles, labels = zip(*entries, strict=True)
     axes.legend(
         handles, labels, loc="lower right", **legend_style(),
@@ -203,7 +185,6 @@ def _make_room_for_legend(axes: Axes, everything: NDArray[np.float64]) -> None:
 def _draw_labels(
     axes: Axes,
     names: Sequence[str],
-    colors: Sequence[str],
     named: NDArray[np.float64],
     front: NDArray[np.float64],
     dots: NDArray[np.float64],
@@ -214,11 +195,11 @@ def _draw_labels(
 
     texts = [
         axes.text(
-            x, y, name, fontsize=9, fontweight="bold", family=FONT, color=color, ha="center", va="center", zorder=7,
-            parse_math=False,
+            x, y, name, fontsize=9, fontweight="bold", family=FONT, color=_PRESET_TEXT, ha="center", va="center",
+            zorder=7, parse_math=False,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
-        for (x, y), name, color in zip(named, names, colors, strict=True)
+        for (x, y), name in zip(named, names, strict=True)
     ]  # fmt: skip
     sizes = np.asarray([[box.width, box.height] for box in (text.get_window_extent() for text in texts)])
     to_pixels = axes.transData.transform

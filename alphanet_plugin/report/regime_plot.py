@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import FAINT, FONT, INK, SERIES, check_png, draw_key, new_axes, new_figure, write_picture
+from .canvas import FAINT, FONT, INK, MFLOPS, SERIES, TOP1, check_png, draw_key, new_axes, new_figure, write_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +24,6 @@ def plot_boxes(
     *,
     title: str,
     subtitle: str = "",
-    xlabel: str = "MFLOPs (multiply-adds / 1e6)",
-    ylabel: str = "top-1 accuracy (%)",
 ) -> Path:
     """Write a PNG: in each regime a box for each recipe, from bottom to top minimum, quartiles, maximum.
 
@@ -35,8 +33,6 @@ def plot_boxes(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
-        xlabel: With its unit.
-        ylabel: With its unit.
 
     Raises:
         ValueError: There is nothing to plot, a recipe has another number of regimes, or the path is not a PNG's.
@@ -44,7 +40,7 @@ def plot_boxes(
     path = check_png(path)
     _check(regimes, values)
     figure = new_figure(title, subtitle)
-    axes = new_axes(figure, xlabel, ylabel, top=draw_key(figure, list(values)))
+    axes = new_axes(figure, MFLOPS, TOP1, top=draw_key(figure, list(values)))
     width = _SHARE / len(values)
     for place, (color, of_name) in enumerate(zip(SERIES, values.values(), strict=False)):
         filled = [number for number, one in enumerate(of_name) if len(one)]
@@ -68,8 +64,6 @@ def plot_relative(
     *,
     title: str,
     subtitle: str = "",
-    xlabel: str = "MFLOPs (multiply-adds / 1e6)",
-    ylabel: str = "best top-1 accuracy less the baseline's (points)",
 ) -> Path:
     """Write a PNG: in each regime a bar for each recipe, its mean difference to the baseline, and a dot for each run.
 
@@ -79,8 +73,6 @@ def plot_relative(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
-        xlabel: With its unit.
-        ylabel: With its unit.
 
     Raises:
         ValueError: There is nothing to plot, a recipe has another number of regimes, or the path is not a PNG's.
@@ -88,7 +80,8 @@ def plot_relative(
     path = check_png(path)
     _check(regimes, differences)
     figure = new_figure(title, subtitle)
-    axes = new_axes(figure, xlabel, ylabel, top=draw_key(figure, list(differences)))
+    ylabel = "best top-1 accuracy less the baseline's (points)"
+    axes = new_axes(figure, MFLOPS, ylabel, top=draw_key(figure, list(differences)))
     width = _SHARE / len(differences)
     axes.axhline(0.0, color=INK, linewidth=1.0, zorder=2)
     for place, (color, of_name) in enumerate(zip(SERIES, differences.values(), strict=False)):
@@ -121,7 +114,7 @@ def _name_regimes(axes: Axes, regimes: Sequence[str]) -> None:
     axes.grid(False, axis="x")
 
 
-def _pale(color: str, share: float = 0.25) -> tuple[float, float, float]:
-    """The colour mixed with white, of which it keeps a share."""
-    red, green, blue = (1 - share * (1 - int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
+def _pale(color: str) -> tuple[float, float, float]:
+    """A quarter of the colour, the rest white."""
+    red, green, blue = (1 - 0.25 * (1 - int(color[at : at + 2], 16) / 255) for at in (1, 3, 5))
     return red, green, blue

@@ -8,9 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..shipped import shipped_config
+from ..yaml_text import parse_yaml
 from .mobile import MobileSpace
 from .space import SearchSpace
 from .table import Table, read_table, shipped_tables
@@ -74,11 +73,9 @@ def _own_table(given: GivenTable, name: str) -> tuple[str, Table]:
     if not isinstance(given, Mapping):
         try:
             path = shipped_config(str(given))
-            name, values = path.stem, yaml.safe_load(path.read_text(encoding="utf-8"))
+            name, values = path.stem, parse_yaml(path.read_text(encoding="utf-8"), f"table {given}")
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"table {given} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-        except yaml.YAMLError as error:
-            raise ValueError(f"table {given} is not valid YAML: {' '.join(str(error).split())}") from None
     table = read_table(values, name)
     if table.name in list_spaces() and table != shipped_tables().get(table.name):
         raise ValueError(f"table {table.name}: a space of this package has that name; take another, as name: my_space")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..errors import brief
 from .gene import Gene
 from .place import Activity, Place
 
@@ -43,7 +44,7 @@ def read_choices(choices: Mapping[str, Any] | None, genes: Sequence[Gene]) -> di
         known = sorted({choice for gene in found for choice in gene.choices})
         for value in values:
             if value not in known:
-                raise ValueError(f"choices.{key}: {value!r} is not a candidate; choose from {_listed(known)}")
+                raise ValueError(f"choices.{key}: {brief(value)} is not a candidate; choose from {_listed(known)}")
         for gene in found:
             kept = tuple(choice for choice in gene.choices if choice in values)
             if not kept and len(gene.choices) > 1:
@@ -71,13 +72,15 @@ def read_follow(
         ValueError: The message names the key, and what is allowed.
     """
     if not isinstance(follow or {}, Mapping):
-        raise ValueError(f"follow holds genes and what they follow, not {follow!r}")
+        raise ValueError(f"follow holds genes and what they follow, not {brief(follow)}")
     followed: dict[str, Following] = {}
     for key in sorted(follow or {}, key=lambda key: _closeness(key, genes)):
         where = f"follow.{key}"
         rule = (follow or {})[key]
         if not isinstance(rule, Mapping) or len(rule) != 1:
-            raise ValueError(f"{where} names one leader and its pairs, like {{depth: [[2, 3], [3, 4]]}}, not {rule!r}")
+            raise ValueError(
+                f"{where} names one leader and its pairs, like {{depth: [[2, 3], [3, 4]]}}, not {brief(rule)}"
+            )
         ((leader_key, given),) = rule.items()
         for gene in _genes_of(key, genes, "follow"):
             leader = _leader(gene, str(leader_key), genes, where)
@@ -168,7 +171,7 @@ def subspace_of(
 def _flat(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """``{mb1: {depth: [2]}}``, which ``--set space.choices.mb1.depth=[2]`` makes, as ``{mb1.depth: [2]}``."""
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where} holds genes or fields and their candidates, not {values!r}")
+        raise ValueError(f"{where} holds genes or fields and their candidates, not {brief(values)}")
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -216,7 +219,7 @@ def _pairs(given: Any, gene: Gene, leader: Gene, left: Sequence[int], where: str
         isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in given
     ):
         raise ValueError(
-            f"{where} takes pairs like [[2, 3], [3, 4]] of {leader.name}'s value and its own, not {given!r}"
+            f"{where} takes pairs like [[2, 3], [3, 4]] of {leader.name}'s value and its own, not {brief(given)}"
         )
     try:
         pairs = {leader.check(value): gene.check(own) for value, own in given}
@@ -234,7 +237,7 @@ def _pairs(given: Any, gene: Gene, leader: Gene, left: Sequence[int], where: str
 def _numbers(values: Any, where: str) -> list[int]:
     numbers = list(values) if isinstance(values, (list, tuple)) else [values]
     if not numbers or any(isinstance(number, bool) or not isinstance(number, int) for number in numbers):
-        raise ValueError(f"{where} takes a list of candidates, not {values!r}")
+        raise ValueError(f"{where} takes a list of candidates, not {brief(values)}")
     return numbers
 
 

@@ -8,9 +8,9 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, cast, get_args
 
-import yaml
-
+from ..errors import brief
 from ..shipped import shipped
+from ..yaml_text import number_from_text, parse_yaml
 from .gene import check_resolutions
 from .network import Activation
 
@@ -141,7 +141,7 @@ def read_table(values: object, name: str) -> Table:
     _check_keys(Table, given, where)
     stages = given["stages"]
     if not isinstance(stages, (list, tuple)) or not stages:
-        raise ValueError(f"{where}stages holds a list of at least one stage, not {stages!r}")
+        raise ValueError(f"{where}stages holds a list of at least one stage, not {brief(stages)}")
     act = _act(given.get("act", "silu"), f"{where}act")
     per_block = _per_block(given.get("per_block", ()), f"{where}per_block")
     rows = tuple(_stage(row, number, where) for number, row in enumerate(stages, 1))
@@ -185,7 +185,7 @@ def _default(row: type, key: str) -> Any:
 def shipped_tables() -> dict[str, Table]:
     """The tables that come with this package, by name."""
     return {
-        path.stem: read_table(yaml.safe_load(path.read_text(encoding="utf-8")), path.stem)
+        path.stem: read_table(parse_yaml(path.read_text(encoding="utf-8"), path.name), path.stem)
         for path in sorted(shipped("configs/spaces").glob("*.yaml"))
     }
 
@@ -211,7 +211,7 @@ def _stage(values: object, number: int, table: str) -> StageRow:
         )
     depth = _candidates(row["depth"], f"{where}: depth")
     if max(depth if isinstance(depth, tuple) else (depth,)) > _MOST_BLOCKS:
-        raise ValueError(f"{where}: depth is at most {_MOST_BLOCKS} blocks, not {depth!r}")
+        raise ValueError(f"{where}: depth is at most {_MOST_BLOCKS} blocks, not {brief(depth)}")
     return StageRow(
         name=_text(name, f"{where}: name"),
         width=_candidates(row["width"], f"{where}: width"),
@@ -247,7 +247,7 @@ def _presets(values: object, where: str) -> dict[str, dict[str, Any]]:
 
 def _mapping(values: object, where: str) -> Mapping[str, Any]:
     if not isinstance(values, Mapping):
-        raise ValueError(f"{where} holds keys and values, not {values!r}")
+        raise ValueError(f"{where} holds keys and values, not {brief(values)}")
     return values
 
 
@@ -283,7 +283,7 @@ def _is_whole(value: object, least: int = 1) -> bool:
 
 def _whole(value: object, where: str, least: int = 1) -> int:
     if not _is_whole(value, least):
-        raise ValueError(f"{where} is a whole number from {least} to {_MOST:,}, not {value!r}")
+        raise ValueError(f"{where} is a whole number from {least} to {_MOST:,}, not {brief(value)}")
     return cast(int, value)
 
 
@@ -296,15 +296,16 @@ def _candidates(value: object, where: str, *, odd: bool = False) -> Candidates:
         or list(numbers) != sorted(set(numbers))
     ):
         kinds = f"{_KERNELS if odd else _WHOLE}, up to {_MOST:,}"
-        raise ValueError(f"{where} is a number or an ascending list of candidates, {kinds}, not {value!r}")
+        raise ValueError(f"{where} is a number or an ascending list of candidates, {kinds}, not {brief(value)}")
     return cast(Candidates, numbers if isinstance(value, (list, tuple)) else value)
 
 
 def check_positive(value: object, where: str) -> float:
     """`value` as a float; ValueError where it is no finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError(f"{where} is a number above 0, not {value!r}")
-    return float(value)
+    number = number_from_text(value)
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 < number < float("inf"):
+        raise ValueError(f"{where} is a number above 0, not {brief(value)}")
+    return float(number)
 
 
 T = TypeVar("T")
@@ -314,7 +315,7 @@ def _one_of(value: object, allowed: tuple[T, ...], where: str) -> T:
     for choice in allowed:
         if type(choice) is type(value) and choice == value:
             return choice
-    raise ValueError(f"{where} is one of {', '.join(map(str, allowed))}, not {value!r}")
+    raise ValueError(f"{where} is one of {', '.join(map(str, allowed))}, not {brief(value)}")
 
 
 def _act(value: object, where: str) -> Any:
@@ -323,7 +324,7 @@ def _act(value: object, where: str) -> Any:
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str) or not value.strip() or value != "".join(value.split()):
-        raise ValueError(f"{where} is a text without spaces, not {value!r}")
+        raise ValueError(f"{where} is a text without spaces, not {brief(value)}")
     return value
 
 
@@ -336,4 +337,4 @@ def _resolutions(value: object, where: str) -> tuple[int, ...]:
     try:
         return check_resolutions(cast(Any, value))
     except (ValueError, TypeError):
-        raise ValueError(f"{where}resolutions are ascending whole numbers of pixels, not {value!r}") from None
+        raise ValueError(f"{where}resolutions are ascending whole numbers of pixels, not {brief(value)}") from None

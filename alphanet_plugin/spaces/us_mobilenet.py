@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import brief
 from .arch import Arch
 from .costs import MacPart
 from .gene import AnyGene, ContinuousGene, Gene, check_resolutions
@@ -200,19 +201,19 @@ def _check_choices(
 ) -> dict[str, Any]:
     """What is left of resolutions and widths where that is less than all; ValueError where it is no part of them."""
     if not isinstance(choices or {}, Mapping) or set(choices or {}) - {"resolution", "width"}:
-        raise ValueError(f"choices takes resolution and width, not {choices!r}")
+        raise ValueError(f"choices takes resolution and width, not {brief(choices)}")
     left: dict[str, Any] = dict(choices or {})
     if "resolution" in left:
         given = left["resolution"]
         left["resolution"] = tuple(given) if isinstance(given, (list, tuple)) else (given,)
         if not left["resolution"] or set(left["resolution"]) - set(resolutions):
-            raise ValueError(f"choices.resolution: {given!r} are not candidates; choose from {resolutions}")
+            raise ValueError(f"choices.resolution: {brief(given)} are not candidates; choose from {resolutions}")
         left["resolution"] = tuple(side for side in resolutions if side in left["resolution"])
     if "width" in left:
         given = left["width"]
         left["width"] = _check_widths(given if isinstance(given, (list, tuple)) else (given, given))
         if not widths[0] <= left["width"][0] <= left["width"][1] <= widths[1]:
-            raise ValueError(f"choices.width: {given!r} is no range within {widths}")
+            raise ValueError(f"choices.width: {brief(given)} is no range within {widths}")
     return {field: part for field, part in left.items() if part != {"resolution": resolutions, "width": widths}[field]}
 
 

@@ -4,7 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from alphanet_plugin.config import RunConfig, parse_yaml, read_config, yaml_text
+from alphanet_plugin import get_space, yaml_text
+from alphanet_plugin.config import RunConfig, parse_yaml, read_config
 from alphanet_plugin.errors import ConfigError, brief, one_line
 from alphanet_plugin.models import read_arch
 
@@ -50,6 +51,8 @@ def test_one_short_line_names_the_text_and_the_place(tmp_path, text, message):
         parse_yaml(text, "it")
     with pytest.raises(ConfigError, match=message):
         read_arch(str(path))
+    with pytest.raises(ConfigError, match=rf"run\.yaml.*{message}"):
+        get_space(path)
 
 
 def test_aliases_and_merged_keys_are_read():

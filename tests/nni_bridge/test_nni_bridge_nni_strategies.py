@@ -24,7 +24,7 @@ from torch.utils.data import TensorDataset
 
 from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.nni_bridge import ElasticSpace
-from alphanet_plugin.nni_bridge.nas.evolution_serializer import allow_evolution_to_resume
+from alphanet_plugin.nni_bridge.nas.experiment import allow_evolution_to_resume
 
 ONE_SHOT = {
     "fast": [RandomOneShot, lambda: ENAS(reward_metric_name="val_acc", batches_per_update=1)],

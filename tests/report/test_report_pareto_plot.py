@@ -48,18 +48,18 @@ def near(image, color, tolerance=12):
 
 
 def test_a_png_of_1200_by_800_that_shows_all_groups(tmp_path):
-    path = plot_pareto(POINTS, tmp_path / "new" / "pareto.png", presets=PRESETS, published={"best": POINTS[0]})
+    path = plot_pareto(POINTS, tmp_path / "new" / "pareto.png", presets=PRESETS)
     assert path.read_bytes().startswith(b"\x89PNG")
     image = pixels(path)
     assert image.shape == (800, 1200, 3)
-    for color in (pareto_plot._FRONT, pareto_plot._PRESET, pareto_plot._PRESET_TEXT, pareto_plot._PUBLISHED):
+    for color in (pareto_plot._FRONT, pareto_plot._PRESET, pareto_plot._PRESET_TEXT):
         assert near(image, color) > 100
     assert [file.name for file in path.parent.iterdir()] == ["pareto.png"]
 
 
 def test_what_is_not_given_is_not_drawn(tmp_path, figures):
     image = pixels(plot_pareto(POINTS, tmp_path / "pareto.png"))
-    assert near(image, pareto_plot._PRESET) == near(image, pareto_plot._PUBLISHED) == 0
+    assert near(image, pareto_plot._PRESET) == 0
     plot_pareto([], tmp_path / "pareto.png", presets=PRESETS)
     legends = [[text.get_text() for text in figure.axes[0].get_legend().get_texts()] for figure in figures]
     assert legends == [["150 evaluated subnets, first to last", "Pareto front"], ["Pareto front", "presets"]]
@@ -67,11 +67,11 @@ def test_what_is_not_given_is_not_drawn(tmp_path, figures):
 
 def test_words_are_in_the_picture(tmp_path, figures):
     plot_pareto(
-        POINTS, tmp_path / "p.png", presets=PRESETS, published={"cost $5 and $6": POINTS[1]},
-        title="A $title$", subtitle="and more", ylabel="top-1 accuracy on digits (%)",
+        POINTS, tmp_path / "p.png", presets={**PRESETS, "cost $5 and $6": POINTS[1]},
+        title="A $title$", ylabel="top-1 accuracy on digits (%)",
     )  # fmt: skip
     axes = figures[0].axes[0]
-    assert [text.get_text() for text in figures[0].texts] == ["A $title$", "and more"]
+    assert [text.get_text() for text in figures[0].texts] == ["A $title$", ""]
     assert [text.get_text() for text in axes.texts] == [*PRESETS, "cost $5 and $6"]
     assert axes.get_xlabel() == "MFLOPs (multiply-adds / 1e6)"
     assert axes.get_ylabel() == "top-1 accuracy on digits (%)"
@@ -133,8 +133,6 @@ def test_what_cannot_be_drawn_is_refused_and_the_old_picture_stays(tmp_path):
     before = path.read_bytes()
     with pytest.raises(ValueError, match="no subnet to plot"):
         plot_pareto([], path)
-    with pytest.raises(ValueError, match="no metric 'acc' was measured; there are top1, top5"):
-        plot_pareto(POINTS, path, metric="acc")
     with pytest.raises(ValueError, match="not finite"):
         plot_pareto([Subnet(1, float("nan"))], path)
     with pytest.raises(ValueError, match=r"should end in \.png"):

@@ -109,6 +109,37 @@ def test_errors_name_row_value_and_what_is_allowed(table, message, tmp_path):
         get_space(path)
 
 
+LONG = list(range(5000))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"table": changed(stages__1__kernel_size=LONG)},
+        {"table": changed(stages=dict.fromkeys(LONG))},
+        {"table": changed(stem=LONG)},
+        {"table": changed(act="x" * 5000)},
+        {"table": changed(resolutions=["x"] * 5000)},
+        {"table": changed(norm_eps=LONG)},
+        {"name": "ofa_mbv3", "choices": {"depth": ["x"] * 5000}},
+        {"name": "ofa_mbv3", "choices": LONG},
+        {"name": "ofa_mbv3", "follow": LONG},
+        {"name": "ofa_mbv3", "follow": {"expand_ratio": LONG}},
+        {"name": "us_mobilenet_v2", "choices": LONG},
+        {"name": "us_mobilenet_v2", "choices": {"resolution": LONG}},
+    ],
+)
+def test_errors_abbreviate_values(arguments):
+    with pytest.raises(ValueError, match=r"not |candidate") as error:
+        get_space(**arguments)
+    assert len(str(error.value)) < 400
+
+
+def test_a_number_may_be_written_as_people_write_it(tmp_path):
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(changed()) + "norm_eps: 1e-3\n")
+    assert get_space(tmp_path / "own.yaml").network(get_space(tmp_path / "own.yaml").largest()).norm_eps == 1e-3
+
+
 def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match=r"there is no|cannot be read"):
         get_space(tmp_path / "none.yaml")

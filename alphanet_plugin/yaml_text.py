@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import ConfigError
+from .errors import ConfigError
 
 MAX_EXPANDED = 100_000
 """Values that a text's aliases may stand for. Without aliases a text holds as many values as it has room for."""
@@ -38,6 +38,14 @@ def parse_yaml(text: str, what: str) -> Any:
         raise ConfigError(f"{what} is not valid YAML: {' '.join(str(error).split())}") from error
     except Exception as error:  # PyYAML's own on a value such as 2001-99-99, 0b_ or !!int x: ValueError, KeyError ...
         raise ConfigError(f"{what} is not valid YAML: a value cannot be read ({type(error).__name__})") from error
+
+
+def number_from_text(value: Any) -> Any:
+    """`value` as a float where it is the text of one: YAML 1.1 reads 1e-5 as text, and people mean the number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 class _Checked:
