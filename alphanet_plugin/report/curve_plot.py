@@ -21,6 +21,7 @@ def plot_curves(
     *,
     title: str,
     subtitle: str = "",
+    xlabel: str = "epochs",
 ) -> Path:
     """Write a PNG: a panel for each subnet, of each recipe the mean over runs with a band of one standard deviation.
 
@@ -29,6 +30,7 @@ def plot_curves(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
+        xlabel: With its unit.
 
     Raises:
         ValueError: There is nothing to plot, a recipe's runs differ in their epochs, or the path is not a PNG's.
@@ -43,7 +45,7 @@ def plot_curves(
     for place, (subnet, panel) in enumerate(panels.items()):
         left = LEFT + place * (width + _GAP)
         label = "" if place else TOP1
-        axes = new_axes(figure, "epochs", label, top=top, left=left, right=left + width)
+        axes = new_axes(figure, xlabel, label, top=top, left=left, right=left + width)
         figure.text(left, top + 0.022, subnet, fontsize=10.5, fontweight="bold", va="center", **text_style())
         for name, curves in panel.items():
             if curves:

@@ -23,7 +23,6 @@ def plot_fronts(
     *,
     title: str,
     subtitle: str = "",
-    xlabel: str = MFLOPS,
 ) -> Path:
     """Write a PNG: of each recipe every run's front as a thin line of steps, and their mean as a thick one.
 
@@ -34,7 +33,6 @@ def plot_fronts(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
-        xlabel: With its unit.
 
     Raises:
         ValueError: A run holds no subnet, or the path is not a PNG's.
@@ -44,7 +42,7 @@ def plot_fronts(
     if not fronts:
         raise ValueError("there is no front to plot")
     figure = new_figure(title, subtitle)
-    axes = new_axes(figure, xlabel, TOP1, top=draw_key(figure, list(fronts)))
+    axes = new_axes(figure, MFLOPS, TOP1, top=draw_key(figure, list(fronts)))
     right = max(front[-1, 0] for of_name in fronts.values() for front in of_name)
     for color, of_name in zip(SERIES, fronts.values(), strict=False):
         for front in of_name:
