@@ -19,9 +19,9 @@ _FIRST_LINE, _LATER_LINES = 2.0, 15.0  # seconds
 
 
 class Advance(Protocol):
-    """Say how far a stage is: how many of how many, and a note to show beside."""
+    """Say how far a stage, or a part of it that has a name, is: how many of how many, and a note to show beside."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+    def __call__(self, done: int, total: int, note: str = "", part: str = "") -> None: ...
 
 
 _first_line: threading.Timer | None = None
@@ -69,7 +69,7 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
     """
     console = Console(stderr=True)
     if not shown:
-        yield lambda done, total, note="": None  # noqa: ARG005
+        yield lambda done, total, note="", part="": None  # noqa: ARG005
     elif not console.is_terminal:
         lines = _Lines(stage)
         try:
@@ -79,10 +79,15 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
             lines.ended.set()
     else:
         with _bar(console) as progress:
-            task = progress.add_task(stage, total=None, note="")
+            tasks = {"": progress.add_task(stage, total=None, note="")}
 
-            def advance(done: int, total: int, note: str = "") -> None:
-                progress.update(task, completed=done, total=total, note=note)
+            def advance(done: int, total: int, note: str = "", part: str = "") -> None:
+                if part and "" in tasks:  # the first part takes the stage's own bar
+                    tasks[part] = tasks.pop("")
+                    progress.update(tasks[part], description=part)
+                if part not in tasks:
+                    tasks[part] = progress.add_task(part, total=None, note="")
+                progress.update(tasks[part], completed=done, total=total, note=note)
 
             yield advance
 
@@ -106,8 +111,8 @@ class _Lines:
         self.beat = threading.Thread(target=self._beat, name="progress", daemon=True)
         self.beat.start()
 
-    def advance(self, done: int, total: int, note: str = "") -> None:
-        self.last = (f"{done}/{total}", note)
+    def advance(self, done: int, total: int, note: str = "", part: str = "") -> None:
+        self.last = (f"{part} {done}/{total}".lstrip(), note)
 
     def end(self) -> None:
         self.ended.set()

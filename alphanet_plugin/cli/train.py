@@ -95,7 +95,9 @@ def train(config: RunConfig, watch: Watch | None = None, resume_from: str | None
 
             def on_step(record: dict[str, Any]) -> None:
                 note = f"loss {record['loss']:.3f}  kd {record['kd_loss']:.3f}"
-                advance(int(record["step"]) + 1, trainer.total_steps, note)
+                step, phase = int(record["step"]), trainer.timeline.at(int(record["step"]))
+                part = phase.name if len(trainer.timeline.phases) > 1 else ""
+                advance(step + 1 - phase.steps.start, len(phase.steps), note, part)
                 if watcher:
                     watcher(record)
 

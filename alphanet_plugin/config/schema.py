@@ -128,6 +128,8 @@ class TrainingConfig(LoopConfig):
         drop_rate: Dropout before the classifier, on a step's first arch only: the one that learns from the labels and
             teaches, which is the largest but with the sampler ``uniform``. A phase may say otherwise.
         drop_path_rate: Stochastic depth, on the same arch only.
+        validate_epochs: Measure the smallest and the largest arch on the search images every so many epochs, with
+            BatchNorm estimated anew, into ``curve.jsonl`` and the tracker; changes nothing in the run. None for never.
         optimizer: ``sgd`` with Nesterov's ``momentum``, or another of timm's by name, such as ``rmsproptf``.
         optimizer_args: What else that optimiser takes, such as ``{alpha: 0.9, eps: 0.001}``.
         init: Weights to start from in place of random ones: a run's folder, one of its checkpoints, or the supernet's
@@ -137,12 +139,15 @@ class TrainingConfig(LoopConfig):
     init: str | None = None
     drop_rate: float = 0.2
     drop_path_rate: float = 0.2
+    validate_epochs: int | None = free(None)
     optimizer: str = "sgd"
     optimizer_args: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_shares(self, "drop_rate", "drop_path_rate")
+        every = self.validate_epochs
+        _require(every is None or every >= 1, f"validate_epochs must be at least 1, not {every}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,11 @@ from .rates import RateTrial, plot_rates, rates_table
 from .regime_plot import plot_boxes, plot_relative
 from .table import ABSENT, SubnetRow, markdown_table, print_table, rich_table
 from .timeline_plot import PhaseCurve, plot_timeline
+from .training_plot import plot_training
 
 __all__ = [
     "ABSENT", "DivergenceExample", "PhaseCurve", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table",
     "mean_pareto_accuracy", "plot_boxes", "plot_costs", "plot_curves", "plot_divergences", "plot_fronts",
-    "plot_pareto", "plot_rates", "plot_relative", "plot_timeline", "print_table", "rates_table", "rich_table",
+    "plot_pareto", "plot_rates", "plot_relative", "plot_timeline", "plot_training", "print_table", "rates_table",
+    "rich_table",
 ]  # fmt: skip

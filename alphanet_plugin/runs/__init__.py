@@ -3,6 +3,7 @@
 from .accelerator import describe_machine, forget_accelerator, is_main_rank
 from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
 from .comparison import ComparedRun, compare_run, comparison_csv, comparison_table
+from .curve import Curve, open_curve
 from .finetune import (
     FinetuneFolder,
     check_same_transfer,
@@ -40,14 +41,14 @@ from .training_cost import TrainingCost, training_cost, write_training_cost
 from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
-    "ComparedRun", "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "PhasePlan", "Plan",
-    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch",
-    "build_accelerator", "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model",
-    "build_sampler", "build_search", "build_space", "build_timeline", "check_latency_table", "check_replaceable",
-    "check_same_transfer", "check_tag", "check_transfer_start", "compare_run", "comparison_csv", "comparison_table",
-    "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher",
-    "describe_machine", "draw_plan", "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice",
-    "last_choice", "network_identity", "network_run_of", "open_history", "open_run", "plan_run", "plan_table",
+    "ComparedRun", "Curve", "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "PhasePlan", "Plan", "RunFolder",
+    "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch", "build_accelerator",
+    "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search",
+    "build_space", "build_timeline", "check_latency_table", "check_replaceable", "check_same_transfer", "check_tag",
+    "check_transfer_start", "compare_run", "comparison_csv", "comparison_table", "complete_network_identity",
+    "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher", "describe_machine", "draw_plan",
+    "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice", "last_choice",
+    "network_identity", "network_run_of", "open_curve", "open_history", "open_run", "plan_run", "plan_table",
     "publish_run", "read_config", "read_search_plan", "run_network", "run_record", "run_supernet", "search_batches",
     "search_fingerprint", "search_front", "search_options", "search_results", "search_run", "suggest_tag",
     "supernet_identity", "supernet_of", "to_publish", "tracked", "training_cost", "write_finetune_config",

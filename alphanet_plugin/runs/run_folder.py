@@ -75,6 +75,16 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def curve(self) -> Path:
+        """Accuracy of the smallest and the largest subnet during training."""
+        return self.path / "curve.jsonl"
+
+    @property
+    def training_picture(self) -> Path:
+        """Losses, learning rate, and accuracy where it was measured."""
+        return self.path / "training.png"
+
+    @property
     def cost(self) -> Path:
         """What training has cost, phase by phase."""
         return self.path / "cost.json"

@@ -15,18 +15,29 @@ from ..config import RunConfig
 from ..data import Splits
 from ..errors import ConfigError
 from ..losses import KDLoss
+from ..report import plot_training
 from ..samplers import Sampler
 from ..schedules import Timeline
 from ..supernet import Supernet
-from ..training import SupernetPhase, SupernetUpdate, Trainer, Update, build_optimizer, latest_checkpoint
+from ..training import (
+    JsonLinesLog,
+    SupernetPhase,
+    SupernetUpdate,
+    Trainer,
+    Update,
+    build_optimizer,
+    latest_checkpoint,
+    random_states_kept,
+)
 from .accelerator import open_accelerator, with_launch_flags
 from .building import build_data, build_model
+from .curve import open_curve
 from .identity import complete_supernet_identity, supernet_identity
 from .init import start_from
 from .phase_teachers import PhaseTeachers
 from .start import warn_of_start
 from .timeline import build_timeline
-from .trained_run import TrainedRun
+from .trained_run import TrainedRun, search_batches
 from .training_cost import write_training_cost
 from .training_run import OnStep, TrainingRun, Watch
 
@@ -66,8 +77,25 @@ def run_supernet(
     run.train(on_step, watch)
     if run.accelerator.is_main_process:
         write_training_cost(run.folder, config.cost.per_device_hour)
+        draw_training(run)
     run.accelerator.end_training()
     return run.trained()
+
+
+def draw_training(run: SupernetRun) -> Path:
+    """Draw a run's log, as ``training.png`` in its folder."""
+    curve = JsonLinesLog(run.folder.curve)
+    measured = [
+        {**record, "epoch": (record["step"] + 1) / run.steps_per_epoch}
+        for record in (curve.read() if curve.path.is_file() else [])
+    ]
+    return plot_training(
+        JsonLinesLog(run.folder.log).read(),
+        run.folder.training_picture,
+        steps_per_epoch=run.steps_per_epoch,
+        title=f"Training on {run.splits.name}",
+        measured=measured,
+    )
 
 
 class SupernetRun(TrainingRun[RunConfig]):
@@ -146,6 +174,14 @@ class SupernetRun(TrainingRun[RunConfig]):
             new_optimizer=partial(self._optimizer, self.accelerator.unwrap_model(model)),
             teachers=PhaseTeachers(self.config, self.folder, self.accelerator, self.splits, self.resumption),
         )
+
+    def watch(self, trainer: Trainer) -> OnStep | None:
+        epochs = self.config.training.validate_epochs
+        if epochs is None or not self.accelerator.is_main_process:
+            return None
+        with random_states_kept():
+            batches = search_batches(self.config, self.splits)
+        return open_curve(trainer, supernet_of(trainer), self.folder, batches, epochs).on_step
 
     def trained(self) -> TrainedRun:
         """What was trained, opened for searching and publishing."""

@@ -193,14 +193,18 @@ class TrainingRun(ABC, Generic[Config]):
             if self.resumption is not None:
                 record_resumption(self.resumption, self.folder, self.identity(), self.complete)
         init_trackers(self.accelerator, self.config)
-        watcher = watch(trainer) if watch else None
+        calls = [watch(trainer) if watch else None, on_step, self.watch(trainer)]
 
-        def both(record: dict[str, Any]) -> None:
-            for call in (watcher, on_step):
+        def all_of_them(record: dict[str, Any]) -> None:
+            for call in calls:
                 if call:
                     call(record)
 
-        trainer.run(both)
+        trainer.run(all_of_them)
+
+    def watch(self, trainer: Trainer) -> OnStep | None:  # noqa: ARG002
+        """What a kind of run looks at after each step, on the main rank; None for nothing."""
+        return None
 
     @contextmanager
     def owned(self) -> Iterator[None]:

@@ -12,12 +12,11 @@ import torch
 from .. import runs
 from ..config import RunConfig, StudyConfig, identity, to_dict
 from ..errors import ConfigError, StudyError
-from ..runs import RunFolder, TrainedRun
+from ..runs import Curve, RunFolder, TrainedRun, open_curve
 from ..spaces import Arch, SearchSpace
 from ..training import latest_checkpoint, random_states_kept
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
-from .curve import Curve
 from .grid import Cell, with_root
 from .random_archs import random_archs
 from .trained import described, tidy
@@ -84,12 +83,7 @@ class SupernetCell(CellKind):
 def _curve(run: runs.SupernetRun, epochs: int) -> Curve:
     with random_states_kept():
         batches = runs.search_batches(run.config, run.splits)
-    trainer = run.trainer
-    every = trainer.steps_per_epoch * epochs
-    supernet = runs.supernet_of(trainer)
-    curve = Curve(run.folder.path / "curve.jsonl", supernet, *batches, every, trainer.total_steps)
-    curve.rewind(latest_checkpoint(run.folder.checkpoints))
-    return curve
+    return open_curve(run.trainer, runs.supernet_of(run.trainer), run.folder, batches, epochs)
 
 
 class _Work:

@@ -35,14 +35,14 @@ _KERNELS = {"choices": {"mb1.kernel_size": [3], "mb2.kernel_size": [5],
                         **{f"mb{number}.kernel_size": None for number in (3, 4, 5)}}}  # fmt: skip
 
 
-def config(output, recipe):
+def config(output, recipe, **training):
     """The run of a recipe by name, or of a list of phases: 4 steps an epoch of 4 images."""
     values = {
         "output": str(output),
         "space": {"table": TABLE},
         "data": {"image_size": 24},
         "training": {"epochs": EPOCHS.get(recipe, 3) if isinstance(recipe, str) else 3, "batch_size": 4, "lr": 0.02,
-                     "warmup_epochs": 0, "save_every": 3},
+                     "warmup_epochs": 0, "save_every": 3, **training},
         **({"recipe": recipe} if isinstance(recipe, str) else {"phases": recipe, "kd": {"name": "kl"}}),
     }  # fmt: skip
     if recipe == "compofa":

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ import torch
 from phased_run import PHASED, config, run_of
 from safetensors.torch import load_file
 
+from alphanet_plugin.config import EvaluationConfig
 from alphanet_plugin.errors import CheckpointError
-from alphanet_plugin.training import latest_checkpoint
+from alphanet_plugin.runs.supernet_run import draw_training
+from alphanet_plugin.training import JsonLinesLog, latest_checkpoint
 
 HERE = Path(__file__).parent
+EVALUATION = EvaluationConfig(search_calibration_batches=1, batch_size=16)
 
 
 def train(output, recipe, stop_after=None):
@@ -126,6 +130,23 @@ def test_a_phase_with_another_optimizer_resumes(tmp_path):
     again, _ = train(tmp_path / "stopped", phases)
     expected = weights(whole_run)
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(again).items())
+
+
+def test_validation_during_training_changes_nothing_in_it(whole, tmp_path):
+    _, run, records = whole("deps_released")
+    watched = replace(config(tmp_path, "deps_released", validate_epochs=1), evaluation=EVALUATION)
+    trained = run_of(watched)
+    found = []
+    trained.train(found.append)
+    draw_training(trained)
+    trained.accelerator.end_training()
+    expected = weights(run)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(trained).items())
+    assert [record["loss"] for record in found] == [record["loss"] for record in records]
+    measured = JsonLinesLog(tmp_path / "curve.jsonl").read()
+    assert [record["step"] for record in measured] == [3, 7, 11]
+    assert all(0 <= record[end]["top1"] <= 100 for record in measured for end in ("smallest", "largest"))
+    assert (tmp_path / "training.png").stat().st_size > 10_000
 
 
 @pytest.mark.slow

@@ -1,0 +1,114 @@
+"""What a training's log says: losses, learning rate, and accuracy where it was measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .canvas import (
+    BOTTOM,
+    FAINT,
+    LEFT,
+    RIGHT,
+    SERIES,
+    check_png,
+    legend_style,
+    new_axes,
+    new_figure,
+    text_style,
+    write_picture,
+)
+
+_TOP, _BETWEEN = 0.76, 0.1
+_POINTS = 200  # of a curve; each is the mean of the steps about it
+
+
+def plot_training(
+    records: Sequence[Mapping[str, Any]],
+    path: str | os.PathLike[str],
+    *,
+    steps_per_epoch: int,
+    title: str,
+    measured: Sequence[Mapping[str, Any]] = (),
+) -> Path:
+    """Write a PNG: losses, and accuracy where it was measured, above; the learning rate below; a band for each phase.
+
+    Args:
+        records: Of the run's log, by step: ``step``, ``lr``, ``loss``, and ``kd_loss``, ``phase`` where there are any.
+        path: Where to; ends in ``.png``.
+        steps_per_epoch: Steps of an epoch.
+        title: Above the picture.
+        measured: ``{"epoch", "smallest": {"top1"}, "largest": {"top1"}}`` of each measurement.
+
+    Raises:
+        ValueError: There is no record, or the path is not a PNG's.
+    """
+    path = check_png(path)
+    if not records:
+        raise ValueError("there is no step to draw")
+    epochs = np.asarray([record["step"] + 1 for record in records]) / steps_per_epoch
+    figure = new_figure(title, "losses are means over neighbouring steps" + ("; bands are phases" * _several(records)))
+    middle = BOTTOM + (_TOP - BOTTOM) * 0.36
+    above = new_axes(figure, "", "loss", top=_TOP)
+    above.set_position((LEFT, middle + _BETWEEN / 2, RIGHT - LEFT - 0.05, _TOP - middle - _BETWEEN / 2))
+    below = new_axes(figure, "epochs", "learning rate", top=middle - _BETWEEN / 2 + 0.02, right=RIGHT - 0.05)
+    above.plot(*_smooth(epochs, records, "loss"), color=SERIES[0], linewidth=1.6, label="loss of the first pass")
+    if any(record.get("kd_loss") for record in records):
+        above.plot(*_smooth(epochs, records, "kd_loss"), color=SERIES[1], linewidth=1.6, label="loss of the others")
+    below.plot(*_smooth(epochs, records, "lr"), color=SERIES[0], linewidth=1.6)
+    below.set_ylim(bottom=0)
+    if measured:
+        _draw_accuracy(above, measured)
+    _draw_phases((above, below), records, epochs)
+    figure.legend(
+        *above.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(LEFT - 0.015, 0.885), ncols=4,
+        columnspacing=1.4, **legend_style(),
+    )  # fmt: skip
+    write_picture(figure, path)
+    return path
+
+
+def _several(records: Sequence[Mapping[str, Any]]) -> bool:
+    return len({record.get("phase") for record in records}) > 1
+
+
+def _smooth(epochs: np.ndarray, records: Sequence[Mapping[str, Any]], key: str) -> tuple[np.ndarray, np.ndarray]:
+    alone = [key == "kd_loss" and record.get("backwards") == 1 for record in records]
+    values = np.where(alone, np.nan, [record.get(key, np.nan) for record in records])
+    parts = np.array_split(np.arange(len(values)), min(_POINTS, len(values)))
+    return np.asarray([epochs[part].mean() for part in parts]), np.asarray([values[part].mean() for part in parts])
+
+
+def _draw_accuracy(axes: Any, measured: Sequence[Mapping[str, Any]]) -> None:
+    twin = axes.twinx()
+    twin.set_ylabel("top-1 on search images (%)", fontsize=9.5, labelpad=6, **text_style())
+    twin.tick_params(colors=FAINT, labelsize=9, length=0, pad=5)
+    for side in twin.spines.values():
+        side.set_visible(False)
+    for color, name in zip(SERIES[2:], ("largest", "smallest"), strict=False):
+        points = [(one["epoch"], one[name]["top1"]) for one in measured]
+        twin.plot(*zip(*points, strict=True), color=color, linewidth=1.2, marker="o", markersize=4)
+        axes.plot([], [], color=color, linewidth=1.2, marker="o", markersize=4, label=f"top-1, {name}")
+
+
+def _draw_phases(axes: Sequence[Any], records: Sequence[Mapping[str, Any]], epochs: np.ndarray) -> None:
+    names = [record.get("phase") for record in records]
+    starts = [place for place, name in enumerate(names) if not place or name != names[place - 1]]
+    ends = [*(epochs[start - 1] for start in starts[1:]), epochs[-1]]
+    begin = 0.0
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        for one in axes:
+            one.set_xlim(0, epochs[-1])
+            if names[start] is not None:
+                one.axvspan(begin, end, color=SERIES[0], alpha=0.10 if number % 2 else 0.03, linewidth=0, zorder=0)
+        if names[start] is not None:
+            narrow = end - begin < 0.02 * len(names[start]) * epochs[-1]
+            axes[0].text(
+                (begin + end) / 2, 1.02, names[start], transform=axes[0].get_xaxis_transform(), fontsize=8.5,
+                ha="left" if narrow else "center", va="bottom", rotation=35 if narrow else 0, **text_style(FAINT),
+            )  # fmt: skip
+        begin = end
