@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import AlphaNetError, one_line
-from .process import StderrHandler, check_device, hide_others_notes, prepare_process, version
+from .process import StderrHandler, check_device, format_warning, hide_others_notes, prepare_process, version
 
 VERBS = {
     "quickstart": "quickstart", "train": "train", "distill": "distill", "search": "search", "evaluate": "evaluate",
@@ -85,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb = _called_verb(given)
     debug = "--debug" in given
     hide_others_notes()
+    if argv is None:
+        warnings.formatwarning = format_warning
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
             arguments = build_parser(verb or "").parse_args(given)

@@ -23,6 +23,8 @@ _OTHERS_WARNINGS = (
 )
 _OTHERS_LOGS = (("torch.utils.cpp_extension", "No CUDA runtime is found"),)
 
+_OTHERS_QUIET = ("onnxscript",)  # what it could not convert is told by the error that follows
+
 
 def version() -> str:
     """This package's."""
@@ -83,10 +85,18 @@ def hide_others_notes() -> None:
         warnings.filterwarnings("ignore", message=message, module=module)
     for logger, start in _OTHERS_LOGS:
         logging.getLogger(logger).addFilter(_Without(start))
+    for logger in _OTHERS_QUIET:
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each retry twice; our error says which network failed at what
     with contextlib.suppress(ImportError):
         from gym_notices import notices  # what Gym prints when it is imported, which NNI's NAS does
 
         notices.notices.clear()
+
+
+def format_warning(message: Warning | str, *_: Any, **__: Any) -> str:
+    """A warning as the command line shows it: one line, without the place in a program that it comes from."""
+    return f"alphanet: warning: {' '.join(str(message).split())}\n"
 
 
 class StderrHandler(logging.StreamHandler):

@@ -46,6 +46,8 @@ def open_image(file: str | Path | IO[bytes], name: str = "") -> Image.Image:
 
 def unreadable(name: Any, error: BaseException) -> DataError:
     """What to raise for an image that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"there is no image {name}; look at the path")
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return DataError(f"image {name} cannot be read ({reason}); repair or remove the file")
 

@@ -108,7 +108,7 @@ def export_int8(
 def _open(folder: Path, model: Any) -> ImageSubset:
     """The images of class folders, prepared as the model's cfg says."""
     if not folder.is_dir():
-        raise ExportError(f"{folder} is no folder; give one with CLASS/*.jpg")
+        raise ExportError(f"{folder} is no folder; give one that holds a folder of images for each class")
     source = open_class_folders(folder)
     return ImageSubset(source, np.arange(len(source.labels)), preparation_of(model).transform())
 

@@ -101,14 +101,15 @@ def _draw_phases(axes: Sequence[Any], records: Sequence[Mapping[str, Any]], epoc
     ends = [*(epochs[start - 1] for start in starts[1:]), epochs[-1]]
     begin = 0.0
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        name = names[start]
         for one in axes:
             one.set_xlim(0, epochs[-1])
-            if names[start] is not None:
+            if name is not None:
                 one.axvspan(begin, end, color=SERIES[0], alpha=0.10 if number % 2 else 0.03, linewidth=0, zorder=0)
-        if names[start] is not None:
-            narrow = end - begin < 0.02 * len(str(names[start])) * epochs[-1]
+        if name is not None:
+            narrow = end - begin < 0.02 * len(name) * epochs[-1]
             axes[0].text(
-                (begin + end) / 2, 1.02, names[start], transform=axes[0].get_xaxis_transform(), fontsize=8.5,
+                (begin + end) / 2, 1.02, name, transform=axes[0].get_xaxis_transform(), fontsize=8.5,
                 ha="left" if narrow else "center", va="bottom", rotation=35 if narrow else 0, **text_style(FAINT),
             )  # fmt: skip
         begin = end

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..config import NetworkRunConfig, RunConfig, SpaceConfig, differences, from_dict, identity
 from ..errors import ConfigError
 from ..training import latest_checkpoint, read_state
 from .building import build_space
+from .own_parts import OWN, own_of
 from .run_folder import RunFolder
 from .run_images import without_images
 
@@ -18,18 +20,26 @@ def supernet_identity(config: RunConfig, *, defaults: bool = False) -> dict[str,
     return {**identity(config, defaults=defaults), "space": build_space(config).to_config()}
 
 
+def trained_identity(config: RunConfig, checkpoint: Path, *, defaults: bool = False) -> dict[str, Any]:
+    """The same of what was trained: with the parts that were given in Python, as its checkpoint names them."""
+    return {**supernet_identity(config, defaults=defaults), **own_of(read_state(checkpoint)["identity"])}
+
+
 def complete_supernet_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
     """A kept identity as today's: earlier ones hold defaults too, and lack keys that have come since then."""
+    own = own_of(kept)
     try:
         known = {key: value for key, value in kept["space"].items() if key in SpaceConfig.__dataclass_fields__}
-        return supernet_identity(from_dict(RunConfig, {**kept, "space": known, "output": ""}))
+        values = {key: value for key, value in kept.items() if key not in own}
+        return {**supernet_identity(from_dict(RunConfig, {**values, "space": known, "output": ""})), **own}
     except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now
         return dict(kept)
 
 
 def check_same_supernet(config: RunConfig, folder: RunFolder) -> None:
     """ConfigError if the folder holds a run whose weights come of another configuration."""
-    check_same_identity(supernet_identity(config), folder, complete_supernet_identity)
+    latest = latest_checkpoint(folder.checkpoints)
+    check_same_identity(trained_identity(config, latest) if latest else {}, folder, complete_supernet_identity)
 
 
 def network_identity(config: NetworkRunConfig, *, defaults: bool = False) -> dict[str, Any]:
@@ -63,8 +73,28 @@ def check_same_identity(
     kept = complete(without_images(read_state(latest)["identity"] or {})) if latest else identity
     changed = [key for key in differences(kept, identity) if key not in free]
     if changed:
+        _check_own(own_of(kept), own_of(identity), folder, latest)
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "
             f"choose another output, put the values back, go on under these on purpose with --resume-from {latest}, or "
             f"delete {folder.checkpoints} to start anew"
         )
+
+
+def _check_own(kept: Mapping[str, Any], now: Mapping[str, Any], folder: RunFolder, latest: Path | None) -> None:
+    """ConfigError that shows both, where a part that is given in Python is another one."""
+    old, new = kept.get(OWN, {}), now.get(OWN, {})
+    for part in {**old, **new}:
+        if old.get(part) != new.get(part):
+            before, given = (_shown(one.get(part)) for one in (old, new))
+            raise ConfigError(
+                f"{folder.path} holds a run whose {part} was {before}, and now it is {given}; give that one, choose "
+                f"another output, or go on with this one on purpose by resume_from={str(latest)!r}"
+            )
+
+
+def _shown(part: Mapping[str, Any] | None) -> str:
+    if part is None:
+        return "the configured one"
+    parameters = ", ".join(f"{key}={value!r}" for key, value in part.items() if key != "name")
+    return f"{part['name']}({parameters})"

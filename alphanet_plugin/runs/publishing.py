@@ -13,7 +13,7 @@ from ..models import entry_name
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
-from .identity import supernet_identity
+from .identity import trained_identity
 from .search_choice import search_front
 from .start import kept_start
 from .tracking import tracked
@@ -70,7 +70,7 @@ def run_record(run: TrainedRun) -> dict[str, str]:
     """``id`` and ``name`` by which published models tell their run; the id is of all but the images' pixels."""
     splits = run.splits
     about = [
-        supernet_identity(run.config),
+        trained_identity(run.config, run.checkpoint),
         list(splits.class_names),
         len(splits.train),
         len(splits.test),
@@ -124,7 +124,7 @@ def _publish(run: TrainedRun, deployment: Deployment, name: str, arch: Arch, rec
         mflops=run.mflops(arch),
         params=run.params(arch),
         dataset=splits.name,
-        recipe=supernet_identity(run.config, defaults=True),
+        recipe=trained_identity(run.config, run.checkpoint, defaults=True),
         run=record,
         start=kept_start(run.folder, run.config.training.init or ""),
         protocol=(

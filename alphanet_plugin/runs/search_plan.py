@@ -14,7 +14,7 @@ from ..search import Evaluated, EvolutionRounds, check_evaluated
 from ..spaces import SearchSpace
 from ..training import latest_checkpoint, read_weights
 from .building import build_space
-from .identity import check_same_supernet, complete_supernet_identity, supernet_identity
+from .identity import check_same_supernet, complete_supernet_identity, trained_identity
 from .run_folder import RunFolder
 from .search_cost import build_cost
 
@@ -119,7 +119,7 @@ def fingerprint(config: RunConfig, checkpoint: Path, space: SearchSpace, num_cla
         "space": space.to_config(),
         "num_classes": num_classes,
         "checkpoint": checkpoint.name,
-        "training": supernet_identity(config),
+        "training": trained_identity(config, checkpoint),
         "calibration_batches": settings.search_calibration_batches,
         "batch_size": settings.batch_size,
     }

@@ -14,7 +14,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from ..config import RunConfig
 from ..data import Splits
 from ..errors import ConfigError
-from ..losses import KDLoss
+from ..losses import KDLoss, Objective
 from ..report import plot_training
 from ..samplers import Sampler
 from ..schedules import Timeline
@@ -34,6 +34,7 @@ from .building import build_data, build_model
 from .curve import open_curve
 from .identity import complete_supernet_identity, supernet_identity
 from .init import start_from
+from .own_parts import OWN, describe_part
 from .phase_teachers import PhaseTeachers
 from .start import warn_of_start
 from .timeline import build_timeline
@@ -53,6 +54,7 @@ def run_supernet(
     supernet: Supernet | None = None,
     sampler: Sampler | None = None,
     kd_loss: KDLoss | None = None,
+    objective: Objective | None = None,
     resume_from: str | Path | None = None,
 ) -> TrainedRun:
     """Train a supernet, or go on where a run in the same folder stopped.
@@ -64,6 +66,8 @@ def run_supernet(
         supernet: What to train in place of the configured space's supernet.
         sampler: What to draw archs by in place of the configured sampler.
         kd_loss: What the students learn by in place of the configured loss.
+        objective: What passes that learn from a teacher learn by, in place of the phases' own weighing of labels and
+            kd_loss. These three belong to the run's identity by their class and parameters: docs/own_loss.md.
         resume_from: A checkpoint, or a run's folder, to go on from although the configuration has changed, as with a
             lower rate; ``resumed.jsonl`` in the run's folder records what did. None to refuse another configuration.
 
@@ -73,7 +77,8 @@ def run_supernet(
     Raises:
         AlphaNetError: A configuration that cannot be built, a folder of another run, a loss that is not finite, ...
     """
-    run = SupernetRun(config, supernet=supernet, sampler=sampler, kd_loss=kd_loss, resume_from=resume_from)
+    own = {"sampler": sampler, "kd_loss": kd_loss, "objective": objective}
+    run = SupernetRun(config, supernet=supernet, **own, resume_from=resume_from)
     run.train(on_step, watch)
     if run.accelerator.is_main_process:
         write_training_cost(run.folder, config.cost.per_device_hour)
@@ -109,14 +114,17 @@ class SupernetRun(TrainingRun[RunConfig]):
         supernet: Supernet | None = None,
         sampler: Sampler | None = None,
         kd_loss: KDLoss | None = None,
+        objective: Objective | None = None,
         resume_from: str | Path | None = None,
     ):
         config = replace(config, training=with_launch_flags(config.training))
         super().__init__(config, build_data(config) if splits is None else splits, _DDP, resume_from)
-        self._supernet, self._sampler, self._kd_loss = supernet, sampler, kd_loss
+        self._supernet = supernet
+        self._own: dict[str, Any] = {"sampler": sampler, "kd_loss": kd_loss, "objective": objective}
 
     def identity(self) -> dict[str, Any]:
-        return supernet_identity(self.config)
+        own = {name: describe_part(part) for name, part in self._own.items() if part is not None}
+        return {**supernet_identity(self.config), **({OWN: own} if own else {})}
 
     def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         return complete_supernet_identity(kept)
@@ -158,8 +166,7 @@ class SupernetRun(TrainingRun[RunConfig]):
             images_per_step=self.batch.images,
             num_classes=self.splits.num_classes,
             space=None if self._supernet is None else self._supernet.space,
-            sampler=self._sampler,
-            kd_loss=self._kd_loss,
+            **self._own,
         )
 
     def build_update(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Update:

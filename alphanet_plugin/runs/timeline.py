@@ -30,6 +30,7 @@ def build_timeline(
     space: SearchSpace | None = None,
     sampler: Sampler | None = None,
     kd_loss: KDLoss | None = None,
+    objective: Objective | None = None,
 ) -> Timeline[SupernetPhase]:
     """The phases of a run: ``.at(step)``, ``.lr(step)``, ``.at(step).scale(step)``.
 
@@ -40,12 +41,15 @@ def build_timeline(
         num_classes: Outputs of the classifier, which count where archs are drawn by their cost.
         space: In place of the run's.
         sampler: In place of the run's; phases that name one have that.
-        kd_loss: In place of the run's ``kd`` section.
+        kd_loss: In place of the run's ``kd`` section; objectives that name one have that.
+        objective: Of all passes that learn from a teacher, in place of what their phases say.
 
     Raises:
         ConfigError: A phase that makes no sense in this run; the message names its key.
     """
-    return _Builder(config, steps_per_epoch, images_per_step, num_classes, space, sampler, kd_loss).timeline()
+    return _Builder(
+        config, steps_per_epoch, images_per_step, num_classes, space, sampler, kd_loss, objective
+    ).timeline()
 
 
 class _Builder:
@@ -58,6 +62,7 @@ class _Builder:
         space: SearchSpace | None,
         sampler: Sampler | None,
         kd_loss: KDLoss | None,
+        own_objective: Objective | None,
     ):
         training = config.training
         images = images_per_step or training.batch_size * (training.accumulate or 1)
@@ -67,11 +72,14 @@ class _Builder:
         self.lr = training.lr * GlobalBatch(batch_size=images).lr_scale
         self.space = space or build_space(config)
         self.kd = kd_loss or kd_loss_of(config.kd)
+        self.own_objective = own_objective
 
     def timeline(self) -> Timeline[SupernetPhase]:
         if self.config.phases is None:
             return Timeline([self._whole_run()])
         phases = self.config.phases
+        if self.sampler and all(phase.sampler for phase in phases):
+            raise ConfigError("sampler: each phase names one of its own; leave it out of a phase that shall take yours")
         steps = _steps(phases, self.total_steps)
         rates = self._rates(phases, steps)
         taught_by = {phase.teacher for phase in phases}
@@ -138,6 +146,8 @@ class _Builder:
                 f"phases.{where}.weight: the first pass of a step has no teacher but a fixed one; name an earlier "
                 "phase as teacher, or leave weight at 0"
             )
+        if self.own_objective is not None and objective.weight:
+            return self.own_objective
         return Objective(
             kd,
             weight=objective.weight,

@@ -149,14 +149,24 @@ class Trainer:
                 self._on_step(record)
             self.accelerator.log({k: v for k, v in record.items() if k not in ("step", "phase")}, step=step)
 
+    def _way_out(self, step: int) -> str:
+        """What to do where a loss is not finite; another rate does not mend weights that give it at once."""
+        latest = self.checkpoint
+        if latest is not None and step_of(latest) == step:
+            return (
+                f"the weights of {latest} give it at once, at any rate. Look at the images of that step and run the "
+                "same command again to resume, go on from an earlier checkpoint by adding --resume-from CHECKPOINT, or "
+                "train anew under a lower rate by adding --set output=... --set training.lr=..."
+            )
+        return (
+            f"{self.checkpoints.describe_latest()}. Look at the images of that step and run the same command again to "
+            "resume, or go on under another rate by adding --resume-from CHECKPOINT --set training.lr=..."
+        )
+
     def _update(self, step: int, *batch: Tensor) -> Mapping[str, float]:
         try:
             figures = self.update.step(step, *batch)
         except NonFiniteLossError as error:
-            raise NonFiniteLossError(
-                f"{error}; {self.checkpoints.describe_latest()}. "
-                "Look at the images of that step and run the same command again to resume, or go on under another rate "
-                "by adding --resume-from CHECKPOINT --set training.lr=..."
-            ) from error
+            raise NonFiniteLossError(f"{error}; {self._way_out(step)}") from error
         self.update.apply()
         return figures

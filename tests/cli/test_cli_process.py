@@ -68,3 +68,17 @@ def test_logs_go_above_a_progress_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", bar)  # as rich does while it draws one
     handler.emit(logging.makeLogRecord({"msg": "no ImageNet weights"}))
     assert bar.getvalue() == "no ImageNet weights\n"
+
+
+def test_a_warning_is_one_line_without_its_place(tmp_path):
+    """In the program itself; who calls `main` keeps their own format."""
+    model = tmp_path / "models" / "alphanet_a0.mine"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"x")
+    environment = {**os.environ, "ALPHANET_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "alphanet_plugin", "models"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"alphanet: warning: left out of the store: {model} (")
+    assert line.endswith("publish it again or delete it")

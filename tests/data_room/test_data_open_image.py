@@ -124,3 +124,8 @@ def test_a_damaged_image_is_one_short_line_with_its_name(tmp_path, damage, num_w
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 350 + len(str(tmp_path))
+
+
+def test_a_file_that_is_not_there_is_not_to_be_repaired(tmp_path):
+    with pytest.raises(DataError, match=r"there is no image .*missing\.png"):
+        open_image(tmp_path / "missing.png")

@@ -86,7 +86,10 @@ def test_accuracy_is_left_out_where_the_classes_are_others(images, tmp_path):
         (["--int8"], "--int8 needs --calibrate DIR"),
         (["--calibrate", "images"], "--calibrate and --evaluate go with --int8"),
         (["--int8", "--calibrate", "images", "--features"], "--int8 is for onnx files with logits"),
-        (["--int8", "--calibrate", "nowhere", "--no-pretrained"], "nowhere is no folder; give one with CLASS/*.jpg"),
+        (
+            ["--int8", "--calibrate", "nowhere", "--no-pretrained"],
+            "nowhere is no folder; give one that holds a folder of images for each class",
+        ),
     ],
 )
 def test_errors_of_the_command(options, said, capsys):

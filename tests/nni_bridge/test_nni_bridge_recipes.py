@@ -12,6 +12,7 @@ from nni.nas.hub.pytorch import ShuffleNetSpace
 
 from alphanet_plugin.config import list_recipes
 from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.losses import ReverseKLDivergence
 from alphanet_plugin.nni_bridge import (
     AccelerateEvaluator,
     AlphaNetStrategy,
@@ -23,6 +24,7 @@ from alphanet_plugin.nni_bridge import (
 from alphanet_plugin.nni_bridge.nas.experiment_file import STRATEGIES, build_parts, read_sections, run_file
 from alphanet_plugin.nni_bridge.nas.strategy import as_supernet
 from alphanet_plugin.runs import build_timeline, open_run
+from alphanet_plugin.samplers import Sampler
 from alphanet_plugin.supernet.layers import KernelTransformConv2d
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
@@ -174,3 +176,24 @@ def test_a_recipe_from_a_file(tmp_path):
     typo = {"name": "deps", "temperatur": 2.0}
     with pytest.raises(ConfigError, match="strategy deps: 'temperatur' is not known; did you mean 'temperature'"):
         build_parts(read_sections(write(tmp_path, typo)))
+
+
+class Ends(Sampler):
+    def __init__(self, space):
+        self.space = space
+
+    def archs(self, step):  # noqa: ARG002
+        return [self.space.largest(), self.space.smallest()]
+
+
+def test_parts_of_ones_own(tmp_path):
+    space = small_space()
+    own = {"kd_loss": ReverseKLDivergence(3.0), "sampler": Ends(space.space)}
+    strategy = SupernetStrategy(**own, num_candidates=0)
+    run_experiment(space, evaluator(tmp_path / "run", epochs=1, warmup_epochs=0), strategy).stop()
+    (state,) = (tmp_path / "run/checkpoints").glob("*/run.json")
+    kept = json.loads(state.read_text())["identity"]["own"]
+    assert kept["kd_loss"] == {"name": "alphanet_plugin.losses.kl.ReverseKLDivergence", "temperature": 3.0}
+    assert kept["sampler"]["name"].endswith(".Ends")
+    with pytest.raises(TypeError, match="kd_loss must be a KDLoss built in Python, not 'kl'"):
+        SupernetStrategy(kd_loss="kl")

@@ -57,7 +57,7 @@ def test_from_nothing_to_a_published_subnet(tmp_path, monkeypatch, capsys):
     Path("my_space.yaml").write_text(blocks("yaml")[0])
     Path("my_run.yaml").write_text(blocks("yaml")[1])
     commands = [line.split()[1:] for line in blocks("bash")[0].splitlines()]
-    assert [command[0] for command in commands] == ["train", "search", "publish"]
+    assert [command[0] for command in commands] == ["train", "search", "publish", "evaluate"]
     main([*commands[0], *(part for setting in TINY for part in ("--set", setting))])
     Path("my_space.yaml").unlink()  # the run keeps what it held
     for command in commands[1:]:

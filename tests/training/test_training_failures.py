@@ -49,6 +49,21 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_weights_change(tmp_p
     assert equal(before, parameters(trainer))
 
 
+@pytest.mark.parametrize(("at", "advice"), [(2, "at any rate.*an earlier checkpoint"), (3, "under another rate")])
+def test_another_rate_is_advised_only_where_it_can_help(tmp_path, at, advice):
+    trainer = build(config(tmp_path, **SHORT))
+    step = trainer.update.step
+
+    def broken(number, *batch):
+        if number == at:
+            raise NonFiniteLossError(f"the loss is nan at step {number}")
+        return step(number, *batch)
+
+    trainer.update.step = broken
+    with pytest.raises(NonFiniteLossError, match=rf"step_00000002.*{advice}"):
+        trainer.run()
+
+
 def test_a_failing_write_leaves_the_last_good_checkpoint(tmp_path, monkeypatch):
     trainer = build(config(tmp_path, **SHORT))
     real = trainer.accelerator.save_state

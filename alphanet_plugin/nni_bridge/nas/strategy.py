@@ -15,7 +15,9 @@ from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace
 
 from ...config import RunConfig, SpaceConfig, SupernetConfig, from_dict
 from ...errors import ConfigError, SearchError
+from ...losses import KDLoss, Objective
 from ...runs import build_kd_loss, build_model
+from ...samplers import Sampler
 from ...spaces import Arch, SearchSpace, get_space
 from ...supernet import Supernet
 from ...training import FIRST
@@ -44,6 +46,9 @@ class SupernetStrategy(OneShotStrategy):
             the recipe's.
         phases: Section ``phases``, over the recipe's: ``{"shrink": {"scale": {"length": 0.1}}}``.
         num_random: Random archs in each step, beside the largest and the smallest; None for the recipe's, and else 2.
+        kd_loss: A loss of one's own in place of the kd section; as `run_supernet` takes it, and the next two.
+        sampler: A sampler of one's own, over `ElasticSpace.space`.
+        objective: An objective of one's own.
         num_candidates: Random subnets that are ranked after training, beside the presets and the two ends.
         seed: Of the ranked subnets.
         parameters: Keys of the kd section, given one by one.
@@ -62,6 +67,9 @@ class SupernetStrategy(OneShotStrategy):
         kd: Mapping[str, Any] | None = None,
         phases: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         num_random: int | None = None,
+        kd_loss: KDLoss | None = None,
+        sampler: Sampler | None = None,
+        objective: Objective | None = None,
         num_candidates: int = 8,
         seed: int = 0,
         **parameters: Any,
@@ -71,6 +79,7 @@ class SupernetStrategy(OneShotStrategy):
         self.kd = {**self.kd_section(kd), **parameters}
         self.phases = phases
         self.num_random = num_random
+        self.own = {"kd_loss": kd_loss, "sampler": sampler, "objective": objective}
         self.num_candidates = num_candidates
         self.seed = seed
         self.training: SupernetTraining | None = None
@@ -83,6 +92,9 @@ class SupernetStrategy(OneShotStrategy):
 
     def _check(self) -> None:
         """ConfigError for a mistake, which shows now and not in training."""
+        for (name, part), kind in zip(self.own.items(), (KDLoss, Sampler, Objective), strict=True):
+            if part is not None and not isinstance(part, kind):
+                raise TypeError(f"{name} must be a {kind.__name__} built in Python, not {part!r}")
         config = from_dict(RunConfig, {"output": "", **self.sections()})
         build_kd_loss(config)
         if config.phases is not None and self.num_random is not None:
@@ -124,7 +136,7 @@ class SupernetStrategy(OneShotStrategy):
         config = self.run_config(model_space.evaluator, supernet)
         if isinstance(model_space.model_space, ElasticSpace):
             supernet = rebuild_supernet(model_space.model_space, config)
-        self.training = SupernetTraining(config, supernet, self._candidates(supernet))
+        self.training = SupernetTraining(config, supernet, self._candidates(supernet), self.own)
         self._mutated_model_space = RawFormatModelSpace(model_space.model_space, self.training)
         self._mutated_model_space.status = ModelStatus.Frozen
         return self._mutated_model_space

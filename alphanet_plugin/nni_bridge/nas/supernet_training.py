@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,15 +34,17 @@ class SupernetTraining(Evaluator):
         config: The run.
         supernet: What to train.
         candidates: The subnets to measure afterwards, the smallest first.
+        own: Parts that are not configured, as `run_supernet` takes them.
 
     Attributes:
         results: The measured candidates.
     """
 
-    def __init__(self, config: RunConfig, supernet: Supernet, candidates: Sequence[Arch]):
+    def __init__(self, config: RunConfig, supernet: Supernet, candidates: Sequence[Arch], own: Mapping[str, Any]):
         self.config = config
         self.supernet = supernet
         self.candidates = list(candidates)
+        self.own = own
         self.results: list[RankedSubnet] = []
 
     def evaluate(self, model: Any) -> float:  # noqa: ARG002  # the supernet is the model's own
@@ -60,7 +62,7 @@ class SupernetTraining(Evaluator):
 
             return on_step
 
-        run_supernet(config, watch=watch, supernet=self.supernet)
+        run_supernet(config, watch=watch, supernet=self.supernet, **self.own)
         if not PartialState().is_main_process:
             return 0.0
         logger.info("trained; %d subnets are measured", len(self.candidates))
