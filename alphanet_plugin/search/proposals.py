@@ -12,7 +12,9 @@ from .variation import ChoiceTable, Rows, crossover, draw_uniform, mutate, step
 MAX_DRAWS = 2**17  # draws a call makes before it gives up; about half a second
 MAX_REPEATS = 2**14  # draws within the range but known before it gives up: a small range, or parents much alike
 MAX_WALKS = 2**12  # the same for walks, which cost far more each
+MAX_MEASURED_DRAWS = 2**12  # draws where a cost is looked at one by one
 MAX_MEASURED_WALKS = 2**6  # walks at once where a cost is looked at one by one
+MAX_EMPTY = 2  # so many batches of such walks in a row that find nothing are the last
 MAX_STEPS = 256  # steps of a walk; from one end of the AttentiveNAS space to the other are 54
 LARGEST_BATCH = 2**14
 
@@ -81,14 +83,16 @@ class Proposals:
 
     def _draw(self, propose: Callable[[int], Rows], count: int, max_draws: int) -> list[Arch]:
         found: list[Rows] = []
-        drawn, repeats, batch = 0, 0, max(256, 2 * count)
-        while len(found) < count and drawn < max_draws and repeats < MAX_REPEATS:
+        max_draws = min(max_draws, MAX_MEASURED_DRAWS) if self._single else max_draws
+        drawn, repeats, empty, batch = 0, 0, 0, max(256, 2 * count)
+        while len(found) < count and drawn < max_draws and repeats < MAX_REPEATS and empty < MAX_EMPTY:
             batch = min(batch, LARGEST_BATCH, max_draws - drawn)
             rows = self._table.canonical(propose(batch))
             inside = rows[self._side(rows) == 0]
             new = self._claim(inside, count - len(found))
             found += new
             repeats += len(inside) - len(new)
+            empty = 0 if new or not self._single or propose != self._walk else empty + 1
             drawn += len(rows)
             batch *= 2
         if not found:

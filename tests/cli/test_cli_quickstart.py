@@ -137,7 +137,18 @@ def test_verbs_on_the_run(quickstart):
         done = alphanet("evaluate", "runs/digits", "--arch", "a0", "--split", split, home=home, cwd=folder)
         assert done.returncode == 0, done.stderr
         assert f"{split} images): top1" in done.stdout
-    done = alphanet("publish", "runs/digits", "--tag", "again", "--set", "publish.front=0", home=home, cwd=folder)
+    done = alphanet(
+        "publish",
+        "runs/digits",
+        "--tag",
+        "again",
+        "--set",
+        "publish.front=0",
+        "--set",
+        "publish.presets=[a0]",
+        home=home,
+        cwd=folder,
+    )
     assert done.returncode == 0, done.stderr
     done = alphanet("models", "--published", home=home, cwd=folder)
     assert "alphanet_a0.again" in done.stdout

@@ -1,4 +1,4 @@
-"""timm's own tests/test_models.py, unedited, over our entries: two by default, all with ``pytest -m conformance``."""
+"""timm's own tests/test_models.py, unedited, over our entries: one by default, all with ``pytest -m conformance``."""
 
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -52,8 +52,8 @@ def test_every_entry_is_tested_or_excluded_for_a_reason():
 
 
 @pytest.mark.timeout(600)
-def test_smallest_and_largest_entry(tmp_path):
-    check(["alphanet_a0", "alphanet_a6"], tmp_path)
+def test_smallest_entry(tmp_path):
+    check(["alphanet_a0"], tmp_path)
 
 
 @pytest.mark.conformance
