@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import brief
@@ -80,6 +81,8 @@ class DataConfig:
             any name that `timm.data.create_dataset` takes, or one of torchvision's that it lacks: ``torch/flowers102``,
             ``torch/oxford_iiit_pet``, ``torch/food101``, ``torch/stanford_cars``, ``torch/fgvc_aircraft``.
         root: Folder of the data set.
+        classes: Of a folder, the class folders that are used, by name: a list, or the path of a text file with one a
+            line, as ImageNet-100 comes; the run keeps what the file holds. None for all.
         image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
         augment: true for the data set's usual (digits: small affine maps; else crop, flip and AutoAugment v0), false
@@ -97,6 +100,7 @@ class DataConfig:
 
     name: str = "digits"
     root: str | None = free(None)
+    classes: tuple[str, ...] | str | None = None
     image_size: int = 224
     crop_pct: float | None = None
     augment: bool | str = True
@@ -110,11 +114,25 @@ class DataConfig:
     workers: int = free(0)
 
     def __post_init__(self) -> None:
+        if isinstance(self.classes, str):
+            object.__setattr__(self, "classes", _read_names(self.classes))
+        _require(self.classes is None or self.name == "folder", f"classes are of a folder, not of {self.name}")
         _require(self.image_size >= 8, f"image_size must be at least 8 pixels, not {self.image_size}")
         _require(
             self.search_fraction is None or self.search_count is None, "give search_fraction or search_count, not both"
         )
         _require(self.workers >= 0, f"workers must be 0 or more, not {self.workers}")
+
+
+def _read_names(path: str) -> tuple[str, ...]:
+    """The first word of each line of a text file; ValueError if there is none."""
+    try:
+        lines = Path(path).expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"classes: {path} cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    names = tuple(line.split()[0] for line in lines if line.strip())
+    _require(len(names) > 0, f"classes: {path} names none")
+    return names
 
 
 @dataclass(frozen=True, kw_only=True)

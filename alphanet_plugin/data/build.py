@@ -32,6 +32,7 @@ def build_splits(
     on_change: str = "refuse",
     record: SplitRecord | None = None,
     first_rule: bool = False,
+    classes: Sequence[str] | None = None,
 ) -> Splits:
     """Train, search, test and calibration parts of a data set.
 
@@ -61,6 +62,7 @@ def build_splits(
         record: What a run wrote down of the training images when it began; `search_fraction`, `search_count` and `seed`
             then choose nothing.
         first_rule: Whether a folder's images are held out as for runs that kept no record; see `build_timm`.
+        classes: Of a folder, the class folders that are used; None for all.
 
     Raises:
         ConfigError: A value is not allowed, or the data set is not there.
@@ -109,6 +111,7 @@ def build_splits(
         record=record,
         accept=on_change == "accept",
         first_rule=first_rule,
+        classes=classes,
     )
 
 

@@ -41,9 +41,11 @@ class FolderSource:
         skipped: Files that are no images that Pillow reads here, hidden ones left out.
     """
 
-    def __init__(self, folder: Path, suffixes: Collection[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, suffixes: Collection[str] | None = None, classes: Collection[str] | None = None
+    ) -> None:
         self.folder = folder
-        self.names, self.skipped = _files(folder, image_suffixes() if suffixes is None else suffixes)
+        self.names, self.skipped = _files(folder, image_suffixes() if suffixes is None else suffixes, classes)
         if not self.names:
             raise DataError(f"Found 0 images below {str(folder)!r}{_kinds_of(self.skipped)}; add images")
         folders = [name.rpartition("/")[0] for name in self.names]
@@ -76,16 +78,19 @@ class FolderSource:
         return str(self.folder / self.names[position])
 
 
-def open_folder(root: str | Path | None, suffixes: Collection[str] | None = None) -> tuple[FolderSource, FolderSource]:
+def open_folder(
+    root: str | Path | None, suffixes: Collection[str] | None = None, classes: Collection[str] | None = None
+) -> tuple[FolderSource, FolderSource]:
     """(training images, test images) of the folder; of `val` and `validation` the first that exists is the test.
 
     Args:
         root: The folder.
         suffixes: Of files that count as images; by default of all that Pillow reads here.
+        classes: Names of the class folders that are used; None for all.
     """
     root = _existing_root(root)
-    train = open_class_folders(_existing(root, "train"), suffixes)
-    test = open_class_folders(_existing(root, "val", "validation"), suffixes)
+    train = open_class_folders(_existing(root, "train"), suffixes, classes)
+    test = open_class_folders(_existing(root, "val", "validation"), suffixes, classes)
     _check_same_classes(root, train.class_names, test.class_names)
     return train, test
 
@@ -95,12 +100,18 @@ def open_test_folder(root: str | Path | None) -> FolderSource:
     return open_class_folders(_existing(_existing_root(root), "val", "validation"))
 
 
-def open_class_folders(folder: Path, suffixes: Collection[str] | None = None) -> FolderSource:
-    """The images of a folder of class folders, each of which must have some."""
+def open_class_folders(
+    folder: Path, suffixes: Collection[str] | None = None, classes: Collection[str] | None = None
+) -> FolderSource:
+    """The images of a folder of class folders, each of which must have some; of `classes` alone if they are given."""
     folders = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    if classes is not None:
+        if missing := sorted(set(classes) - folders, key=total_order):
+            raise DataError(f"class {_some(missing)} of data.classes has no folder in {str(folder)!r}; {LAYOUT}")
+        folders = set(classes)
     if not folders:
         raise DataError(f"{str(folder)!r} has no class folders; {LAYOUT}")
-    source = FolderSource(folder, suffixes)
+    source = FolderSource(folder, suffixes, classes)
     if stray := [name for name in source.class_names if name not in folders]:
         where = f"below folder {_some([name.rpartition('/')[2] for name in stray])}"
         where = where if any(stray) else "beside the class folders"
@@ -115,17 +126,24 @@ def open_class_folders(folder: Path, suffixes: Collection[str] | None = None) ->
     return source
 
 
-def _files(folder: Path, suffixes: Collection[str]) -> tuple[list[str], list[str]]:
+def _files(
+    folder: Path, suffixes: Collection[str], classes: Collection[str] | None = None
+) -> tuple[list[str], list[str]]:
     """(images, other files) below a folder, links followed, hidden ones left out."""
     images, others = [], []
     for where, folders, files in os.walk(folder, followlinks=True, onerror=_refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
         below = os.path.relpath(where, folder).replace(os.sep, "/")
+        wanted = classes if below == "." else None
+        folders[:] = [name for name in folders if name in wanted] if wanted else _shown(folders)
         for name in files:
             if not name.startswith("."):
                 kind = images if os.path.splitext(name)[1].lower() in suffixes else others
                 kind.append(name if below == "." else f"{below}/{name}")
     return sorted(images, key=total_order), sorted(others, key=total_order)
+
+
+def _shown(names: list[str]) -> list[str]:
+    return [name for name in names if not name.startswith(".")]
 
 
 def _refuse(error: OSError) -> None:

@@ -1,5 +1,6 @@
 """Train, search and test parts of a folder or of a data set known to timm."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -37,13 +38,14 @@ def build_timm(
     record: SplitRecord | None = None,
     accept: bool = False,
     first_rule: bool = False,
+    classes: Sequence[str] | None = None,
 ) -> Splits:
     """Split the training images into train and search; the test part is the data set's own `test_split`.
 
     A folder's images are chosen by their names, those of published data sets by their places. With `first_rule` a
     folder's are chosen as for runs that kept no record: by their places among its JPEGs and PNGs.
     """
-    train, test = _open(name, root, test_split, first_rule)
+    train, test = _open(name, root, test_split, first_rule, classes)
     kept, held, record = divide(
         train,
         name,
@@ -88,9 +90,11 @@ def open_test(name: str, root: str | Path | None, test_split: str = "validation"
     return TimmSource(name, str(where), test_split)
 
 
-def _open(name: str, root: str | Path | None, test_split: str, first_rule: bool) -> tuple[ImageSource, ImageSource]:
+def _open(
+    name: str, root: str | Path | None, test_split: str, first_rule: bool, classes: Sequence[str] | None
+) -> tuple[ImageSource, ImageSource]:
     if name == "folder":
-        return open_folder(root, FIRST_SUFFIXES if first_rule else None)
+        return open_folder(root, FIRST_SUFFIXES if first_rule else None, classes)
     where = _root(name, root)
     if name in SMALL_SETS:
         return open_small(name, where)

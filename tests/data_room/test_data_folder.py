@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from alphanet_plugin.config import RunConfig, from_dict
 from alphanet_plugin.data import SeededDataset, build_splits
 from alphanet_plugin.data.transforms import train_transform
-from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.errors import ConfigError, DataError
 
 CLASSES = ("class1", "class2", "class10")  # timm's natural order
 BRIGHTEST = {"class1": 2, "class2": 0, "class10": 1}  # channel
@@ -205,3 +206,22 @@ def test_files_that_are_no_images_are_named_with_their_number(make_folder, caplo
     caplog.clear()
     build_splits("folder", root, image_size=16)
     assert not caplog.records, "once a process"
+
+
+def test_a_list_of_classes_makes_a_smaller_set(make_folder, tmp_path):
+    root = make_folder()
+    names = tmp_path / "imagenet100.txt"
+    names.write_text("class10 a tench\n\nclass1 a shark\n")
+    config = from_dict(RunConfig, {"output": "x", "data": {"name": "folder", "root": str(root), "classes": str(names)}})
+    assert config.data.classes == ("class10", "class1")
+    splits = build_splits("folder", root=root, image_size=16, search_count=2, classes=config.data.classes)
+    assert splits.class_names == ("class1", "class10")
+    assert (len(splits.train), len(splits.search), len(splits.test)) == (14, 2, 4)
+    with pytest.raises(DataError, match=r"class 'class7' of data\.classes has no folder"):
+        build_splits("folder", root=root, image_size=16, search_count=2, classes=["class1", "class7"])
+    for values, message in (
+        ({"name": "folder", "classes": str(tmp_path / "none.txt")}, r"data\.classes: .*none\.txt cannot be read"),
+        ({"name": "digits", "classes": ["1"]}, "classes are of a folder, not of digits"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            from_dict(RunConfig, {"output": "x", "data": values})
