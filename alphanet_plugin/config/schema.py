@@ -146,6 +146,8 @@ class TrainingConfig(LoopConfig):
         drop_rate: Dropout before the classifier, on a step's first arch only: the one that learns from the labels and
             teaches, which is the largest but with the sampler ``uniform``. A phase may say otherwise.
         drop_path_rate: Stochastic depth, on the same arch only.
+        diagnose_every: Every so many steps, compare the gradient of a step's first pass with that of its others, layer
+            by layer, in ``gradients.jsonl``, the tracker and ``gradients.png`` (DepS, Figures 3 and 4).
         validate_epochs: Measure the smallest and the largest arch on the search images every so many epochs, with
             BatchNorm estimated anew, into ``curve.jsonl`` and the tracker; changes nothing in the run. None for never.
         optimizer: ``sgd`` with Nesterov's ``momentum``, or another of timm's by name, such as ``rmsproptf``.
@@ -158,14 +160,16 @@ class TrainingConfig(LoopConfig):
     drop_rate: float = 0.2
     drop_path_rate: float = 0.2
     validate_epochs: int | None = free(None)
+    diagnose_every: int | None = free(None)
     optimizer: str = "sgd"
     optimizer_args: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_shares(self, "drop_rate", "drop_path_rate")
-        every = self.validate_epochs
-        _require(every is None or every >= 1, f"validate_epochs must be at least 1, not {every}")
+        for name in ("validate_epochs", "diagnose_every"):
+            every = getattr(self, name)
+            _require(every is None or every >= 1, f"{name} must be at least 1, not {every}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from .cost_plot import plot_costs
 from .curve_plot import plot_curves
 from .divergence_plot import DivergenceExample, plot_divergences
 from .front_plot import plot_fronts
+from .gradient_plot import plot_gradients
 from .markdown import markdown_lines
 from .mean_pareto import mean_pareto_accuracy
 from .pareto_plot import plot_pareto
@@ -16,6 +17,6 @@ from .training_plot import plot_training
 __all__ = [
     "ABSENT", "DivergenceExample", "PhaseCurve", "RateTrial", "SubnetRow", "markdown_lines", "markdown_table",
     "mean_pareto_accuracy", "plot_boxes", "plot_costs", "plot_curves", "plot_divergences", "plot_fronts",
-    "plot_pareto", "plot_rates", "plot_relative", "plot_timeline", "plot_training", "print_table", "rates_table",
-    "rich_table",
+    "plot_gradients", "plot_pareto", "plot_rates", "plot_relative", "plot_timeline", "plot_training", "print_table",
+    "rates_table", "rich_table",
 ]  # fmt: skip

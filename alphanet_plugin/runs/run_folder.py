@@ -85,6 +85,15 @@ class RunFolder:
         return self.path / "training.png"
 
     @property
+    def gradients(self) -> Path:
+        """How the gradients of the full model and of the other subnets compare, where that is asked for."""
+        return self.path / "gradients.jsonl"
+
+    @property
+    def gradient_picture(self) -> Path:
+        return self.path / "gradients.png"
+
+    @property
     def cost(self) -> Path:
         """What training has cost, phase by phase."""
         return self.path / "cost.json"

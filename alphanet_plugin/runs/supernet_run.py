@@ -15,11 +15,12 @@ from ..config import RunConfig
 from ..data import Splits
 from ..errors import ConfigError
 from ..losses import KDLoss, Objective
-from ..report import plot_training
+from ..report import plot_gradients, plot_training
 from ..samplers import Sampler
 from ..schedules import Timeline
 from ..supernet import Supernet
 from ..training import (
+    GradientComparison,
     JsonLinesLog,
     SupernetPhase,
     SupernetUpdate,
@@ -83,6 +84,9 @@ def run_supernet(
     if run.accelerator.is_main_process:
         write_training_cost(run.folder, config.cost.per_device_hour)
         draw_training(run)
+        if config.training.diagnose_every and run.folder.gradients.is_file():
+            records = JsonLinesLog(run.folder.gradients).read()
+            plot_gradients(records, run.folder.gradient_picture, title=f"Gradients on {run.splits.name}")
     run.accelerator.end_training()
     return run.trained()
 
@@ -170,6 +174,7 @@ class SupernetRun(TrainingRun[RunConfig]):
         )
 
     def build_update(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Update:
+        bare, every = self.accelerator.unwrap_model(model), self.config.training.diagnose_every
         return SupernetUpdate(
             accelerator=self.accelerator,
             model=model,
@@ -178,8 +183,11 @@ class SupernetRun(TrainingRun[RunConfig]):
             clip_value=self.config.training.clip_value,
             micro_batches=self.batch.accumulate,
             num_classes=self.splits.num_classes,
-            new_optimizer=partial(self._optimizer, self.accelerator.unwrap_model(model)),
+            new_optimizer=partial(self._optimizer, bare),
             teachers=PhaseTeachers(self.config, self.folder, self.accelerator, self.splits, self.resumption),
+            gradients=None
+            if every is None
+            else GradientComparison(self.accelerator, bare, every, JsonLinesLog(self.folder.gradients)),
         )
 
     def watch(self, trainer: Trainer) -> OnStep | None:

@@ -2,6 +2,7 @@
 
 from .checkpoints import Checkpoints, kept_batch, latest_checkpoint, list_checkpoints, read_state, read_weights, step_of
 from .global_batch import GlobalBatch
+from .gradients import GradientComparison
 from .log import JsonLinesLog
 from .memory_format import to_channels_last
 from .network_update import NetworkUpdate
@@ -16,8 +17,8 @@ from .trainer import Trainer
 from .update import Update
 
 __all__ = [
-    "FIRST", "Checkpoints", "FixedTeacher", "GlobalBatch", "JsonLinesLog", "NetworkUpdate", "Pass", "SupernetPhase",
-    "SupernetUpdate", "Teacher", "TeacherLogits", "Teachers", "Trainer", "Update", "add_gradients", "build_optimizer",
-    "build_sgd", "kept_batch", "latest_checkpoint", "list_checkpoints", "random_states_kept", "read_state",
-    "read_weights", "step_of", "to_channels_last", "weights_digest",
+    "FIRST", "Checkpoints", "FixedTeacher", "GlobalBatch", "GradientComparison", "JsonLinesLog", "NetworkUpdate",
+    "Pass", "SupernetPhase", "SupernetUpdate", "Teacher", "TeacherLogits", "Teachers", "Trainer", "Update",
+    "add_gradients", "build_optimizer", "build_sgd", "kept_batch", "latest_checkpoint", "list_checkpoints",
+    "random_states_kept", "read_state", "read_weights", "step_of", "to_channels_last", "weights_digest",
 ]  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Protocol, cast
 
 import torch
@@ -13,6 +14,7 @@ from ..schedules import Phase
 from ..spaces import Arch
 from ..supernet import MobileSupernet, Supernet, sort_channels
 from .cost import step_cost
+from .gradients import GradientComparison
 from .passes import add_gradients
 from .random_states import random_states_kept
 from .supernet_phase import FIRST, SupernetPhase
@@ -51,6 +53,7 @@ class SupernetUpdate(Update):
         num_classes: Outputs of the classifier, which count in what a step costs.
         new_optimizer: Name -> an optimiser of the model's parameters, for phases that begin with one of their own.
         teachers: Where phases have fixed ones.
+        gradients: Compares the gradients of some steps' passes; None for not.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class SupernetUpdate(Update):
         num_classes: int = 1000,
         new_optimizer: Callable[[str], torch.optim.Optimizer] | None = None,
         teachers: Teachers | None = None,
+        gradients: GradientComparison | None = None,
     ):
         super().__init__(
             accelerator=accelerator,
@@ -77,6 +81,7 @@ class SupernetUpdate(Update):
         self.phase = phase
         self.teacher: FixedTeacher | None = None
         self._new_optimizer, self._teachers = new_optimizer, teachers
+        self._gradients = gradients
         self._optimizer_name = phase.optimizer
         self._num_classes = num_classes
 
@@ -124,6 +129,8 @@ class SupernetUpdate(Update):
         losses = self.accumulate(images, labels, archs, step).tolist()
         for arch, loss in zip(archs, losses, strict=True):
             check_finite(loss, step, f"arch {arch}")
+        if self._gradients:
+            self._gradients.end_step(step)
         figures = {"loss": losses[0], "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1)}
         if len(archs) > 1 and archs[-1] == self.supernet.space.smallest():
             figures["kd_loss_smallest"] = losses[-1]
@@ -153,8 +160,14 @@ class SupernetUpdate(Update):
             self.teacher and self.teacher(images, self.supernet.space.network(archs[0]).resolution),
             forward=self.model,
             backward=self.backward,
-            around=lambda number: self.synchronised(last=last and number == len(passes) - 1),
+            around=lambda number: self._around(step, number, last=last and number == len(passes) - 1),
         )
+
+    @contextmanager
+    def _around(self, step: int, number: int, *, last: bool) -> Iterator[None]:
+        compared = nullcontext() if self._gradients is None else self._gradients.around(step, number)
+        with self.synchronised(last=last), compared:
+            yield
 
     def apply(self) -> None:
         for name, parameter in self.supernet.named_parameters() if self.phase.frozen else ():

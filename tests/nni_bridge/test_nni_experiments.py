@@ -54,7 +54,7 @@ def test_hpo_kd(folder):
 
 def test_hpo_deps(folder):
     with Experiment(folder, "configs/nni/hpo_deps.yaml") as experiment:
-        experiment.wait_done()
+        experiment.wait(lambda: experiment.status == "DONE", seconds=520)
         trials = experiment.trials()
         assert [trial["status"] for trial in trials] == ["SUCCEEDED"] * 3
         for trial in trials:
