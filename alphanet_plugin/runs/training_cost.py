@@ -58,12 +58,12 @@ def training_cost(folder: RunFolder) -> dict[str, TrainingCost]:
     """What each phase of a run has cost so far, in their order; steps that were done twice count once.
 
     Raises:
-        CheckpointError: The folder holds no run with a checkpoint, or its log cannot be read.
+        CheckpointError: The folder holds no run, or its log cannot be read.
     """
-    latest = latest_checkpoint(folder.checkpoints)
-    if latest is None or not folder.log.is_file():
+    if not folder.log.is_file():
         raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train` makes one")
-    batch = kept_batch(latest, read_state(latest))
+    latest = latest_checkpoint(folder.checkpoints)
+    batch = kept_batch(latest, read_state(latest)) if latest else None
     devices = batch.processes if batch else 1
     epoch = batch.steps_per_epoch if batch and batch.num_images else 0
     costs: dict[str, TrainingCost] = {}

@@ -1,5 +1,6 @@
 """What is published under which name, over whose models, and what is left of them."""
 
+import json
 import threading
 from dataclasses import replace
 
@@ -38,8 +39,10 @@ def make_run(folder, *, seed=0, start=None):
     values = {"output": str(folder), "seed": seed, "space": {"name": "us_mobilenet_v2", "resolutions": [16]}}
     values |= {"data": {"image_size": 16}, "publish": {"tag": "mine", "presets": ["0.50x"], "front": 0}}
     config = from_dict(RunConfig, {**values, "training": {"init": start}})
-    folder.mkdir(parents=True)
-    return TrainedRun(RunFolder(folder), config, folder / "none", build_model(config, 10), build_data(config))
+    checkpoint = folder / "checkpoints/step_00000001"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "run.json").write_text(json.dumps({"step": 1, "identity": {}}))
+    return TrainedRun(RunFolder(folder), config, checkpoint, build_model(config, 10), build_data(config))
 
 
 @pytest.fixture
