@@ -32,6 +32,7 @@ def test_two_processes_train_together(tmp_path):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="where there is no GPU, Accelerate would leave the ranks apart")
+@pytest.mark.slow
 def test_a_plain_torchrun_without_a_gpu_trains_together(tmp_path):
     overrides = [part for setting in [*SETTINGS, "space.name=us_mobilenet_v2"] for part in ("--set", setting)]
     command = [

@@ -130,6 +130,7 @@ def test_a_run_of_another_configuration_is_not_overwritten(quickstart):
     assert "other values of training.lr" in done.stderr
 
 
+@pytest.mark.slow
 def test_verbs_on_the_run(quickstart):
     folder, _, _ = quickstart
     home = folder / "home"
