@@ -41,7 +41,6 @@ def plot_costs(
         axes.annotate(
             name, (spent, mean), xytext=(9, 0), textcoords="offset points", fontsize=9, va="center", **text_style(FAINT)
         )
-    axes.set_xlim(left=0)
-    axes.margins(x=0.15)
+    axes.set_xlim(0, 1.2 * max(spent for spent, *_ in runs.values()) or 1)
     write_picture(figure, path)
     return path
