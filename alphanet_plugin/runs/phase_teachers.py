@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from itertools import islice
 from pathlib import Path
@@ -11,11 +12,13 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from .. import store
 from ..atomic import atomic_folder
 from ..config import RunConfig, TeacherConfig
 from ..data import Splits, eval_loader
 from ..errors import CheckpointError
 from ..evaluation import recalibrate_bn
+from ..spaces import Arch
 from ..supernet import Supernet
 from ..training import FixedTeacher, SupernetPhase, Teacher
 from ..weights import load_supernet, save_supernet
@@ -48,7 +51,8 @@ class PhaseTeachers:
         if self.accelerator.is_main_process:
             path = self.folder.teacher(phase.name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_supernet(supernet, path, {"phase": phase.name, "step": phase.steps.stop})
+            arch = getattr(phase.sampler, "space", supernet.space).largest()
+            save_supernet(supernet, path, {"phase": phase.name, "step": phase.steps.stop, "arch": arch.to_dict()})
         self.accelerator.wait_for_everyone()
 
     def of(self, phase: SupernetPhase) -> FixedTeacher:
@@ -71,9 +75,11 @@ class PhaseTeachers:
         return lambda images, resolution: teacher(images)  # noqa: ARG005
 
     def _earlier_phase(self, name: str, recalibrated: bool) -> FixedTeacher:
-        """The largest arch as an earlier phase left it, fed at the resolution of the step's first arch."""
+        """The largest arch that an earlier phase trained, as it left it, at the resolution of the step's first arch."""
         try:
-            model = load_supernet(self._folder(name)).extract()  # a new supernet's arch is the largest
+            supernet = load_supernet(self._folder(name))
+            about = json.loads((self._folder(name) / store.CONFIG_FILE).read_text(encoding="utf-8"))
+            model = supernet.extract(Arch(about["arch"]))
         except CheckpointError as error:
             raise CheckpointError(
                 f"{error}; it taught phases after {name}: go on from a checkpoint of {name}, whose end writes it "

@@ -148,7 +148,7 @@ def _cost(phase: SupernetPhase, space: SearchSpace, step: int, num_classes: int)
         return [0.0] * len(archs)
 
     archs = sampler.choose(step, losses_of)
-    return step_cost(space, archs, ranked, fixed_teacher=phase.teacher != FIRST, num_classes=num_classes)
+    return step_cost(space, archs, ranked, phase=phase, num_classes=num_classes)
 
 
 def plan_table(plans: Sequence[PhasePlan]) -> str:

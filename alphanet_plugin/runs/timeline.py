@@ -110,6 +110,7 @@ class _Builder:
             ramp=self._ramp(phase, steps, rate),
             drop=phase.drop,
             teacher=phase.teacher,
+            foreign_teacher=fixed and phase.teacher not in [other.name for other in self.config.phases or ()],
             optimizer=phase.optimizer or self.config.training.optimizer,
             restart=phase.restart,
             sort_channels=phase.sort_channels,

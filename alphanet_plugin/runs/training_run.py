@@ -146,6 +146,7 @@ class TrainingRun(ABC, Generic[Config]):
         """
         training, accelerator = self.config.training, self.accelerator
         self.check_same()
+        _ = self.timeline  # a phase that makes no sense is refused before anything is written
         check_ranks_agree(accelerator, self.splits)
         if accelerator.is_main_process:
             keep_images(self.splits, self.folder)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..spaces import Arch, SearchSpace
+from .supernet_phase import FIRST, SupernetPhase
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class StepCost:
 
 
 def step_cost(
-    space: SearchSpace, archs: Sequence[Arch], ranked: Sequence[Arch] = (), *, fixed_teacher: bool, num_classes: int
+    space: SearchSpace, archs: Sequence[Arch], ranked: Sequence[Arch] = (), *, phase: SupernetPhase, num_classes: int
 ) -> StepCost:
     """The work of a step.
 
@@ -37,12 +38,14 @@ def step_cost(
         space: Of the archs.
         archs: Which are trained.
         ranked: Which are only looked at, to choose by their losses.
-        fixed_teacher: Whether a fixed network teaches, which counts as the space's largest at the resolution of the
-            first arch.
+        phase: Its phase. An earlier phase that teaches counts as the space's largest arch at the resolution of the
+            first one here; of another network that teaches the multiply-adds are not known, and so not the step's.
         num_classes: Outputs of the classifier.
     """
     teachers: list[Arch] = []
-    if fixed_teacher:
+    if phase.foreign_teacher:
+        return StepCost(len(archs) + len(ranked) + 1, len(archs), None)
+    if phase.teacher != FIRST:
         resolution = space.network(archs[0]).resolution
         teachers = [Arch({**space.largest().to_dict(), "resolution": resolution})]
     looked_at = [*ranked, *teachers]

@@ -27,6 +27,7 @@ class SupernetPhase(Phase):
         ramp: Of the gradients of all passes but the first; None for 1.
         drop: Passes in which dropout and stochastic depth act.
         teacher: ``first`` for the first pass of each step; else what the update's `Teachers` are asked for.
+        foreign_teacher: Whether that is a network of another kind, of whose cost nothing is known here.
         keep_teacher: Whether a later phase learns from what this one has trained at its end.
         optimizer: Name of the optimiser.
         restart: Whether the optimiser begins anew.
@@ -40,6 +41,7 @@ class SupernetPhase(Phase):
     ramp: Ramp | None = None
     drop: Literal["first", "all", "none"] = "first"
     teacher: str = FIRST
+    foreign_teacher: bool = False
     keep_teacher: bool = False
     optimizer: str = "sgd"
     restart: bool = False

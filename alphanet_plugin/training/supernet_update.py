@@ -136,8 +136,7 @@ class SupernetUpdate(Update):
             figures["kd_loss_smallest"] = losses[-1]
         if self.phase.ramp is not None:
             figures["scale"] = self.phase.scale(step)
-        fixed = self.teacher is not None
-        work = step_cost(self.supernet.space, archs, ranked, fixed_teacher=fixed, num_classes=self._num_classes)
+        work = step_cost(self.supernet.space, archs, ranked, phase=self.phase, num_classes=self._num_classes)
         return {**figures, **sampler.figures, **work.figures(len(images) * self.accelerator.num_processes)}
 
     def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch], step: int = 0) -> Tensor:

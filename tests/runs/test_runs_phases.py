@@ -16,9 +16,11 @@ from phased_run import PHASED, config, run_of
 from safetensors.torch import load_file
 
 from alphanet_plugin.config import EvaluationConfig
-from alphanet_plugin.errors import CheckpointError
+from alphanet_plugin.errors import CheckpointError, ConfigError
+from alphanet_plugin.runs import build_timeline
 from alphanet_plugin.runs.supernet_run import draw_training
 from alphanet_plugin.training import JsonLinesLog, latest_checkpoint
+from alphanet_plugin.training.cost import step_cost
 
 HERE = Path(__file__).parent
 EVALUATION = EvaluationConfig(search_calibration_batches=1, batch_size=16)
@@ -95,6 +97,36 @@ def test_the_teacher_is_the_largest_arch_in_training_mode_without_dropout(whole)
     supernet.activate(supernet.space.largest())
     torch.testing.assert_close(teach(images, 24), supernet.train()(images), rtol=1e-4, atol=1e-5)
     supernet.load_state_dict(before)
+
+
+def test_a_phase_of_fewer_archs_teaches_by_the_largest_of_them(tmp_path):
+    phases = [
+        {"name": "low", "share": 0.5, "sampler": {"name": "largest"}, "choices": {"depth": [2]}},
+        {"name": "high", "teacher": "low", "others": {"weight": 1}},
+    ]
+    run, _ = train(tmp_path, phases)
+    supernet = run.trainer.update.supernet
+    supernet.load_state_dict(load_file(tmp_path / "teachers/low/model.safetensors"))
+    supernet.activate(run.timeline.phases[0].sampler.space.largest())
+    images = torch.randn(4, 3, 24, 24)
+    teach = run.trainer.update._teachers.of(run.timeline.phases[1])
+    torch.testing.assert_close(teach(images, 24), supernet.train()(images), rtol=1e-4, atol=1e-5)
+
+
+def test_of_a_network_of_another_kind_no_cost_is_invented():
+    phases = [{"name": "one", "teacher": "resnet10t"}]
+    (phase,) = build_timeline(config("x", phases), 4).phases
+    assert phase.foreign_teacher
+    archs = phase.sampler.archs(0)
+    cost = step_cost(phase.sampler.space, archs, phase=phase, num_classes=10)
+    assert (cost.forwards, cost.backwards, cost.macs) == (5, 4, None)
+    assert "gmacs" not in cost.figures(8)
+
+
+def test_a_wrong_phase_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="sort_channels"):
+        train(tmp_path / "run", [{"name": "one", "share": 0.5}, {"name": "two", "sort_channels": 9}])
+    assert not (tmp_path / "run/images.json").exists()
 
 
 def test_a_lost_teacher_is_named(whole, tmp_path):
