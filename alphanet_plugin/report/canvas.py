@@ -81,6 +81,15 @@ def new_axes(figure: Figure, xlabel: str, ylabel: str, *, top: float, left: floa
     return axes
 
 
+def label_phase(axes: Axes, begin: float, end: float, name: str, text: str = "") -> None:
+    """Write a phase's name above its band, askew where the band is narrower than the name; `text` below it."""
+    narrow = end - begin < 0.02 * len(name) * axes.get_xlim()[1]
+    axes.text(
+        (begin + end) / 2, 1.02, f"{name}\n{text}".rstrip(), transform=axes.get_xaxis_transform(), fontsize=8.5,
+        ha="left" if narrow else "center", va="bottom", rotation=35 if narrow else 0, **text_style(FAINT),
+    )  # fmt: skip
+
+
 def text_style(color: str = INK) -> dict[str, Any]:
     """Keywords of matplotlib's texts."""
     return {"family": FONT, "color": color, "parse_math": False}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .canvas import FAINT, LEFT, RIGHT, SERIES, check_png, new_axes, new_figure, text_style, write_picture
+from .canvas import LEFT, RIGHT, SERIES, check_png, label_phase, new_axes, new_figure, write_picture
 
 _TOP, _BETWEEN = 0.775, 0.13
 
@@ -60,12 +60,7 @@ def plot_timeline(phases: Sequence[PhaseCurve], path: str | os.PathLike[str], *,
         above.plot(phase.at, phase.lr, color=SERIES[0], linewidth=1.8, zorder=3)
         if phase.scale is not None:
             below.plot(phase.at, phase.scale, color=SERIES[1], linewidth=1.8, zorder=3)
-        narrow = phase.epochs[1] - phase.epochs[0] < 0.02 * len(phase.name) * end
-        above.text(
-            sum(phase.epochs) / 2, 1.02, f"{phase.name}\n{phase.networks}", transform=above.get_xaxis_transform(),
-            fontsize=8.5, ha="left" if narrow else "center", va="bottom", rotation=35 if narrow else 0,
-            **text_style(FAINT),
-        )  # fmt: skip
+        label_phase(above, *phase.epochs, phase.name, str(phase.networks))
     above.set_ylim(bottom=0)
     below.set_ylim(-0.03, 1.05)
     write_picture(figure, path)

@@ -16,6 +16,7 @@ from .canvas import (
     RIGHT,
     SERIES,
     check_png,
+    label_phase,
     legend_style,
     new_axes,
     new_figure,
@@ -107,9 +108,5 @@ def _draw_phases(axes: Sequence[Any], records: Sequence[Mapping[str, Any]], epoc
             if name is not None:
                 one.axvspan(begin, end, color=SERIES[0], alpha=0.10 if number % 2 else 0.03, linewidth=0, zorder=0)
         if name is not None:
-            narrow = end - begin < 0.02 * len(name) * epochs[-1]
-            axes[0].text(
-                (begin + end) / 2, 1.02, name, transform=axes[0].get_xaxis_transform(), fontsize=8.5,
-                ha="left" if narrow else "center", va="bottom", rotation=35 if narrow else 0, **text_style(FAINT),
-            )  # fmt: skip
+            label_phase(axes[0], begin, end, name)
         begin = end

@@ -53,6 +53,8 @@ def build_timeline(
 
 
 class _Builder:
+    """`build_timeline`, whose arguments these are."""
+
     def __init__(
         self,
         config: RunConfig,
