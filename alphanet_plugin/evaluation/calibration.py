@@ -80,7 +80,7 @@ def _tracking_norms(model: nn.Module) -> dict[str, _BatchNorm]:
 def _averaging(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[Callable[[int], float]]:
     """Statistics reset and accumulated as a cumulative average, by BatchNorm alone.
 
-    Yields the momentum of each batch, counted from 1. It is torch's own for a momentum of None, for which each BatchNorm
+    Yields the momentum of each batch, counted from 1: torch's own for a momentum of None, for which each BatchNorm
     would ask the device how many batches there were, and wait.
     """
     momenta = {name: norm.momentum for name, norm in norms.items()}

@@ -58,15 +58,17 @@ class ElasticConv2d(nn.Conv2d):
                 return prefix_linear(x, self.weight, self.bias, out)
             groups, weight = 1, self.weight[:out, :channels]
         bias = None if self.bias is None else self.bias[:out]
-        kernel = centre(weight, kernel_size) if on_cpu else cropped(self.weight, (*weight.shape[:2], *[kernel_size] * 2))
+        kernel = (
+            centre(weight, kernel_size) if on_cpu else cropped(self.weight, (*weight.shape[:2], *[kernel_size] * 2))
+        )
         return F.conv2d(x, kernel, bias, self.stride, kernel_size // 2, groups=groups)
 
 
 def cropped(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     """The leading channels and the centre of kernels (O, I, K, K), as `shape` says.
 
-    Unless they lie in one piece it is a copy, which a convolution makes of slices anyway, by one operation: its gradient
-    is one tensor to fill and one to copy, where on a GPU every dimension's slice costs two kernels of its own.
+    Unless they lie in one piece it is a copy, which a convolution makes of slices anyway, by one operation: its
+    gradient is a tensor to fill and one to copy, where on a GPU each dimension's slice costs two kernels of its own.
     """
     out, channels, side, _ = (full - kept for full, kept in zip(weight.shape, shape, strict=True))
     if channels == side == 0:

@@ -128,11 +128,11 @@ class SupernetUpdate(Update):
 
         archs = sampler.choose(step, losses_of)
         work = step_cost(self.supernet.space, archs, ranked, phase=self.phase, num_classes=self._num_classes)
-        others = {**sampler.figures, **work.figures(len(images) * self.accelerator.num_processes)}
+        known = {**sampler.figures, **work.figures(len(images) * self.accelerator.num_processes)}
         if self.phase.ramp is not None:
-            others = {"scale": self.phase.scale(step), **others}
+            known = {"scale": self.phase.scale(step), **known}
         losses = self.accumulate(images, labels, archs, step)
-        figures = Figures(losses, lambda read: {**self._loss_figures(step, archs, read), **others})
+        figures = Figures(losses, lambda read: {**self._loss_figures(step, archs, read), **known})
         if self._gradients and self._gradients.due:
             figures.read()  # nothing is compared where a loss is not finite
             self._gradients.end_step(step)

@@ -28,8 +28,8 @@ class Trainer:
     and on the state that checkpoints hold (weights, optimiser, random states), so a killed run goes on with the very
     numbers that it would have had.
 
-    On a GPU the host does not wait for a step: its record is written, and `on_step` called, `STEPS_BEHIND` steps later, and
-    at the end of an epoch, before a checkpoint and at the end of a phase at once.
+    On a GPU the host does not wait for a step: its record is written, and `on_step` called, `STEPS_BEHIND` steps later,
+    and at once at the end of an epoch, at the end of a phase, and before a checkpoint.
 
     Args:
         accelerator: Accelerate's; it prepared what `update` holds.
@@ -78,8 +78,8 @@ class Trainer:
             on_step: Called with each step's record by the main rank.
 
         Raises:
-            NonFiniteLossError: A loss is not finite; the weights of the step before are untouched, and on a GPU those of
-                the last checkpoint.
+            NonFiniteLossError: A loss is not finite. The weights of the step before are untouched; on a GPU those of
+                the last checkpoint are.
             CheckpointError: A checkpoint cannot be written or read.
         """
         self._on_step = on_step
