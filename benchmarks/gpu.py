@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +168,8 @@ def measure_card(bench: Bench) -> None:
 def touched(bench: Bench, case: Case, archs: Sequence[Arch]) -> int:
     """Elements of an image's activations that a step of these archs reads and writes at least."""
     unknown = [arch for arch in archs if (case.name, arch) not in bench.touched]
-    net, count = (case.supernet() if unknown else nn.Module()).to(bench.device), 0
+    net: Any = (case.supernet() if unknown else nn.Module()).to(bench.device)
+    count = 0
 
     def convolution(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal count
@@ -251,10 +254,8 @@ def finish(net: nn.Module, optimizer: torch.optim.Optimizer, foreach: bool | Non
 
 
 def endless(step: Callable[[Sequence[Arch]], None], sandwiches: Sequence[Sequence[Arch]]) -> Iterator[Step]:
-    number = 0
-    while True:
-        yield lambda archs=sandwiches[number % len(sandwiches)]: step(archs)
-        number += 1
+    for archs in itertools.cycle(sandwiches):
+        yield partial(step, archs)
 
 
 def measure_steps(
