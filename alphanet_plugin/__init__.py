@@ -8,6 +8,8 @@ else. (The command line does so when a verb is called, as it takes seconds to lo
 import sys as _sys
 from typing import TYPE_CHECKING, Any
 
+from .others_notes import hide_others_notes as _hide
+from .others_notes import is_child as _is_child
 from .spaces import Arch, get_space, list_spaces
 
 if TYPE_CHECKING:
@@ -33,5 +35,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+if _is_child():
+    _hide()
 if not _is_command_line():
     from . import models as _register_timm_entries  # noqa: F401

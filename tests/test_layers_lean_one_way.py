@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # known by its owner, a configuration checks that its space is one of the spaces, the store's files have digests, and
 # the hub's copies are folders like the store's.
 ROWS = [
-    {"errors", "shipped"},
+    {"errors", "shipped", "others_notes"},
     {"yaml_text"},
     {"spaces", "owner"},
     {"config", "atomic", "digest"},
@@ -30,7 +30,7 @@ ROWS = [
 ROW_OF = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 # The package itself only registers and re-exports; `python -m alphanet_plugin` is the command line,
 # `python -m alphanet_plugin.timm` runs other programs.
-TOP = {"__init__": {"models", "spaces"}, "__main__": {"cli"}, "timm": {"errors"}}
+TOP = {"__init__": {"models", "spaces", "others_notes"}, "__main__": {"cli"}, "timm": {"errors"}}
 
 
 def room_of(file):

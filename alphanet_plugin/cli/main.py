@@ -21,7 +21,8 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import AlphaNetError, one_line
-from .process import StderrHandler, check_device, format_warning, hide_others_notes, prepare_process, version
+from ..others_notes import hide_in_children, hide_others_notes
+from .process import StderrHandler, check_device, format_warning, prepare_process, version
 
 VERBS = {
     "quickstart": "quickstart", "train": "train", "distill": "distill", "search": "search", "evaluate": "evaluate",
@@ -87,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     hide_others_notes()
     if argv is None:
+        hide_in_children()
         warnings.formatwarning = format_warning
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():

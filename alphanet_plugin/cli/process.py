@@ -1,29 +1,15 @@
-"""What this program does to its process: how torch's threads wait, freed memory, others' notes, the device."""
+"""What this program does to its process: how torch's threads wait, freed memory, the device."""
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import logging
 import os
 import sys
-import warnings
 from typing import Any
 
 _WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}  # as in alphanet_launcher.py
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # glibc's malloc.h
-
-# What others print about themselves and nobody who runs a verb can act on: message (a pattern) and the module it is of.
-_OTHERS_WARNINGS = (
-    (r".torch\.jit\.[a-z_]+. is deprecated", r"(torch|fvcore|timm|nni)\b"),
-    (r"`?torch\.(cuda\.)?amp\.\w+(\(args\.\.\.\))?`? is deprecated", r"(torch|nni|accelerate|pytorch_lightning)\b"),
-    (r"pkg_resources is deprecated", r"(nni|pytorch_lightning|lightning_utilities|fvcore|iopath)\b"),
-    (r"Deprecated call to `pkg_resources", r"(pkg_resources|nni|lightning)"),
-    (r".*pynvml package is deprecated", r"torch\b"),
-)
-_OTHERS_LOGS = (("torch.utils.cpp_extension", "No CUDA runtime is found"),)
-
-_OTHERS_QUIET = ("onnxscript",)  # what it could not convert is told by the error that follows
 
 
 def version() -> str:
@@ -34,12 +20,6 @@ def version() -> str:
 def prepare_process() -> None:
     """Threads that hardly spin, and freed memory kept; for a program's entry point alone, as it may start it again."""
     restart_with_patient_threads()
-    keep_freed_memory()
-
-
-def prepare_worker() -> None:
-    """The same for a process that this program starts, which has the environment already."""
-    hide_others_notes()
     keep_freed_memory()
 
 
@@ -79,21 +59,6 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, -1))
 
 
-def hide_others_notes() -> None:
-    """Leave out what other packages print about themselves; all else is shown."""
-    for message, module in _OTHERS_WARNINGS:
-        warnings.filterwarnings("ignore", message=message, module=module)
-    for logger, start in _OTHERS_LOGS:
-        logging.getLogger(logger).addFilter(_Without(start))
-    for logger in _OTHERS_QUIET:
-        logging.getLogger(logger).setLevel(logging.CRITICAL)
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each retry twice; our error says which network failed at what
-    with contextlib.suppress(ImportError):
-        from gym_notices import notices  # what Gym prints when it is imported, which NNI's NAS does
-
-        notices.notices.clear()
-
-
 def format_warning(message: Warning | str, *_: Any, **__: Any) -> str:
     """A warning as the command line shows it: one line, without the place in a program that it comes from."""
     return f"alphanet: warning: {' '.join(str(message).split())}\n"
@@ -108,20 +73,6 @@ class StderrHandler(logging.StreamHandler):
 
     @stream.setter
     def stream(self, _: Any) -> None: ...
-
-
-class _Without(logging.Filter):
-    def __init__(self, start: str):
-        super().__init__()
-        self._start = start
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith(self._start)
-
-    def __eq__(self, other: object) -> bool:  # so that a logger takes each once
-        return isinstance(other, _Without) and other._start == self._start
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def check_device(device: str | None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..owner import owned
 from .options import add_overrides
-from .process import prepare_worker
+from .process import keep_freed_memory
 from .progress import progress_bar
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _run(study: Study, only: list[str]) -> list:
             advance(done, total, f"{ended}/{len(todo)} runs")
 
         with owned(study.folder / ".owner", f"the study {study.folder}", "choose another output"):
-            return study.run(only, on_progress=on_progress, on_done=on_done, prepare=prepare_worker)
+            return study.run(only, on_progress=on_progress, on_done=on_done, prepare=keep_freed_memory)
 
 
 def _list(study: Study, only: list[str]) -> None:

@@ -6,13 +6,15 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.utils.benchmark import Timer
 
 from .placement import Placement, modes_kept
+
+if TYPE_CHECKING:
+    from torch.utils.benchmark import Timer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,8 @@ def forward_timer(model: nn.Module, input_size: Sequence[int], batch: int, **opt
         batch: Images of a forward.
         options: Of `torch.utils.benchmark.Timer`.
     """
+    from torch.utils.benchmark import Timer  # which looks for a compiler, and says so
+
     images = Placement.of(model).put(torch.randn(batch, *input_size, generator=torch.Generator().manual_seed(0)))
     subject = {"model": model.eval(), "images": images}
     return Timer("model(images)", globals=subject, num_threads=torch.get_num_threads(), **options)
