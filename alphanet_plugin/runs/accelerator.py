@@ -130,7 +130,7 @@ def describe_machine() -> dict[str, Any]:
     """What runs are made on: processor or GPU, cores, device, torch's version, threads and ranks, architecture."""
     state = PartialState()
     return {
-        "processor": machine_name(state.device),
+        "processor": machine_name(torch.device(str(state.device))),
         "cores": os.cpu_count(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

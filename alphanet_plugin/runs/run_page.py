@@ -14,7 +14,7 @@ from ..errors import SearchError
 from ..report import PageModel, PagePhase, PageRun, PageSubnet, thinned
 from ..search import Evaluated, read_history
 from ..spaces import Arch, SearchSpace
-from ..training import JsonLinesLog
+from ..training import JsonLinesLog, latest_checkpoint
 from .building import build_space
 from .run_folder import RunFolder
 from .search_choice import last_choice
@@ -22,6 +22,7 @@ from .search_cost import build_cost
 from .training_cost import training_cost
 
 _LOAD = "from alphanet_plugin.runs import open_run\nrun = open_run({path})\nmodel = run.subnet({{arch}})"
+_NOT_KEPT = "# the weights of this run were not kept"
 _COST = ("epochs", "steps", "forwards", "backwards", "multiply-adds (T)", "wall time (h)", "device hours")
 
 
@@ -45,7 +46,9 @@ def page_run(folder: RunFolder, *, name: str = "", series: str = "", models: Seq
     return PageRun(
         name=name,
         series=series or name,
-        load=_LOAD.format(path=json.dumps(str(folder.path.resolve()), ensure_ascii=False)),
+        load=_LOAD.format(path=json.dumps(str(folder.path.resolve()), ensure_ascii=False))
+        if latest_checkpoint(folder.checkpoints)
+        else _NOT_KEPT,
         subnets=_subnets(folder, config, {_arch_of(model): model.name for model in models}),
         curve=thinned(records, epoch),
         measured=_measured(folder, epoch),
