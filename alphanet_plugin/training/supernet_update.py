@@ -130,7 +130,7 @@ class SupernetUpdate(Update):
         for arch, loss in zip(archs, losses, strict=True):
             check_finite(loss, step, f"arch {arch}")
         if self._gradients:
-            self._gradients.end_step(step)
+            self._gradients.end_step(step, self.phase.scale(step))
         figures = {"loss": losses[0], "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1)}
         if len(archs) > 1 and archs[-1] == self.supernet.space.smallest():
             figures["kd_loss_smallest"] = losses[-1]
