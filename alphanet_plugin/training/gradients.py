@@ -55,6 +55,11 @@ class GradientComparison:
         else:
             torch._foreach_add_(self._full, added)
 
+    @property
+    def due(self) -> bool:
+        """Whether the step whose passes came last is one to compare."""
+        return self._full is not None
+
     def end_step(self, step: int, scale: float = 1.0) -> None:
         """Write a step down that was due, once all its gradients are there; called by every rank.
 
