@@ -13,11 +13,11 @@ import torch
 import yaml
 
 from alphanet_plugin.cli.main import main
-from alphanet_plugin.config import to_dict
+from alphanet_plugin.config import list_recipes, to_dict
 from alphanet_plugin.runs import RunFolder, training_cost
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
-from phased_run import TABLE
+from phased_run import EPOCHS, KERNELS, TABLE
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +150,34 @@ def test_what_does_not_fit_is_one_line(arguments, message, capsys):
     assert main(["train", *arguments, "--plan"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", list_recipes())
+def test_every_recipe_goes_the_whole_way(recipe, tmp_path, monkeypatch, capsys):
+    """Trained, searched, published, and loaded by timm with the accuracy that its card tells."""
+    monkeypatch.setenv("ALPHANET_HOME", str(tmp_path / "home"))
+    slimmable = {"name": "us_mobilenet_v1", "resolutions": [24], "choices": {"width": [0.25, 0.3]}}
+    values = {
+        "output": str(tmp_path / recipe),
+        "space": slimmable if recipe == "us_mobilenet" else {"table": TABLE},
+        "data": {"image_size": 24, "search_fraction": 0.93},
+        "training": {"epochs": EPOCHS.get(recipe, 3), "batch_size": 16, "lr": 0.05, "warmup_epochs": 0},
+        "evaluation": {"calibration_batches": 1, "search_calibration_batches": 1},
+        "search": {"num_random": 3, "num_rounds": 1},
+        "publish": {"presets": [], "front": 1, "tag": "whole"},
+        **({"phases": {"compound1": KERNELS, "compound2": KERNELS}} if recipe == "compofa" else {}),
+    }
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(to_dict(values)))
+    run = str(tmp_path / recipe)
+    for command in (["train", "--recipe", recipe, "--config", str(file)], ["search", run], ["publish", run]):
+        assert main(command) == 0
+    (folder,) = (tmp_path / "home/models").iterdir()
+    written = json.loads((folder / "config.json").read_text())
+    model = timm.create_model(folder.name, pretrained=True)
+    assert model.num_classes == len(written["label_names"]) == 10
+    capsys.readouterr()
+    assert main(["evaluate", folder.name, "--data", "digits", "--json"]) == 0
+    top1 = json.loads(capsys.readouterr().out)["top1"]
+    assert f"| Top-1 accuracy (%), measured | {top1:.2f} |" in (folder / "README.md").read_text()
