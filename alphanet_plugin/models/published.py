@@ -17,6 +17,7 @@ from timm.models import DefaultCfg, PretrainedCfg, register_model
 
 from .. import hub, store
 from ..errors import HubError, NoWeightsError
+from ..nearest import nearest
 from ..spaces import Arch, SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -177,7 +178,10 @@ def _from_hub(architecture: str, tag: str | None, ask: bool) -> store.Published 
 
 def _no_weights(architecture: str, wanted: str | None, known: list[str], on_hub: str) -> str:
     name = f"{architecture}.{wanted}" if wanted else architecture
+    near = nearest(wanted, [entry.rpartition(".")[2] for entry in known]) if wanted else None
     found = f"it has {', '.join(known)}" if known else "it has none for this model"
+    if near:
+        found += f"; did you mean {architecture}.{near}?"
     return (
         f"no weights for {name} in the store {store.home()} ({found}){on_hub}. Ways to get some: `alphanet quickstart` "
         "trains, searches and publishes on this machine in minutes; `alphanet train --config YOUR.yaml` and then "
