@@ -135,4 +135,6 @@ def _model_and_preparation(arguments: argparse.Namespace) -> tuple[Any, Preparat
     if arguments.data == "digits":
         raise ValueError("--protocol paper crops photographs at 224 pixels; digits are measured with --protocol timm")
     model.resize_input = True
-    return model, replace(preparation, input_size=(3, 224, 224), crop_pct=0.875, crop_mode="center")
+    return model, replace(
+        preparation, input_size=(preparation.input_size[0], 224, 224), crop_pct=0.875, crop_mode="center"
+    )

@@ -8,6 +8,7 @@ from typing import Literal
 from .identity import free, left_open
 from .network import NetworkConfig, NetworkTrainingConfig
 from .require import require
+from .schema import check_in_chans
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class FinetuneDataConfig:
         name: As `DataConfig.name`, such as ``torch/flowers102``, ``folder`` or ``digits``.
         root: Folder of the data set.
         image_size: Side of the images in pixels; by default the network's own.
+        in_chans: As `DataConfig.in_chans`; by default the network's own. timm sums the first convolution of one that
+            was trained on RGB over them for grey images.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default the network's own
             (digits: 1).
         augment: As `DataConfig.augment`.
@@ -46,6 +49,7 @@ class FinetuneDataConfig:
     name: str = "digits"
     root: str | None = free(None)
     image_size: int | None = None
+    in_chans: int | None = None
     crop_pct: float | None = None
     augment: bool | str = True
     hold_out: float = 0.2
@@ -61,6 +65,8 @@ class FinetuneDataConfig:
             self.image_size is None or self.image_size >= 8,
             f"image_size must be at least 8 pixels, not {self.image_size}",
         )
+        if self.in_chans is not None:
+            check_in_chans(self.in_chans)
         require(0 < self.hold_out < 1, f"hold_out must lie between 0 and 1 (both excluded), not {self.hold_out}")
         require(self.workers >= 0, f"workers must be 0 or more, not {self.workers}")
 

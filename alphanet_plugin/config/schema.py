@@ -48,9 +48,9 @@ class SpaceConfig:
             object.__setattr__(self, "name", config["name"])
             object.__setattr__(self, "table", config.get("table"))
 
-    def build(self) -> SearchSpace:
-        """The space; ValueError as `alphanet_plugin.get_space`, whose arguments these are."""
-        given = {one.name: getattr(self, one.name) for one in fields(self)}
+    def build(self, in_chans: int = 3) -> SearchSpace:
+        """The space for images of so many channels; ValueError as `get_space`, whose arguments these are."""
+        given = {"in_chans": in_chans, **{one.name: getattr(self, one.name) for one in fields(self)}}
         return get_space(**{key: value for key, value in given.items() if value is not None})
 
 
@@ -84,13 +84,15 @@ class DataConfig:
         classes: Of a folder, the class folders that are used, by name: a list, or the path of a text file with one a
             line, as ImageNet-100 comes; the run keeps what the file holds. None for all.
         image_size: Side of the patches that the loader yields; the network resizes them to each arch's resolution.
+        in_chans: Channels of the images, and so of every network: 3 for RGB, or 1, for which they are made grey.
         crop_pct: Share of the resized image's side that evaluation's centre crop keeps; by default 0.875 (digits: 1).
         augment: true for the data set's usual (digits: small affine maps; else crop, flip and AutoAugment v0), false
             for none, ``crop`` for random resized crop and flip alone, or another of timm's ``auto_augment`` policies.
         search_fraction: Share of the training images held out for searching; by default a tenth (digits: a quarter).
         search_count: The same as a number of images; one of the two. 0 trains on all, and leaves none to search with.
-        mean: Subtracted of each channel of images in [0, 1]; by default ImageNet's (digits: their own).
-        std: Divides each channel then; by default ImageNet's (digits: their own).
+        mean: Subtracted of each channel of images in [0, 1]; by default ImageNet's, or a small set's own. With one
+            channel one number, by default the mean of the three.
+        std: Divides each channel then; the same.
         interpolation: timm's name of how images are resized; by default ``bicubic``.
         crop_mode: timm's name of how evaluation crops: ``center`` by default, ``squash`` or ``border``; not for digits.
         on_change: What to do where training images are not those that the run began with: ``refuse``, or ``accept`` to
@@ -102,6 +104,7 @@ class DataConfig:
     root: str | None = free(None)
     classes: tuple[str, ...] | str | None = None
     image_size: int = 224
+    in_chans: int = 3
     crop_pct: float | None = None
     augment: bool | str = True
     search_fraction: float | None = None
@@ -118,10 +121,16 @@ class DataConfig:
             object.__setattr__(self, "classes", _read_names(self.classes))
         _require(self.classes is None or self.name == "folder", f"classes are of a folder, not of {self.name}")
         _require(self.image_size >= 8, f"image_size must be at least 8 pixels, not {self.image_size}")
+        check_in_chans(self.in_chans)
         _require(
             self.search_fraction is None or self.search_count is None, "give search_fraction or search_count, not both"
         )
         _require(self.workers >= 0, f"workers must be 0 or more, not {self.workers}")
+
+
+def check_in_chans(in_chans: int) -> None:
+    """ValueError if images cannot have so many channels."""
+    _require(in_chans in (1, 3), f"in_chans must be 3 (RGB) or 1 (grey), not {in_chans}")
 
 
 def _read_names(path: str) -> tuple[str, ...]:

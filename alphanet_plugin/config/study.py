@@ -18,10 +18,12 @@ class ArmConfig:
     Attributes:
         name: As the table shows it.
         set: What it sets in its run's configuration, over the study's and the group's `set`.
+        measure: In place of the study's and the group's, where a recipe trains other archs than the others do.
     """
 
     name: str
     set: dict[str, Any] = field(default_factory=dict)
+    measure: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

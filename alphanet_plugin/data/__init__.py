@@ -9,6 +9,7 @@ from .evaluation import check_classes, evaluation_source, open_evaluation, prepa
 from .leading import LeadingImages, count_images
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
 from .mixing import SeededMixing
+from .normalisation import for_channels
 from .open_image import open_image
 from .preparation import Preparation, preparation_of
 from .repeatable import cached_gb, repeatable_batches
@@ -39,6 +40,7 @@ __all__ = [
     "draw_loader",
     "eval_loader",
     "evaluation_source",
+    "for_channels",
     "open_calibration",
     "open_evaluation",
     "open_image",

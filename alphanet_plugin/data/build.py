@@ -34,6 +34,7 @@ def build_splits(
     record: SplitRecord | None = None,
     first_rule: bool = False,
     classes: Sequence[str] | None = None,
+    in_chans: int = 3,
 ) -> Splits:
     """Train, search, test and calibration parts of a data set.
 
@@ -64,6 +65,7 @@ def build_splits(
             then choose nothing.
         first_rule: Whether a folder's images are held out as for runs that kept no record; see `build_timm`.
         classes: Of a folder, the class folders that are used; None for all.
+        in_chans: 3 for RGB, 1 for grey images; `mean` and `std` have as many numbers, by default the mean of RGB's.
 
     Raises:
         ConfigError: A value is not allowed, or the data set is not there.
@@ -76,7 +78,7 @@ def build_splits(
     if crop_mode not in (None, *CROP_MODES):
         raise ConfigError(f"crop_mode must be one of {', '.join(CROP_MODES)}, not {crop_mode!r}")
     usual = SMALL_SETS[name].normalisation if name in SMALL_SETS else DIGITS if name == "digits" else IMAGENET
-    normalisation = normalised(usual, mean, std, interpolation)
+    normalisation = normalised(usual, mean, std, interpolation, in_chans)
     if name == "digits":
         if isinstance(augment, str):
             raise ConfigError(f"digits take augment true or false, not {augment!r}")

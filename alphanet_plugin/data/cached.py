@@ -17,7 +17,7 @@ def cached_batches(
     drop_last: bool = False,
     num_workers: int = 0,
 ) -> list[Batch]:
-    """The data set, or `limit` images of it, as a list of `Batch`; 12 * S * S bytes an image.
+    """The data set, or `limit` images of it, as a list of `Batch`; 4 * C * S * S bytes an image.
 
     With `shuffle` the images are a permutation chosen by `seed`, so that a limited or a calibration batch holds all
     classes; augmentation depends on `seed` and the image only. `drop_last` leaves an incomplete last batch out: the

@@ -59,8 +59,8 @@ class DigitImages(Dataset[tuple[Tensor, int]]):
         self.augment = augment
         self._pixels = [_enlarged_pixels(int(p), image_size) for p in positions]
         self._labels: list[int] = digit_labels()[positions].tolist()
-        self._mean = torch.tensor(normalisation.mean).view(3, 1, 1)
-        self._std = torch.tensor(normalisation.std).view(3, 1, 1)
+        self._mean = torch.tensor(normalisation.mean).view(-1, 1, 1)
+        self._std = torch.tensor(normalisation.std).view(-1, 1, 1)
 
     def __len__(self) -> int:
         return len(self._labels)

@@ -16,7 +16,7 @@ class LeadingImages:
     beginning of the first.
 
     Args:
-        batches: Images (B, 3, S, S), or (images, labels): a sequence, or torch's loader, whose data set are its images.
+        batches: Images (B, C, S, S), or (images, labels): a sequence, or torch's loader, whose data set are its images.
         count: At most so many images, and no more than there are; at least two are taken, which BatchNorm needs.
     """
 

@@ -16,7 +16,7 @@ from .seeded import SeededDataset
 from .splits import LabelledImages
 
 Batch = tuple[Tensor, Tensor]
-"""(float32 images (B, 3, S, S) in channels_last memory, int64 labels (B,))."""
+"""(float32 images (B, C, S, S) in channels_last memory, int64 labels (B,))."""
 
 
 class DrawnBeside(Protocol):

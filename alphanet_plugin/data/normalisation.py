@@ -1,7 +1,7 @@
 """How a network wants its images, beside their size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
@@ -15,13 +15,13 @@ class Normalisation:
     """Per-channel mean and standard deviation of images in [0, 1], and how they are resized.
 
     Attributes:
-        mean: Is subtracted.
+        mean: Is subtracted; three numbers for RGB, one for grey images.
         std: Divides what is left.
         interpolation: timm's name, such as ``bicubic``.
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     interpolation: str = "bicubic"
 
 
@@ -30,26 +30,32 @@ def normalised(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     interpolation: str | None = None,
+    in_chans: int = 3,
 ) -> Normalisation:
-    """The usual one with what is given in its place.
+    """The usual one, at so many channels, with what is given in its place.
 
     Raises:
-        ConfigError: There are not three numbers, or a standard deviation is not above 0.
+        ConfigError: There is not a number for each channel, or a standard deviation is not above 0.
     """
     for name, values in (("mean", mean), ("std", std)):
-        if values is not None and len(values) != 3:
-            raise ConfigError(f"{name} takes three numbers, one a channel, not {list(values)}")
+        if values is not None and len(values) != in_chans:
+            count = {1: "one number, in_chans being 1", 3: "three numbers, one a channel"}[in_chans]
+            raise ConfigError(f"{name} takes {count}, not {list(values)}")
     if std is not None and min(std) <= 0:
         raise ConfigError(f"std must be above 0, not {list(std)}")
     if interpolation is not None and interpolation not in _INTERPOLATIONS:
         raise ConfigError(f"interpolation must be one of {', '.join(_INTERPOLATIONS)}, not {interpolation!r}")
-    asked = {"mean": mean and _three(mean), "std": std and _three(std), "interpolation": interpolation}
-    return replace(usual, **{name: value for name, value in asked.items() if value is not None})
+    return Normalisation(
+        mean=for_channels(usual.mean if mean is None else mean, in_chans),
+        std=for_channels(usual.std if std is None else std, in_chans),
+        interpolation=interpolation or usual.interpolation,
+    )
 
 
-def _three(values: Sequence[float]) -> tuple[float, float, float]:
-    first, second, third = values
-    return float(first), float(second), float(third)
+def for_channels(values: Sequence[float], in_chans: int) -> tuple[float, ...]:
+    """A number for each channel; of images with fewer or more channels than there are numbers, their mean for each."""
+    numbers = tuple(map(float, values))
+    return numbers if len(numbers) == in_chans else (sum(numbers) / len(numbers),) * in_chans
 
 
 IMAGENET = Normalisation(IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)

@@ -9,8 +9,8 @@ from timm.data import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
 
 from ..errors import ConfigError
-from .normalisation import IMAGENET
-from .transforms import CROP_PCT, Transform
+from .normalisation import IMAGENET, for_channels
+from .transforms import CROP_PCT, Transform, with_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +34,15 @@ class Preparation:
     crop_mode: str = "center"
 
     def transform(self) -> Transform:
-        """RGB image -> float32 (3, H, W).
+        """RGB image -> float32 (C, H, W).
 
         Raises:
-            ConfigError: The network takes no RGB images.
+            ConfigError: The network takes neither RGB nor grey images.
         """
-        if self.input_size[0] != 3:
-            raise ConfigError(f"the model takes images of {self.input_size[0]} channels, and RGB has 3")
+        if self.input_size[0] not in (1, 3):
+            raise ConfigError(f"the model takes images of {self.input_size[0]} channels; RGB has 3, and grey 1")
         options: Any = vars(self)
-        return create_transform(**options)  # pyright: ignore[reportReturnType]  # one without prefetching
+        return with_channels(create_transform(**options), self.input_size[0])
 
     def __str__(self) -> str:
         return self._shown(f", crop {self.crop_pct:g} ({self.crop_mode})")
@@ -60,7 +60,7 @@ class Preparation:
 
 
 def preparation_of(model: Any, *, testing: bool = True) -> Preparation:
-    """As `timm.data.resolve_model_data_config` reads a model's configuration.
+    """As `timm.data.resolve_model_data_config` reads a model's configuration, for the channels that the model takes.
 
     Args:
         model: A timm model.
@@ -69,4 +69,7 @@ def preparation_of(model: Any, *, testing: bool = True) -> Preparation:
     """
     values: Any = resolve_model_data_config(model, use_test_size=testing)
     lists: Any = {name: tuple(value) for name, value in values.items() if isinstance(value, (list, tuple))}
+    in_chans = getattr(model, "in_chans", values["input_size"][0])
+    lists["input_size"] = (in_chans, *values["input_size"][1:])
+    lists |= {name: for_channels(values[name], in_chans) for name in ("mean", "std")}
     return Preparation(**{**values, **lists})

@@ -10,7 +10,7 @@ from .split_record import SplitRecord
 
 
 class LabelledImages(Protocol):
-    """A map-style data set: item -> (float32 image (3, S, S), normalised; label in 0..K-1)."""
+    """A map-style data set: item -> (float32 image (C, S, S), normalised; label in 0..K-1)."""
 
     def __len__(self) -> int: ...
 
@@ -37,9 +37,9 @@ class Splits:
     class_names: tuple[str, ...]
     image_size: int
     """Side S of the images in pixels."""
-    mean: tuple[float, float, float]
-    """Per-channel mean that was subtracted, of images in [0, 1]."""
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    """Per-channel mean that was subtracted, of images in [0, 1]: three numbers, or one of grey images."""
+    std: tuple[float, ...]
     crop_pct: float
     """Side of the evaluation crop over the side that the image's shorter edge is resized to."""
     interpolation: str = "bicubic"
@@ -55,10 +55,15 @@ class Splits:
         return len(self.class_names)
 
     @property
+    def in_chans(self) -> int:
+        """Channels of the images."""
+        return len(self.mean)
+
+    @property
     def data_config(self) -> dict[str, Any]:
         """The evaluation transform as timm's pretrained configurations and `create_transform` name it."""
         return {
-            "input_size": (3, self.image_size, self.image_size),
+            "input_size": (self.in_chans, self.image_size, self.image_size),
             "interpolation": self.interpolation,
             "crop_pct": self.crop_pct,
             **({} if self.crop_mode == "center" else {"crop_mode": self.crop_mode}),

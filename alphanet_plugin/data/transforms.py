@@ -8,13 +8,13 @@ from PIL import Image
 from timm.data import auto_augment
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
-from torchvision.transforms import Compose, RandomCrop, RandomHorizontalFlip
+from torchvision.transforms import Compose, Grayscale, RandomCrop, RandomHorizontalFlip
 
 from ..errors import ConfigError
 from .normalisation import IMAGENET, Normalisation
 
 Transform = Callable[[Image.Image], Tensor]
-"""RGB image -> float32 (3, S, S), normalised."""
+"""RGB image -> float32 (C, S, S), normalised; where C is 1, of what is grey in it."""
 
 CROP_PCT = 0.875  # resize 256, crop 224
 CROP_MODES = ("center", "squash", "border")  # timm's
@@ -53,13 +53,22 @@ def eval_transform(
 
 
 def _timm_transform(image_size: int, normalisation: Normalisation, **options: Any) -> Transform:
+    in_chans = len(normalisation.mean)
     transform: Any = create_transform(
-        input_size=(3, image_size, image_size),
+        input_size=(in_chans, image_size, image_size),
         **asdict(normalisation),
         **options,
     )
     allow_zero_bits(transform.transforms)
-    return transform
+    return with_channels(transform, in_chans)
+
+
+def with_channels(transform: Any, in_chans: int) -> Transform:
+    """timm's transform of RGB images; with one channel it is given them as Pillow makes them grey (mode L).
+
+    That is how timm's own scripts open images for a network of one channel.
+    """
+    return Compose([Grayscale(), *transform.transforms]) if in_chans == 1 else transform
 
 
 def allow_zero_bits(transforms: Iterable[Any]) -> None:

@@ -21,7 +21,7 @@ def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
 
     Args:
         model: images -> logits (B, K).
-        batches: (images (B, 3, S, S), integer labels (B,)), moved to the model's device and floating-point type.
+        batches: (images (B, C, S, S), integer labels (B,)), moved to the model's device and floating-point type.
     """
     placement = Placement.of(model)
     top1 = top5 = count = classes = 0

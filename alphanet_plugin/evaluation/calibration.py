@@ -29,7 +29,7 @@ def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], r
 
     Args:
         model: changed in place. Without BatchNorm it is returned as it is.
-        batches: images (B, 3, S, S), or (images, labels) of which the labels are ignored; moved to the model's device
+        batches: images (B, C, S, S), or (images, labels) of which the labels are ignored; moved to the model's device
             and floating-point type.
         rule: "cumulative", the released AlphaNet program's and torch's own: each batch counts the same, and variances
             are unbiased. "weighted", once-for-all's: a batch counts as much as it has images, and variances are biased.

@@ -40,8 +40,8 @@ def _parts(space: SearchSpace, arch: Arch, num_classes: int) -> Iterator[Network
     spec = space.network(arch)
     static = partial(build_static, space, arch, num_classes=num_classes, device="meta")
     side = spec.resolution
-    name = f"stem {side}px 3>{spec.stem_channels}{'' if spec.stem_stride == 2 else ' s1'}"
-    yield NetworkPart(name, (3, side, side), lambda device: _materialised(_stem(static()), device))
+    name = f"stem {side}px {spec.in_chans}>{spec.stem_channels}{'' if spec.stem_stride == 2 else ' s1'}"
+    yield NetworkPart(name, (spec.in_chans, side, side), lambda device: _materialised(_stem(static()), device))
     side = halved(side) if spec.stem_stride == 2 else side
     for stage, blocks in enumerate(spec.stages):
         for number, block in enumerate(blocks):
@@ -64,11 +64,11 @@ def whole_network(space: SearchSpace, arch: Arch, num_classes: int) -> NetworkPa
     """The whole static network as a part, fed at the arch's resolution."""
     side = arch.resolution
     static = partial(build_static, space, arch, num_classes=num_classes, device="meta")
-    return NetworkPart(f"network {arch}", (3, side, side), lambda device: _materialised(static(), device))
+    return NetworkPart(f"network {arch}", (space.in_chans, side, side), lambda device: _materialised(static(), device))
 
 
 def _stem(network: Any) -> nn.Module:
-    """Images (B, 3, H, W) -> what the first block gets."""
+    """Images (B, C, H, W) -> what the first block gets."""
     return nn.Sequential(OrderedDict(conv_stem=network.conv_stem, bn1=network.bn1))
 
 

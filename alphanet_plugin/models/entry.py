@@ -121,6 +121,7 @@ def create_entry(
     around = space_around(used, arch)
     if pretrained:
         check_size(around, arch, _weights_of(published, kwargs))
+    kwargs.setdefault("in_chans", used.in_chans)  # else timm takes the cfg's
     levels = feature_levels(around.network(arch))
     if kwargs.get("pretrained_cfg") is None:
         # Without weights nothing may depend on what the store holds, as timm's default (the first tag's cfg) would.

@@ -32,7 +32,7 @@ class MobileNetwork(nn.Module):
     Args:
         arch: The arch, in any form that `read_arch` takes.
         num_classes: Outputs of the classifier; 0 for none.
-        in_chans: Channels of the input.
+        in_chans: Channels of the input; None for the space's.
         global_pool: 'avg', 'max', or '' to keep the head's output spatial.
         drop_rate: Dropout before the classifier.
         drop_path_rate: Stochastic depth in the last two stages, in blocks whose shortcut is the identity: block `i` of
@@ -55,7 +55,7 @@ class MobileNetwork(nn.Module):
         self,
         arch: GivenArch,
         num_classes: int = 1000,
-        in_chans: int = 3,
+        in_chans: int | None = None,
         global_pool: str = "avg",
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
@@ -72,7 +72,7 @@ class MobileNetwork(nn.Module):
         self.arch = read_arch(arch, self.space)
         spec = space_around(self.space, self.arch).network(self.arch)
         self.num_classes = num_classes
-        self.in_chans = in_chans
+        self.in_chans = in_chans = spec.in_chans if in_chans is None else in_chans
         self.drop_rate = drop_rate
         self.resize_input = resize_input
         self.resolution = spec.resolution

@@ -72,8 +72,12 @@ def space_around(space: SearchSpace, arch: Arch) -> SearchSpace:
 
 
 def space_args(space: SearchSpace, resolution: int) -> dict[str, Any]:
-    """What a model's config says of its space, in plain values: nothing of the default's, else its table."""
+    """What a model's config says of its space, in plain values: nothing of the default's, else its table.
+
+    Of the images' channels the model's own ``in_chans`` says it.
+    """
     config = {**_whole(space), "resolutions": [resolution]}
+    config.pop("in_chans", None)
     return {} if config.get("name") == DEFAULT_SPACE else {"space": config}
 
 

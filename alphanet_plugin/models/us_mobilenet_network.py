@@ -22,8 +22,8 @@ class UsMobileNet(EfficientNet):
         resize_input: Let `forward` resize images to the arch's resolution (bicubic), as in training; off, it takes
             images as they come. `forward_features` and `forward_intermediates` always do.
         space: The arch's space.
-        kwargs: As `timm.models.EfficientNet` takes them: num_classes, in_chans, drop_rate, drop_path_rate,
-            global_pool, output_stride and others; and bn_momentum, bn_eps, act_layer, norm_layer.
+        kwargs: As `timm.models.EfficientNet` takes them: num_classes, in_chans (by default the space's), drop_rate,
+            drop_path_rate, global_pool, output_stride and others; and bn_momentum, bn_eps, act_layer, norm_layer.
 
     Shapes:
         images (B, in_chans, H, W) -> logits (B, num_classes).
@@ -33,6 +33,7 @@ class UsMobileNet(EfficientNet):
 
     def __init__(self, arch: GivenArch, resize_input: bool = False, *, space: UsMobileNetSpace, **kwargs: Any):
         read = read_arch(arch, space)
+        kwargs.setdefault("in_chans", space.in_chans)
         norm_layer = partial(nn.BatchNorm2d, **resolve_bn_args(kwargs))
         super().__init__(
             block_args=decode_arch_def([[_arch_def(stage)] for stage in space.stages]),

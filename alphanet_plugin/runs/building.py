@@ -68,8 +68,8 @@ def read_config(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Run
 
 
 def build_space(config: RunConfig) -> SearchSpace:
-    """The search space."""
-    return config.space.build()
+    """The search space, of networks that take images of as many channels as the data section says."""
+    return config.space.build(config.data.in_chans)
 
 
 def build_data(config: RunConfig | NetworkRunConfig, image_size: int | None = None) -> Splits:

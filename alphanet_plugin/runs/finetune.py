@@ -19,7 +19,7 @@ from ..config import (
     read_config,
     to_yaml,
 )
-from ..data import Preparation, Splits, preparation_of
+from ..data import Preparation, Splits, for_channels, preparation_of
 from ..errors import ConfigError
 from .networks import create_network
 from .run_folder import RunFolder
@@ -123,8 +123,10 @@ def check_same_transfer(config: FinetuneConfig) -> None:
 
 def _data_of(data: FinetuneDataConfig, form: Preparation, hold_out: bool) -> DataConfig:
     asked = {key: value for key, value in asdict(data).items() if value is not None and key != "hold_out"}
-    own: dict[str, Any] = {name: getattr(form, name) for name in ("mean", "std", "interpolation")}
-    own["image_size"] = form.input_size[-1]
+    own_chans, *_, side = form.input_size
+    in_chans = data.in_chans or own_chans
+    own: dict[str, Any] = {"interpolation": form.interpolation, "image_size": side, "in_chans": in_chans}
+    own |= {name: for_channels(getattr(form, name), in_chans) for name in ("mean", "std")}
     if data.name != "digits":  # they are not cropped
         own |= {"crop_pct": float(form.crop_pct), "crop_mode": None if form.crop_mode == "center" else form.crop_mode}
     held: dict[str, Any] = {"search_fraction": data.hold_out} if hold_out else {"search_count": 0}

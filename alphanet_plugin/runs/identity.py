@@ -9,7 +9,6 @@ from typing import Any
 from ..config import NetworkRunConfig, RunConfig, SpaceConfig, differences, from_dict, identity
 from ..errors import ConfigError
 from ..training import latest_checkpoint, read_state
-from .building import build_space
 from .own_parts import OWN, own_of
 from .run_folder import RunFolder
 from .run_images import without_images
@@ -17,7 +16,7 @@ from .run_images import without_images
 
 def supernet_identity(config: RunConfig, *, defaults: bool = False) -> dict[str, Any]:
     """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
-    return {**identity(config, defaults=defaults), "space": build_space(config).to_config()}
+    return {**identity(config, defaults=defaults), "space": config.space.build().to_config()}
 
 
 def trained_identity(config: RunConfig, checkpoint: Path, *, defaults: bool = False) -> dict[str, Any]:

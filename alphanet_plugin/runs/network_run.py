@@ -150,7 +150,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         if self._model is not None:
             return self._model
         network = self.config.model
-        model = create_network(network, self.splits.num_classes, self.splits.image_size)
+        model = create_network(network, self.splits.num_classes, self.splits.image_size, self.splits.in_chans)
         start = start_of_network(network, model)
         if self.begins:
             check_start(network, start, self.splits)

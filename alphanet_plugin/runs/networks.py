@@ -28,17 +28,24 @@ def check_networks(config: NetworkRunConfig) -> None:
         _source("teacher", config.teacher.name, config.teacher.pretrained)
 
 
-def create_network(network: NetworkConfig, num_classes: int, image_size: int | None = None) -> nn.Module:
+def create_network(
+    network: NetworkConfig, num_classes: int, image_size: int | None = None, in_chans: int | None = None
+) -> nn.Module:
     """The network that a configuration's model section names, with a classifier of `num_classes`.
 
+    Of a network for RGB that is given grey images, timm sums the first convolution over its channels.
+
     Raises:
-        ConfigError: There is no such network, there are no such weights, or it takes images of another size.
+        ConfigError: There is no such network, there are no such weights, or it takes images of another size or other
+            channels.
         HubError: Its weights cannot be fetched.
     """
     rates = {key: rate for key in ("drop_rate", "drop_path_rate") if (rate := getattr(network, key))}
-    options = {**rates, **network.options, "num_classes": num_classes}
+    grey = {"in_chans": 1} if in_chans == 1 else {}
+    options = {**rates, **grey, **network.options, "num_classes": num_classes}
     model = _create("model", network.name, network.pretrained, options)
     _check_side("model", network, model, image_size)
+    _check_channels("model", network.name, model, in_chans)
     return model
 
 
@@ -66,6 +73,7 @@ def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
             f"teacher.name: the classes of {teacher.name} are not those of {splits.name}, or stand in another order"
         )
     _check_side("teacher", teacher, model, teacher.image_size, "teacher.image_size")
+    _check_channels("teacher", teacher.name, model, splits.in_chans)
     return model
 
 
@@ -91,6 +99,16 @@ def _check_side(
         raise ConfigError(
             f"{section}.name: {network.name} takes images of {own} pixels and {key} is {side}; make them "
             f"equal, or try {section}.options={{img_size: {side}}}"
+        )
+
+
+def _check_channels(section: str, name: str, model: nn.Module, in_chans: int | None) -> None:
+    """ConfigError if a network takes images of other channels than the data has."""
+    own = getattr(model, "in_chans", in_chans)
+    if in_chans is not None and own != in_chans:
+        raise ConfigError(
+            f"{section}.name: {name} takes images of {own} channel{'s' * (own != 1)} and data.in_chans is {in_chans}; "
+            f"make them equal, or have timm fit its first convolution (options={{in_chans: {in_chans}}} beside it)"
         )
 
 

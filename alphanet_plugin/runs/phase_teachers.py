@@ -16,7 +16,7 @@ from .. import store
 from ..atomic import atomic_folder
 from ..config import RunConfig, TeacherConfig
 from ..data import Splits, eval_loader
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from ..evaluation import recalibrate_bn
 from ..spaces import Arch
 from ..supernet import Supernet
@@ -65,7 +65,10 @@ class PhaseTeachers:
         if phase.teacher in self._phases:
             return self._earlier_phase(phase.teacher, self._phases[phase.name].teacher_statistics == "recalibrated")
         config = TeacherConfig(name=phase.teacher, pretrained=True)
-        model = create_teacher(config, self.splits)
+        try:
+            model = create_teacher(config, self.splits)
+        except ConfigError as error:
+            raise ConfigError(f"phases.{phase.name}.{error}") from error
         teacher = Teacher(
             self.accelerator,
             model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]

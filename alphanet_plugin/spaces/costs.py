@@ -95,7 +95,7 @@ def head_cost(in_channels: int, expand_channels: int, head_channels: int, side: 
 def network_cost(spec: NetworkSpec, num_classes: int) -> Cost:
     """A whole network with a classifier."""
     side = strided(spec.resolution, spec.stem_stride)
-    parts = [conv_cost(3, spec.stem_channels, 3, side, norm=True)]
+    parts = [conv_cost(spec.in_chans, spec.stem_channels, 3, side, norm=True)]
     for block in (block for stage in spec.stages for block in stage):
         parts.append(block_cost(block, side))
         side = strided(side, block.stride)

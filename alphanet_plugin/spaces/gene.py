@@ -117,3 +117,10 @@ def check_resolutions(resolutions: Sequence[int]) -> tuple[int, ...]:
     if not sides or not whole or list(sides) != sorted(set(sides)):
         raise ValueError(f"resolutions are ascending whole numbers of pixels like (32, 40, 48, 56), not {resolutions}")
     return tuple(int(side) for side in sides)
+
+
+def check_in_chans(in_chans: object) -> int:
+    """Channels of images; ValueError where that is no whole number above 0."""
+    if not isinstance(in_chans, (int, np.integer)) or isinstance(in_chans, bool) or in_chans < 1:
+        raise ValueError(f"in_chans is the number of channels of the images, such as 1 or 3, not {brief(in_chans)}")
+    return int(in_chans)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .arch import Arch
 from .costs import Cost, MacPart, block_cost, conv_cost, head_cost, strided, total
-from .gene import AnyGene, Gene, check_resolutions
+from .gene import AnyGene, Gene, check_in_chans, check_resolutions
 from .network import BlockSpec, NetworkSpec, make_divisible
 from .place import Activity, Place
 from .space import SearchSpace
@@ -78,6 +78,7 @@ class MobileSpace(SearchSpace):
         choices: Candidates that are left of some genes, as `read_choices` reads them; None for all.
         follow: Genes that follow others, as `read_follow` reads them. With either it is a subspace: its archs are archs
             of the whole, and its supernet is as large as its own largest.
+        in_chans: Channels of the images.
         own_table: Whether the table is the user's, and `to_config` has to hold it.
     """
 
@@ -89,6 +90,7 @@ class MobileSpace(SearchSpace):
         width_mult: float | None = None,
         choices: Mapping[str, Any] | None = None,
         follow: Mapping[str, Any] | None = None,
+        in_chans: int = 3,
         own_table: bool = False,
     ):
         table = shipped_tables()["attentive_nas"] if table is None else table
@@ -96,6 +98,7 @@ class MobileSpace(SearchSpace):
         self.name = table.name
         self.resolutions = table.resolutions if resolutions is None else check_resolutions(resolutions)
         self.width_mult = table.width_mult if width_mult is None else check_positive(width_mult, "width_mult")
+        self.in_chans = check_in_chans(in_chans)
         self._own_table = own_table
         layout = _Layout(self.resolutions)
         self._stem = layout.entry("stem.width", self._widths(table.stem.width))
@@ -130,7 +133,7 @@ class MobileSpace(SearchSpace):
             config["choices"] = written_choices(self._choices, self._whole_genes)
         if self._follow:
             config["follow"] = written_follow(self._follow, self._whole_genes)
-        return config
+        return config if self.in_chans == 3 else {**config, "in_chans": self.in_chans}
 
     @cached_property
     def presets(self) -> Mapping[str, Arch]:
@@ -154,6 +157,7 @@ class MobileSpace(SearchSpace):
             stem_act=table.stem.act or table.act,
             head_act=table.head.act or table.act,
             norm_eps=table.norm_eps,
+            in_chans=self.in_chans,
         )
 
     def cost_batch(self, values: NDArray[np.integer], num_classes: int = 1000) -> NDArray[np.int64]:
@@ -259,7 +263,9 @@ class MobileSpace(SearchSpace):
         tables = [
             self._cost_table(
                 [resolution, self._stem],
-                lambda entries: conv_cost(3, self._stem.of(entries), 3, self._side(0, entries[0]), norm=True),
+                lambda entries: conv_cost(
+                    self.in_chans, self._stem.of(entries), 3, self._side(0, entries[0]), norm=True
+                ),
             )
         ]
         for number, stage in enumerate(self._stages):

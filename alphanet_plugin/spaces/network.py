@@ -58,6 +58,7 @@ class NetworkSpec:
         stem_act: Activation after the stem.
         head_act: Activation after each convolution of the head.
         norm_eps: What BatchNorm adds to the variance.
+        in_chans: Channels of the images.
     """
 
     resolution: int
@@ -69,6 +70,7 @@ class NetworkSpec:
     stem_act: Activation = "silu"
     head_act: Activation = "silu"
     norm_eps: float = 1e-5
+    in_chans: int = 3
 
 
 def make_divisible(channels: float, divisor: int = 8) -> int:

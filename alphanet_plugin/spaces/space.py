@@ -34,10 +34,12 @@ class SearchSpace(ABC):
     Attributes:
         name: What the space is called.
         genes: What is decided, each independently of the others, in the order of values.
+        in_chans: Channels of the images that its networks take.
     """
 
     name: str
     genes: tuple[AnyGene, ...]
+    in_chans: int = 3
 
     # -- what a space defines -------------------------------------------------------------------------------------
 

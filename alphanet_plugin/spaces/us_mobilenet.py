@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import brief
 from .arch import Arch
 from .costs import MacPart
-from .gene import AnyGene, ContinuousGene, Gene, check_resolutions
+from .gene import AnyGene, ContinuousGene, Gene, check_in_chans, check_resolutions
 from .network import BlockSpec, NetworkSpec, make_divisible
 from .same_network import roundest, run_edges
 from .space import SearchSpace
@@ -49,6 +49,7 @@ class UsMobileNetSpace(SearchSpace):
         resolutions: Candidates for the input's side in pixels, ascending.
         widths: Least and greatest width; by default the papers'.
         choices: What is left of these: ``{"resolution": [...], "width": [least, greatest]}``, one or both; a subspace.
+        in_chans: Channels of the images.
 
     Attributes:
         stages: The network at width 1.
@@ -66,7 +67,9 @@ class UsMobileNetSpace(SearchSpace):
         resolutions: Sequence[int] = (224,),
         widths: Sequence[float] | None = None,
         choices: Mapping[str, Any] | None = None,
+        in_chans: int = 3,
     ):
+        self.in_chans = check_in_chans(in_chans)
         self._whole = check_resolutions(resolutions), _check_widths(self.paper_widths if widths is None else widths)
         self._choices = _check_choices(choices, *self._whole)
         self.resolutions = self._choices.get("resolution", self._whole[0])
@@ -77,8 +80,9 @@ class UsMobileNetSpace(SearchSpace):
     def to_config(self) -> dict[str, Any]:
         resolutions, widths = self._whole
         config: dict[str, Any] = {"name": self.name, "resolutions": list(resolutions), "widths": list(widths)}
-        choices = {field: list(left) for field, left in self._choices.items()}
-        return {**config, "choices": choices} if choices else config
+        if choices := {field: list(left) for field, left in self._choices.items()}:
+            config["choices"] = choices
+        return config if self.in_chans == 3 else {**config, "in_chans": self.in_chans}
 
     @cached_property
     def presets(self) -> Mapping[str, Arch]:
@@ -116,6 +120,7 @@ class UsMobileNetSpace(SearchSpace):
             stages=tuple(stages),
             expand_channels=self.head_features(arch.width),
             head_channels=0,
+            in_chans=self.in_chans,
         )
 
     @classmethod
@@ -132,7 +137,7 @@ class UsMobileNetSpace(SearchSpace):
 
     def _cost_table(self, num_classes: int) -> NDArray[np.int64]:
         """`cost` (3, resolutions x networks)."""
-        return _cost_table(type(self), self.resolutions, self.widths, num_classes)
+        return _cost_table(type(self), self.resolutions, self.widths, self.in_chans, num_classes)
 
     @classmethod
     def _channels(cls) -> tuple[int, ...]:
@@ -248,9 +253,13 @@ def _make_divisible(channels: NDArray[np.float64]) -> NDArray[np.int64]:
 
 @cache
 def _cost_table(
-    space: type[UsMobileNetSpace], resolutions: tuple[int, ...], widths: tuple[float, float], num_classes: int
+    space: type[UsMobileNetSpace],
+    resolutions: tuple[int, ...],
+    widths: tuple[float, float],
+    in_chans: int,
+    num_classes: int,
 ) -> NDArray[np.int64]:
-    built = space(resolutions, widths)
+    built = space(resolutions, widths, in_chans=in_chans)
     rows = [
         built.cost(Arch({"resolution": resolution, "width": width}), num_classes)
         for resolution in resolutions

@@ -108,7 +108,7 @@ def _student(
 ) -> Cell:
     for changes in (study.set, group.set, arm.set):
         values = merge(values, changes)
-    measure = study.measure if group.measure is None else group.measure
+    measure = next(of.measure for of in (arm, group, study) if of.measure is not None)
     return _build(study, kind, {**values, "seed": seed}, Cell(group.name, arm.name, seed, None, measure, {}), teacher)
 
 

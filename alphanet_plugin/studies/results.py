@@ -99,7 +99,12 @@ class StudyResults:
             columns = list(next(iter(outcomes.values())).columns)
             for column in [*columns, self.summary] if len(columns) > 1 else columns:
                 values = {seed: _top1(outcome, column) for seed, outcome in outcomes.items()}
-                base = {seed: _top1(outcome, column) for seed, outcome in by_arm.get(baseline or "", {}).items()}
+                bases = by_arm.get(baseline or "", {})
+                base = {
+                    seed: _top1(outcome, column)
+                    for seed, outcome in bases.items()
+                    if column == self.summary or column in outcome.columns
+                }
                 mflops = None if column == self.summary else next(iter(outcomes.values())).columns[column].get("mflops")
                 difference = paired_difference(values, base) if arm != baseline else None
                 figures.append(Figure(group, arm, column, mflops, summarise(list(values.values())), difference))

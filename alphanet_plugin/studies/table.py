@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..report.markdown import markdown_lines
@@ -80,9 +81,9 @@ def to_csv(figures: Sequence[Figure]) -> str:
 
 
 def _grid(figures: Sequence[Figure], *, with_n: bool) -> str:
-    columns = list(dict.fromkeys(figure.column for figure in figures))
+    columns = sorted(dict.fromkeys(figure.column for figure in figures), key=lambda column: column in (MEAN, PARETO))
     corrected = not with_n and any(figure.p_holm is not None for figure in figures)
-    titles = ["", *([f"{c} of {len(columns) - 1}" if c in (MEAN, PARETO) else _title(c, figures) for c in columns])]
+    titles = ["", *(f"{c} of {_counts(figures)}" if c in (MEAN, PARETO) else _title(c, figures) for c in columns)]
     titles += ["n"] if with_n else ["p (Holm)"] * corrected
     lines = [titles]
     for arm in dict.fromkeys(figure.arm for figure in figures):
@@ -94,6 +95,12 @@ def _grid(figures: Sequence[Figure], *, with_n: bool) -> str:
             last = ["-" if p is None else f"{p:.3f}"]
         lines.append([arm, *cells, *last])
     return markdown_lines(lines)
+
+
+def _counts(figures: Sequence[Figure]) -> str:
+    """How many archs a summary is of, where arms have their own."""
+    archs = Counter(figure.arm for figure in figures if figure.column not in (MEAN, PARETO))
+    return " or ".join(map(str, sorted(set(archs.values()), reverse=True)))
 
 
 def _title(column: str, figures: Sequence[Figure]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from ..models import MobileNetwork, UsMobileNet, family_of
-from ..spaces import SearchSpace
+from ..spaces import SearchSpace, get_space
 from .mobile import MobileSupernet
 from .supernet import Supernet
 from .us_mobilenet import UsMobileNetSupernet
@@ -16,18 +16,23 @@ from .us_mobilenet import UsMobileNetSupernet
 _SUPERNETS: dict[type[nn.Module], Any] = {MobileNetwork: MobileSupernet, UsMobileNet: UsMobileNetSupernet}
 
 
-def build_supernet(space: SearchSpace, num_classes: int = 1000, **options: Any) -> Supernet:
+def build_supernet(
+    space: SearchSpace, num_classes: int = 1000, in_chans: int | None = None, **options: Any
+) -> Supernet:
     """The supernet of a space.
 
     Args:
         space: From `alphanet_plugin.get_space`.
         num_classes: Outputs of the classifier.
-        options: As every supernet takes them: resize_input, drop_rate, drop_path_rate, in_chans; and those of mobile
-            blocks kernel_transform, init and zero_init_last, which `MobileSupernet` describes.
+        in_chans: Channels of the images, where they are others than the space's.
+        options: As every supernet takes them: resize_input, drop_rate, drop_path_rate; and those of mobile blocks
+            kernel_transform, init and zero_init_last, which `MobileSupernet` describes.
 
     Raises:
         ValueError: There is no supernet for this space, or it has no such option, or an option no such value.
     """
+    if in_chans not in (None, space.in_chans):
+        space = get_space(**{**space.to_config(), "in_chans": in_chans})
     supernet = _SUPERNETS[family_of(space).network]
     known = signature(supernet).parameters
     for option in options:

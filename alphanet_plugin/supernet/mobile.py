@@ -68,7 +68,6 @@ class MobileSupernet(Supernet, MobileNetwork):
         resize_input: Resize images to the active arch's resolution inside the network (bicubic).
         drop_rate: Dropout before the classifier, where `activate` lets it act.
         drop_path_rate: Stochastic depth in the last two stages, where `activate` lets it act.
-        in_chans: Channels of the images.
         kernel_transform: Whether smaller depthwise kernels are learnt maps of the larger ones' centres (once-for-all),
             or just the centres (AttentiveNAS).
         init: How convolutions begin: as torch's do, or as once-for-all's, normal with standard deviation
@@ -76,7 +75,7 @@ class MobileSupernet(Supernet, MobileNetwork):
         zero_init_last: As `MobileNetwork` takes it.
 
     Shapes:
-        images (B, in_chans, H, W) -> logits (B, num_classes).
+        images (B, C, H, W) -> logits (B, num_classes).
     """
 
     blocks: nn.Sequential
@@ -88,7 +87,6 @@ class MobileSupernet(Supernet, MobileNetwork):
         resize_input: bool = True,
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
-        in_chans: int = 3,
         kernel_transform: bool = False,
         init: Literal["torch", "he_fout"] = "torch",
         zero_init_last: bool | None = None,
@@ -99,7 +97,6 @@ class MobileSupernet(Supernet, MobileNetwork):
             space.largest(),
             space=space,
             num_classes=num_classes,
-            in_chans=in_chans,
             resize_input=resize_input,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,

@@ -40,7 +40,7 @@ class Supernet(nn.Module):
 
     def build_static(self, arch: Arch) -> nn.Module:
         """The static timm model of an arch, on the meta device."""
-        options = {name: getattr(self, name) for name in ("num_classes", "in_chans", "resize_input")}
+        options = {name: getattr(self, name) for name in ("num_classes", "resize_input")}
         return build_static(self.space, arch, **options, device="meta")
 
     @torch.no_grad()

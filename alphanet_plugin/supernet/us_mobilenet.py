@@ -30,10 +30,9 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
         resize_input: Resize images to the active arch's resolution inside the network (bicubic).
         drop_rate: Dropout before the classifier, where `activate` lets it act.
         drop_path_rate: Stochastic depth in the residual blocks, where `activate` lets it act.
-        in_chans: Channels of the images.
 
     Shapes:
-        images (B, in_chans, H, W) -> logits (B, num_classes).
+        images (B, C, H, W) -> logits (B, num_classes).
     """
 
     blocks: nn.Sequential
@@ -45,13 +44,11 @@ class UsMobileNetSupernet(Supernet, UsMobileNet):
         resize_input: bool = True,
         drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
-        in_chans: int = 3,
     ):
         super().__init__(
             space.largest(),
             space=space,
             num_classes=num_classes,
-            in_chans=in_chans,
             resize_input=resize_input,
             drop_rate=drop_rate,
             drop_path_rate=drop_path_rate,

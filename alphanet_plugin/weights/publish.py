@@ -32,7 +32,7 @@ class Publication:
         architecture: timm's model name, such as ``alphanet_a4``.
         tag: What distinguishes these weights, such as ``digits``; empty for a network outside the store.
         arch: Of a subnet: the arch; `timm.create_model` builds the network from it.
-        data_config: input_size (3, H, W), mean, std, interpolation and crop_pct of the images it was measured on.
+        data_config: input_size (C, H, W), mean, std, interpolation and crop_pct of the images it was measured on.
         class_names: Names of the classes, in the order of the logits.
         metrics: Measured figures, such as ``{"top1": 97.2}`` in percent; empty if nothing was measured. A top-5 of
             five classes or fewer is left out.

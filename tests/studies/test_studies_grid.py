@@ -22,6 +22,7 @@ GRIDS = {
     "ablation": (1, 10, (7,), 0),
 }
 DEPS = {"deps_table2": 4, "deps_figure2": 4, "deps_figure7": 5, "deps_kd": 4}
+EQUAL = {"deps_equal_cost": 4, "deps_equal_epochs": 4}
 """Name -> arms, of studies of six networks each."""
 ALPHANETS = [name for name in SHIPPED if name.endswith(("imagenet", "digits")) and not name.startswith("deps_")]
 
@@ -33,7 +34,8 @@ def folders(name, arm=None):
 def test_every_study_comes_in_both_sizes():
     assert set(ALPHANETS) == {f"{name}_{size}" for name in GRIDS for size in ("imagenet", "digits")}
     of_deps = {f"{name}_{size}" for name in DEPS for size in ("imagenet", "cifar", "fashion_mnist")}
-    assert set(SHIPPED) - set(ALPHANETS) == {*of_deps, "table1_fashion_mnist"}
+    equal = {f"{name}_fashion_mnist" for name in EQUAL}
+    assert set(SHIPPED) - set(ALPHANETS) == {*of_deps, *equal, "table1_fashion_mnist"}
 
 
 def test_table_1_on_fashion_mnist_has_a_teacher_worth_following():
@@ -47,8 +49,9 @@ def test_table_1_on_fashion_mnist_has_a_teacher_worth_following():
 def test_studies_of_deps_train_what_the_paper_compares(name):
     kind, _, data = name.replace("fashion_mnist", "fashion").rpartition("_")
     runs = STUDIES[name].cells
-    assert len(runs) == DEPS[kind] * (1 if data == "imagenet" else 5) == len({cell.folder for cell in runs})
-    assert {len(cell.measure) for cell in runs} == {6}
+    arms = {**DEPS, **EQUAL}[kind]
+    assert len(runs) == arms * (1 if data == "imagenet" else 5) == len({cell.folder for cell in runs})
+    assert {len(cell.measure) for cell in runs if cell.arm != "CompOFA"} == {6}
     assert {cell.config.data.name for cell in runs} == {
         {"imagenet": "folder", "cifar": "cifar10", "fashion": "fashion_mnist"}[data]
     }
@@ -57,6 +60,15 @@ def test_studies_of_deps_train_what_the_paper_compares(name):
         assert timeline.total_steps == 200 * cell.config.training.epochs
     if data == "imagenet":
         assert {cell.config.training.epochs for cell in runs} <= {81, 135, 189, 270, 605, 330, 400}
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name.startswith(("deps_table2", "deps_equal"))])
+def test_compofa_is_measured_at_archs_that_it_trains(name):
+    cell = next(cell for cell in STUDIES[name].cells if cell.arm == "CompOFA")
+    trained = build_timeline(cell.config, 200).phases[-1].sampler.space
+    archs = [trained.presets[one] if one in trained.presets else trained.parse(one) for one in cell.measure]
+    assert len(archs) == 3
+    assert all(trained.holds(arch) for arch in archs)
 
 
 def test_figure_2_of_deps_stops_one_curve_at_four_places():

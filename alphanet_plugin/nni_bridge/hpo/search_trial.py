@@ -53,7 +53,7 @@ def evaluate_arch(text: str, run_folder: str, overrides: Sequence[str] = (), dev
     # as it would be used: fed at its own resolution
     subnet = run.supernet.extract(arch).to(device)
     subnet.resize_input = False  # type: ignore[assignment]
-    latency = measure_latency(subnet, (3, arch.resolution, arch.resolution), min_seconds=1.0)
+    latency = measure_latency(subnet, (run.space.in_chans, arch.resolution, arch.resolution), min_seconds=1.0)
     metrics["latency_ms"] = latency.median_ms
     return pack_result(arch, run.mflops(arch), metrics, search_fingerprint(run))
 

@@ -27,7 +27,7 @@ class ElasticModule(BaseSuperNetModule):
         random_state: Draws what a memo leaves open; NNI's own sampling heeds no global seed.
 
     Shapes:
-        images (B, 3, H, W) -> logits (B, num_classes) of the arch that was last sampled; the smallest at first.
+        images (B, C, H, W) -> logits (B, num_classes) of the arch that was last sampled; the smallest at first.
     """
 
     def __init__(self, supernet: Supernet, random_state: np.random.RandomState):

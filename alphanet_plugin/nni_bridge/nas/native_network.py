@@ -29,7 +29,7 @@ Value = Any  # a number, or NNI's choice or expression of it
 
 
 class Resize(ParametrizedModule, disable_init_wrapper=False):
-    """Images (B, 3, H, W) -> (B, 3, S, S), bicubic.
+    """Images (B, C, H, W) -> (B, C, S, S), bicubic.
 
     Args:
         size: S, or a choice of it.
@@ -71,7 +71,7 @@ class NativeNetwork(nn.Module):
         genes.update({gene.name: nni.choice(gene.name, list(gene.choices)) for gene in open_genes(space)})
         self.resize = Resize(size=genes["resolution"])
         stem = genes["stem.width"]
-        self.conv_stem = _conv(3, stem, 3, stride=2)
+        self.conv_stem = _conv(space.in_chans, stem, 3, stride=2)
         self.bn1 = _norm(stem)
         stages, in_channels = [], stem
         for stage in table.stages:
@@ -87,7 +87,7 @@ class NativeNetwork(nn.Module):
         self.classifier = MutableLinear(in_features=head, out_features=num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Images (B, 3, H, W) -> logits (B, num_classes)."""
+        """Images (B, C, H, W) -> logits (B, num_classes)."""
         if isinstance(x, ShapeTensor):  # NNI's profilers ask for shapes alone
             return ShapeTensor(x.elem.new_empty(len(x.elem), self.num_classes))
         x = F.silu(self.bn1(self.conv_stem(self.resize(x))))

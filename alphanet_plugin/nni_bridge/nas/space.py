@@ -46,7 +46,7 @@ class ElasticSpace(ModelSpace):
         ValueError: There is no such space or face, or the space does not take these arguments.
 
     Shapes:
-        images (B, 3, H, W) -> logits (B, num_classes).
+        images (B, C, H, W) -> logits (B, num_classes).
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:

@@ -114,10 +114,17 @@ class SupernetStrategy(OneShotStrategy):
         """The run as `alphanet train` would read it.
 
         Raises:
-            ConfigError: A phase has a fixed teacher, and the space is none of ours.
+            ConfigError: A phase has a fixed teacher, and the space is none of ours; or the images have other channels.
         """
         if not isinstance(supernet.space, LabelSpace):
-            return evaluator.run_config(**self.sections(), space=space_section(supernet.space))
+            config = evaluator.run_config(**self.sections(), space=space_section(supernet.space))
+            if config.data.in_chans != supernet.space.in_chans:
+                raise ConfigError(
+                    f"data.in_chans of the evaluator is {config.data.in_chans}, and the space's networks take images "
+                    f"of {supernet.space.in_chans}; build it by ElasticSpace({{'name': ..., 'in_chans': "
+                    f"{config.data.in_chans}}})"
+                )
+            return config
         config = evaluator.run_config(**self.sections())
         for phase in config.phases or ():
             if phase.teacher != FIRST:
@@ -202,7 +209,7 @@ def space_section(space: SearchSpace) -> dict[str, Any]:
     """
     whole = space.to_config()
     section = {field.name: whole[field.name] for field in fields(SpaceConfig) if field.name in whole}
-    if get_space(**section).to_config() != whole:
+    if get_space(**section, in_chans=space.in_chans).to_config() != whole:
         raise ValueError(f"a run's space section has {', '.join(section)} alone, and cannot hold {space!r}")
     return section
 
