@@ -265,7 +265,9 @@ def _build_optimizer(training: NetworkTrainingConfig, model: nn.Module) -> torch
         raise ConfigError(
             f"training.optimizer: {training.optimizer!r} is none of timm's; "
             + did_you_mean(
-                training.optimizer, list_optimizers(), "sgd, adamw, lamb and all of timm.optim.list_optimizers() are"
+                training.optimizer,
+                map(str, list_optimizers()),
+                "sgd, adamw, lamb and all of timm.optim.list_optimizers() are",
             )
         )
     try:

@@ -39,7 +39,9 @@ def build_optimizer(
     if name not in list_optimizers():
         raise ValueError(
             f"optimizer: {name!r} is none of timm's; "
-            + did_you_mean(name, list_optimizers(), "sgd, adamw, rmsproptf and all of timm.optim.list_optimizers() are")
+            + did_you_mean(
+                name, map(str, list_optimizers()), "sgd, adamw, rmsproptf and all of timm.optim.list_optimizers() are"
+            )
         )
     groups: Any = param_groups_weight_decay(model, weight_decay)
     try:
