@@ -58,6 +58,7 @@ def test_paths(tmp_path, monkeypatch):
         ("evaluate resnet_18 --data digits", "resnet18"),
         ("evaluate resnet18.a1_in1 --data digits", "resnet18.a1_in1k"),
         ("evaluate alphanet_a0.digit --data digits", "alphanet_a0.digits"),
+        ("evaluate alphanet_a1.digits --data digits", "alphanet_a0.digits"),
         ("evaluate resnet18 --data pictres", "pictures"),
         ("export resnet_18 --no-pretrained", "resnet18"),
         ("profile smalest", "'smallest'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import string
 import types
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -18,6 +19,7 @@ from ..yaml_text import number_from_text, parse_yaml
 
 T = TypeVar("T")
 
+_WORD = f"{string.ascii_letters}{string.digits}_"
 _LARGEST = 2**63 - 1  # of a whole number: what numpy, torch and files take
 
 
@@ -143,7 +145,14 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"{where}{error}") from error
+        raise ConfigError(_placed(where, str(error), fields)) from error
+
+
+def _placed(where: str, message: str, fields: Mapping[str, Any]) -> str:
+    """What a section says of itself, behind its name: "data.workers must ...", but "data: give one of ..."."""
+    if not where.endswith(".") or message[: len(message) - len(message.lstrip(_WORD))] in fields:
+        return f"{where}{message}"
+    return f"{where[:-1]}: {message}"
 
 
 def to_dict(config: Any) -> Any:
