@@ -58,6 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(study.write_report())
     names = ", ".join(picture.name for picture in study.pictures)
     print(f"written: {study.table}, and beside it results.json, table.csv{', ' + names if names else ''}")
+    if study.page:
+        print(f"report, for a browser: {study.page}")
     if failures:
         count = f"{len(failures)} run{'s' if len(failures) > 1 else ''}"
         named = "; ".join(f"{failure.cell} ({failure.error})" for failure in failures[:5])

@@ -4,6 +4,7 @@ import os
 import pickle
 import traceback
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -35,6 +36,9 @@ class _Beside(Dataset[tuple[Tensor, int, Tensor]]):
 
     def __getitem__(self, draw: int) -> tuple[Tensor, int, Tensor]:
         return (*self.images[draw], self.beside[draw])
+
+    def together(self) -> AbstractContextManager[None]:
+        return self.images.together()
 
 
 def train_loader(
@@ -131,6 +135,7 @@ class _Guarded(Dataset[Any]):
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+        self._together = getattr(dataset, "together", nullcontext)  # of `SeededDataset`
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -140,6 +145,11 @@ class _Guarded(Dataset[Any]):
             return self.dataset[item]
         except Exception as error:
             return _Failed(error if get_worker_info() is None else _portable(error))
+
+    def __getitems__(self, items: Sequence[int]) -> list[Any]:
+        """torch asks for a whole batch by this."""
+        with self._together():
+            return [self[item] for item in items]
 
 
 def _portable(error: Exception) -> Exception:

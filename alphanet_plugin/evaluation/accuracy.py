@@ -24,23 +24,24 @@ def evaluate(model: nn.Module, batches: Iterable[Sequence[Tensor]]) -> Metrics:
         batches: (images (B, C, S, S), integer labels (B,)), moved to the model's device and floating-point type.
     """
     placement = Placement.of(model)
-    top1 = top5 = count = classes = 0
-    loss = 0.0
+    count = classes = 0
+    sums = []  # of each batch, on its device, which need not be waited for
     with modes_kept(model):
         model.eval()
         for images, labels in batches:
             logits = model(placement.put(images))
-            labels = labels.to(logits.device)
             _check(logits, labels)
+            labels = labels.to(logits.device, non_blocking=True)
             classes = logits.shape[1]
             hits = _hits(logits, labels)  # (B, min(5, K)), at most one True a row
-            top1 += int(hits[:, :1].sum())
-            top5 += int(hits.sum())
             logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            loss += float(F.cross_entropy(logits, labels.long(), reduction="sum"))
+            loss = F.cross_entropy(logits, labels.long(), reduction="sum").double()
+            sums.append(torch.stack([hits[:, :1].sum().double(), hits.sum().double(), loss]))
             count += len(labels)
     if count == 0:
         raise ValueError("evaluate needs at least one image, got none")
+    rows = torch.stack(sums).tolist()
+    top1, top5, loss = (sum(column) for column in zip(*rows, strict=True))
     few = classes <= NUM_BEST  # then every answer is among the best
     best = None if few else 100.0 * top5 / count
     return Metrics(top1=100.0 * top1 / count, top5=best, loss=loss / count, count=count)

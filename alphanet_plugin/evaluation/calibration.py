@@ -5,7 +5,7 @@ reset and averaged over training images before it is evaluated or published: 64 
 figures, 32 in its search.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -47,9 +47,11 @@ def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], r
     placement = Placement.of(model)
     averaging = _averaging if rule == "cumulative" else _weighting
     with torch.no_grad(), _statistics_kept_on_error(norms), modes_kept(model):
-        with averaging(model, norms):
+        with averaging(model, norms) as share_of:
             count = 0
-            for count, batch in enumerate(batches, start=1):  # noqa: B007
+            for count, batch in enumerate(batches, start=1):
+                for norm in norms.values():
+                    norm.momentum = share_of(count)
                 _forward(model, placement.put(batch if isinstance(batch, Tensor) else batch[0]))
         if count == 0:
             raise ValueError("recalibrate_bn needs at least one batch of images, got none")
@@ -75,32 +77,33 @@ def _tracking_norms(model: nn.Module) -> dict[str, _BatchNorm]:
 
 
 @contextmanager
-def _averaging(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[None]:
-    """Statistics reset and accumulated as a cumulative average, by BatchNorm alone."""
+def _averaging(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[Callable[[int], float]]:
+    """Statistics reset and accumulated as a cumulative average, by BatchNorm alone.
+
+    Yields the momentum of each batch, counted from 1: torch's own for a momentum of None, for which each BatchNorm
+    would ask the device how many batches there were, and wait.
+    """
     momenta = {name: norm.momentum for name, norm in norms.items()}
     for module in model.modules():
         module.training = False
     try:
         for norm in norms.values():
             norm.reset_running_stats()
-            norm.momentum = None  # torch's way of asking for the cumulative average
             norm.training = True  # not train(), which would wake a dropout inside timm's BatchNormAct2d
-        yield
+        yield lambda batch: 1.0 / batch
     finally:
         for name, norm in norms.items():
             norm.momentum = momenta[name]
 
 
 @contextmanager
-def _weighting(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[None]:
+def _weighting(model: nn.Module, norms: dict[str, _BatchNorm]) -> Iterator[Callable[[int], float]]:
     """Statistics reset and averaged with the batches' sizes as weights, from what BatchNorm notes of each batch."""
     sums = {norm: _Sums(norm) for norm in norms.values()}
     handles = [norm.register_forward_hook(add) for norm, add in sums.items()]
     try:
         with _averaging(model, norms):
-            for norm in norms.values():
-                norm.momentum = 1.0  # the running statistics are then the last batch's
-            yield
+            yield lambda batch: 1.0  # the running statistics are then the last batch's  # noqa: ARG005
     finally:
         for handle in handles:
             handle.remove()
@@ -164,11 +167,15 @@ def _forward(model: nn.Module, images: Tensor) -> None:
 
 
 def _check_finite(norms: dict[str, _BatchNorm]) -> None:
-    for name, norm in norms.items():
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        if not (norm.running_mean.isfinite().all() and norm.running_var.isfinite().all()):
+    finite = [_is_finite(norm.running_mean) & _is_finite(norm.running_var) for norm in norms.values()]
+    for name, is_finite in zip(norms, torch.stack(finite).tolist(), strict=True):  # asked of the device once
+        if not is_finite:
             raise ValueError(
                 f"the statistics of BatchNorm {name} are not finite; "
                 "look for NaN or infinity in the calibration images or in the model's weights"
             )
+
+
+def _is_finite(buffer: Tensor | None) -> Tensor:
+    assert buffer is not None
+    return buffer.isfinite().all()

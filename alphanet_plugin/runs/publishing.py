@@ -80,6 +80,12 @@ def run_record(run: TrainedRun) -> dict[str, str]:
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:12], "name": run.folder.path.resolve().name}
 
 
+def published_of(run: TrainedRun) -> list[store.Published]:
+    """What the store holds of this run."""
+    mine = run_record(run)["id"]
+    return [entry for entry in store.list_published() if entry.run.get("id") == mine]
+
+
 def check_replaceable(run: TrainedRun, chosen: Iterable[str]) -> None:
     """StoreError if another run's models have the tag; it says whose, and how to replace them."""
     weights.check_replaceable(run.config.publish.tag, run_record(run), chosen)

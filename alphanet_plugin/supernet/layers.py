@@ -58,7 +58,22 @@ class ElasticConv2d(nn.Conv2d):
                 return prefix_linear(x, self.weight, self.bias, out)
             groups, weight = 1, self.weight[:out, :channels]
         bias = None if self.bias is None else self.bias[:out]
-        return F.conv2d(x, centre(weight, kernel_size), bias, self.stride, kernel_size // 2, groups=groups)
+        kernel = (
+            centre(weight, kernel_size) if on_cpu else cropped(self.weight, (*weight.shape[:2], *[kernel_size] * 2))
+        )
+        return F.conv2d(x, kernel, bias, self.stride, kernel_size // 2, groups=groups)
+
+
+def cropped(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """The leading channels and the centre of kernels (O, I, K, K), as `shape` says.
+
+    Unless they lie in one piece it is a copy, which a convolution makes of slices anyway, by one operation: its
+    gradient is a tensor to fill and one to copy, where on a GPU each dimension's slice costs two kernels of its own.
+    """
+    out, channels, side, _ = (full - kept for full, kept in zip(weight.shape, shape, strict=True))
+    if channels == side == 0:
+        return weight[: shape[0]]
+    return F.pad(weight, [-(side // 2)] * 4 + [0, -channels, 0, -out])
 
 
 def _runs_on_cpu(x: torch.Tensor) -> bool:
@@ -138,7 +153,7 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
         twin.num_batches_tracked = norm.num_batches_tracked
         if isinstance(norm, BatchNormAct2d):
             twin.act, twin.drop = cast(nn.Module, norm.act), cast(nn.Module, norm.drop)
-            if isinstance(twin.act, (nn.SiLU, nn.Hardswish)):
+            if isinstance(twin.act, (nn.SiLU, nn.Hardswish, nn.ReLU6)):
                 twin.act.inplace = False  # in place, autograd would copy the input first
         return twin.train(norm.training)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..losses import Objective
+from .ahead import Figures
 from .update import Update, check_finite
 
 Mix = Callable[[int, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -51,10 +52,14 @@ class NetworkUpdate(Update):
             figures_of_parts.append({name: loss.detach() for name, loss in losses.items()})
         names = list(figures_of_parts[0])
         together = torch.stack([torch.stack([figures[name] for name in names]) for figures in figures_of_parts]).mean(0)
-        means = cast(Tensor, self.accelerator.reduce(together, reduction="mean")).tolist()
-        figures = dict(zip(names, means, strict=True))
-        check_finite(figures["loss"], step)
-        return figures
+        means = cast(Tensor, self.accelerator.reduce(together, reduction="mean"))
+
+        def figures_of(losses: list[float]) -> dict[str, float]:
+            figures = dict(zip(names, losses, strict=True))
+            check_finite(figures["loss"], step)
+            return figures
+
+        return Figures(means, figures_of)
 
     def _losses(self, images: Tensor, labels: Tensor, *others: Tensor) -> dict[str, Tensor]:
         if self.objective.kd is None:

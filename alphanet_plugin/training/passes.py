@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -58,8 +58,9 @@ def add_gradients(
         The passes' losses (n,), unscaled and detached.
     """
     losses: list[Tensor] = []
+    joined = images.device.type != "cpu" and forward in (None, supernet)
     for number, one in enumerate(passes):
-        with around(number):
+        with around(number), added_at_once(supernet) if joined else nullcontext():
             supernet.activate(one.arch, drop=one.drop)
             logits = (supernet if forward is None else forward)(images)
             loss = one.objective(logits, labels, teacher_logits)
@@ -68,3 +69,24 @@ def add_gradients(
             backward(loss if one.scale == 1 else loss * one.scale)
         losses.append(loss.detach())
     return torch.stack(losses)
+
+
+@contextmanager
+def added_at_once(model: nn.Module) -> Iterator[None]:
+    """Add the gradients that the block computes to those that were there by a few kernels, not by one for each weight.
+
+    For a GPU, where kernels count; the sums are the same. Not for a model whose gradients others wait for
+    (DistributedDataParallel).
+    """
+    parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    before = [parameter.grad for parameter in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+    try:
+        yield
+    finally:
+        both = [(old, new.grad) for old, new in zip(before, parameters, strict=True) if new.grad is not None]
+        if both:
+            torch._foreach_add_(*map(list, zip(*both, strict=True)))
+        for old, parameter in zip(before, parameters, strict=True):
+            parameter.grad = old

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..schedules import Phase
 from ..spaces import Arch
 from ..supernet import MobileSupernet, Supernet, sort_channels
+from .ahead import Figures
 from .cost import step_cost
 from .gradients import GradientComparison
 from .passes import add_gradients
@@ -126,18 +127,24 @@ class SupernetUpdate(Update):
             return self.batch_losses(images, labels, archs)
 
         archs = sampler.choose(step, losses_of)
-        losses = self.accumulate(images, labels, archs, step).tolist()
+        work = step_cost(self.supernet.space, archs, ranked, phase=self.phase, num_classes=self._num_classes)
+        known = {**sampler.figures, **work.figures(len(images) * self.accelerator.num_processes)}
+        if self.phase.ramp is not None:
+            known = {"scale": self.phase.scale(step), **known}
+        losses = self.accumulate(images, labels, archs, step)
+        figures = Figures(losses, lambda read: {**self._loss_figures(step, archs, read), **known})
+        if self._gradients and self._gradients.due:
+            figures.read()  # nothing is compared where a loss is not finite
+            self._gradients.end_step(step, self.phase.scale(step))
+        return figures
+
+    def _loss_figures(self, step: int, archs: Sequence[Arch], losses: Sequence[float]) -> dict[str, float]:
         for arch, loss in zip(archs, losses, strict=True):
             check_finite(loss, step, f"arch {arch}")
-        if self._gradients:
-            self._gradients.end_step(step)
         figures = {"loss": losses[0], "kd_loss": sum(losses[1:]) / max(1, len(losses) - 1)}
         if len(archs) > 1 and archs[-1] == self.supernet.space.smallest():
             figures["kd_loss_smallest"] = losses[-1]
-        if self.phase.ramp is not None:
-            figures["scale"] = self.phase.scale(step)
-        work = step_cost(self.supernet.space, archs, ranked, phase=self.phase, num_classes=self._num_classes)
-        return {**figures, **sampler.figures, **work.figures(len(images) * self.accelerator.num_processes)}
+        return figures
 
     def accumulate(self, images: Tensor, labels: Tensor, archs: Sequence[Arch], step: int = 0) -> Tensor:
         """Add up the gradients of all archs; returns their losses (len(archs),), averaged over the ranks."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor
 
 from ..errors import CheckpointError, NonFiniteLossError
 from ..schedules import Phase, Timeline
+from .ahead import STEPS_BEHIND, Clock, on_device
 from .checkpoints import Checkpoints, latest_checkpoint, step_of
 from .log import JsonLinesLog
 from .update import Update
@@ -26,6 +27,9 @@ class Trainer:
     Every step depends on its number alone (images, learning rate, of a supernet the archs or what they are chosen from)
     and on the state that checkpoints hold (weights, optimiser, random states), so a killed run goes on with the very
     numbers that it would have had.
+
+    On a GPU the host does not wait for a step: its record is written, and `on_step` called, `STEPS_BEHIND` steps later,
+    and at once at the end of an epoch, at the end of a phase, and before a checkpoint.
 
     Args:
         accelerator: Accelerate's; it prepared what `update` holds.
@@ -63,6 +67,9 @@ class Trainer:
         self.steps_per_epoch = steps_per_epoch
         self.resume_from = resume_from
         self._on_step: Callable[[Record], None] | None = None
+        self._behind = STEPS_BEHIND if accelerator.device.type == "cuda" else 0
+        self._asked: deque[tuple[Record, Mapping[str, float], int, float]] = deque()
+        self._clock = Clock()
 
     def run(self, on_step: Callable[[Record], None] | None = None) -> None:
         """Train to the end.
@@ -71,7 +78,8 @@ class Trainer:
             on_step: Called with each step's record by the main rank.
 
         Raises:
-            NonFiniteLossError: A loss is not finite; the weights of the step before are untouched.
+            NonFiniteLossError: A loss is not finite. The weights of the step before are untouched; on a GPU those of
+                the last checkpoint are.
             CheckpointError: A checkpoint cannot be written or read.
         """
         self._on_step = on_step
@@ -79,15 +87,19 @@ class Trainer:
         if start >= self.total_steps:
             return
         self.update.model.train()
-        for step, batch in zip(range(start, self.total_steps), self.batches(start), strict=False):
+        batches = on_device(self.batches(start), self.accelerator.device)
+        for step, batch in zip(range(start, self.total_steps), batches, strict=False):
             phase = self.timeline.at(step)
             if step in (start, phase.steps.start):
                 self.update.enter(phase, begins=step == phase.steps.start)
             self._step(step, *batch)
             ends = step + 1 == phase.steps.stop
+            saves = ends or (step + 1) % self.save_every == 0
+            if saves or (step + 1) % self.steps_per_epoch == 0:
+                self._record(behind=0)
             if ends:
                 self.update.leave(phase)
-            if ends or (step + 1) % self.save_every == 0:
+            if saves:
                 self.checkpoints.save(step + 1)
 
     @property
@@ -132,22 +144,34 @@ class Trainer:
         lr = self.timeline.lr(step)
         for group in self.update.optimizer.param_groups:
             group["lr"] = lr
-        device = self.accelerator.device
-        images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
-        figures = self._update(step, images, *(other.to(device, non_blocking=True) for other in others))
-        if self.accelerator.is_main_process:
-            record = {
-                "step": step,
-                **({"phase": self.timeline.at(step).name} if len(self.timeline.phases) > 1 else {}),
-                "lr": lr,
-                **figures,
-                "images": len(images) * self.accelerator.num_processes,
-                "seconds": time.perf_counter() - began,
-            }
-            self.log.write(record)
-            if self._on_step:
-                self._on_step(record)
-            self.accelerator.log({k: v for k, v in record.items() if k not in ("step", "phase")}, step=step)
+        phase = {"phase": self.timeline.at(step).name} if len(self.timeline.phases) > 1 else {}
+        figures = self._figures(step, lambda: self.update.step(step, images, *others))
+        if self._behind == 0:
+            self._figures(step, lambda: dict(figures))
+        self.update.apply()
+        self._asked.append(({"step": step, **phase, "lr": lr}, figures, len(images), began))
+        self._record(self._behind)
+
+    def _record(self, behind: int) -> None:
+        """Write down the steps that are done, but for the last so many."""
+        while len(self._asked) > behind:
+            record, figures, images, began = self._asked.popleft()
+            read = self._figures(record["step"], lambda figures=figures: dict(figures))
+            record |= {**read, "images": images * self.accelerator.num_processes, "seconds": self._clock.seconds(began)}
+            if self.accelerator.is_main_process:
+                self._write(record)
+
+    def _write(self, record: Record) -> None:
+        self.log.write(record)
+        if self._on_step:
+            self._on_step(record)
+        self.accelerator.log({k: v for k, v in record.items() if k not in ("step", "phase")}, step=record["step"])
+
+    def _figures(self, step: int, ask: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
+        try:
+            return ask()
+        except NonFiniteLossError as error:
+            raise NonFiniteLossError(f"{error}; {self._way_out(step)}") from error
 
     def _way_out(self, step: int) -> str:
         """What to do where a loss is not finite; another rate does not mend weights that give it at once."""
@@ -162,11 +186,3 @@ class Trainer:
             f"{self.checkpoints.describe_latest()}. Look at the images of that step and run the same command again to "
             "resume, or go on under another rate by adding --resume-from CHECKPOINT --set training.lr=..."
         )
-
-    def _update(self, step: int, *batch: Tensor) -> Mapping[str, float]:
-        try:
-            figures = self.update.step(step, *batch)
-        except NonFiniteLossError as error:
-            raise NonFiniteLossError(f"{error}; {self._way_out(step)}") from error
-        self.update.apply()
-        return figures

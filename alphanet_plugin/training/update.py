@@ -55,10 +55,8 @@ class Update(ABC):
             others: What else the batches of this update hold.
 
         Returns:
-            Figures for the log by name, averaged over the ranks; ``loss`` among them.
-
-        Raises:
-            NonFiniteLossError: A loss is not finite.
+            Figures for the log by name, averaged over the ranks; ``loss`` among them. To look at them is what waits for
+            the device (`Figures`), and raises NonFiniteLossError where a loss is not finite.
         """
 
     def expect(self, phase: Phase) -> None:  # noqa: B027 - most have nothing to do
