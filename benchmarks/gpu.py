@@ -79,6 +79,8 @@ class Bench:
 
     device: str
     quick: bool
+    output: Path | None = None
+    title: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     rates: dict[str, float] = field(default_factory=dict)  # multiply-adds a second by precision
     copied: float = 0.0  # bytes a second
@@ -119,8 +121,14 @@ class Bench:
         if self.cuda and "ms" in found:
             found["GiB"] = torch.cuda.max_memory_allocated() / 2**30
         self.rows.append(found)
+        self.keep()
         print(f"{time.perf_counter() - self.began:6.1f} s  {found}", flush=True)
         return found
+
+    def keep(self) -> None:
+        """Write the rows so far."""
+        if self.output:
+            self.output.write_text(json.dumps({"title": self.title, "rows": self.rows}, indent=1), encoding="utf-8")
 
 
 @contextmanager
@@ -460,14 +468,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="tiny sizes: whether it runs, not how fast")
     parser.add_argument("--output", type=Path, help="JSON file for the rows")
     args = parser.parse_args(arguments)
-    bench = Bench(args.device, args.quick)
-    card = torch.cuda.get_device_name() if bench.cuda else "CPU"
-    title = f"torch {torch.__version__}, {card}"
-    print(title)
+    card = torch.cuda.get_device_name() if args.device.startswith("cuda") else "CPU"
+    bench = Bench(args.device, args.quick, args.output, f"torch {torch.__version__}, {card}")
+    print(bench.title)
     measure(bench)
-    print(f"\n{title}\n\n{markdown(bench.rows)}")
-    if args.output:
-        args.output.write_text(json.dumps({"title": title, "rows": bench.rows}, indent=1), encoding="utf-8")
+    bench.keep()
+    print(f"\n{bench.title}\n\n{markdown(bench.rows)}")
 
 
 if __name__ == "__main__":

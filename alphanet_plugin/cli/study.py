@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..nearest import did_you_mean
 from ..owner import owned
 from .options import add_overrides
 from .process import keep_freed_memory
@@ -105,4 +106,4 @@ def _check_arms(study: Study, only: list[str]) -> None:
     known = list(dict.fromkeys(cell.arm for cell in study.cells if not cell.teaches))
     for arm in only:
         if arm not in known:
-            raise ValueError(f"--only {arm!r} is no arm of this study; it has {', '.join(known)}")
+            raise ValueError(f"--only {arm!r} is no arm of this study; {did_you_mean(arm, known)}")

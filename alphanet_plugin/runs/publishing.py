@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .. import store, weights
-from ..errors import ConfigError
+from ..errors import ConfigError, brief
 from ..models import entry_name
+from ..nearest import did_you_mean
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
@@ -147,7 +148,9 @@ def _configured_presets(run: TrainedRun) -> dict[Arch, str]:
     presets, names = run.space.presets, run.config.publish.presets
     for name in names or ():
         if name not in presets:
-            raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
+            raise ConfigError(
+                f"publish.presets: {brief(name)} is no preset of the space; {did_you_mean(name, presets)}"
+            )
     return {presets[name]: name for name in (presets if names is None else names)}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..atomic import atomic_file
 from ..errors import CheckpointError
+from ..nearest import path_hint
 from ..training import JsonLinesLog, kept_batch, latest_checkpoint, read_state
 from .accelerator import describe_machine
 from .run_folder import RunFolder
@@ -62,7 +63,7 @@ def training_cost(folder: RunFolder) -> dict[str, TrainingCost]:
         CheckpointError: The folder holds no run, or its log cannot be read.
     """
     if not folder.log.is_file():
-        raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train` makes one")
+        raise CheckpointError(f"{folder.path} holds no trained run{path_hint(folder.path)}; `alphanet train` makes one")
     latest = latest_checkpoint(folder.checkpoints)
     batch = kept_batch(latest, read_state(latest)) if latest else None
     devices = batch.processes if batch else 1
