@@ -3,11 +3,13 @@
 import csv
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 import timm
+import torch
 import yaml
 
 from alphanet_plugin.cli.main import main
@@ -91,11 +93,48 @@ def test_runs_side_by_side(run, tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
 
 
+def page_of(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_page_of_runs(run, tmp_path, capsys):
+    file = tmp_path / "pages" / "compared.html"
+    assert main(["report", str(run), str(run), "--html", str(file)]) == 0
+    assert str(file) in capsys.readouterr().err
+    one, other = page_of(file)["runs"]
+    assert (one["name"], other["name"]) == (str(run), f"{run} (2)")
+    searched = [json.loads(line) for line in (run / "search.jsonl").read_text().splitlines()[1:]]
+    assert [subnet["mflops"] for subnet in one["subnets"]] == [line["mflops"] for line in searched]
+    assert {subnet["preset"] for subnet in one["subnets"]} >= {"d2e3", "d3e3", "d4e6"}
+    assert [(phase["name"], phase["begin"], phase["end"]) for phase in one["phases"]][1][0::2] == ("shrink", 4.0)
+    assert one["curve"][-1]["epoch"] == pytest.approx(4.0)
+    assert one["machine"]["torch"] == torch.__version__
+    assert "deps" in one["config"]
+
+
+def test_the_lines_of_the_page_load_a_subnet(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(run)]) == 0
+    (shown,) = page_of(run / "report.html")["runs"]
+    subnet = shown["subnets"][-1]
+    names = {}
+    exec(shown["load"].replace("{arch}", json.dumps(subnet["arch"])), names)
+    model = names["model"]
+    assert sum(parameter.numel() for parameter in model.parameters()) == subnet["params"]
+    assert not model.training
+    assert torch.isfinite(model(torch.zeros(1, 3, 24, 24))).all()
+
+
 def test_it_is_published_for_timm(run, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("ALPHANET_HOME", str(tmp_path))
     assert main(["publish", str(run), "--tag", "deps"]) == 0
     capsys.readouterr()
     assert timm.create_model("mobile_subnet.deps_d3e3", pretrained=True).num_classes == 10
+    assert main(["report", str(run)]) == 0
+    shown = page_of(run / "report.html")["runs"][0]
+    assert [model["name"] for model in shown["published"]] == ["mobile_subnet.deps_d3e3"]
+    assert {one["preset"] for one in shown["subnets"] if one["published"]} == {"d3e3"}
 
 
 @pytest.mark.parametrize(
