@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from .nearest import nearest_path
+
 _PACKAGE = Path(__file__).parent
 
 
@@ -29,5 +31,15 @@ def shipped_config(path: str) -> Path:
             folder = shipped("configs")
             files = sorted(folder.rglob("*.yaml"), key=lambda other: (len(other.parts), other))
             known = ", ".join(f"configs/{other.relative_to(folder)}" for other in files)
-            raise FileNotFoundError(f"there is no {path}, here or among the shipped ones: {known}") from None
+            hint = config_hint(path) or f": {known}"
+            raise FileNotFoundError(f"there is no {path}, here or among the shipped ones{hint}") from None
     return file
+
+
+def config_hint(path: str) -> str:
+    """As `path_hint`, of files, here or shipped."""
+    for root in (Path(), shipped("configs").parent):
+        near = nearest_path(path, root)
+        if near is not None and (root / near).is_file() and (root == Path() or near.parts[0] == "configs"):
+            return f"; did you mean {near}?"
+    return ""

@@ -5,6 +5,8 @@ import re
 import runpy
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -22,16 +24,15 @@ def test_the_program_for_gpus_runs_on_a_cpu(capsys, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(BENCHMARKS)
     program = runpy.run_path(str(BENCHMARKS / "gpu.py"))
 
-    def fails(*_):
+    def fails(*_, **__):
         raise RuntimeError("out of memory")
 
     monkeypatch.setitem(program["main"].__globals__, "measure_evaluation", fails)
     program["main"](["--device", "cpu", "--quick", "--output", str(tmp_path / "gpu.json")])
     rows = {row["what"]: row for row in json.loads((tmp_path / "gpu.json").read_text())["rows"]}
     notes = {what: row["note"] for what, row in rows.items() if "note" in row}
-    assert notes == dict.fromkeys(
-        ("evaluation, a2, fp32", "evaluation, a2, bf16"), "failed: RuntimeError: out of memory"
-    )
+    assert notes == {what: "failed: RuntimeError: out of memory" for what in rows if what.startswith("evaluation")}
+    assert len(notes) >= 2
     steps = [row for what, row in rows.items() if " px, " in what or "step" in what]
     assert len(steps) == 5
     assert all(row["of bound"] == row["ms"] / max(row["arithmetic ms"], row["memory ms"]) for row in steps)
@@ -62,6 +63,7 @@ def test_one_table_of_all_runs_each_program_once(capsys, monkeypatch):
     assert commands[4:] == ["ranks.py"]
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # timm's loader leaves that to Python
 def test_the_table_reads_what_the_loader_s_program_prints(capsys):
     rows = {row.name: row for row in runpy.run_path(str(BENCHMARKS / "__main__.py"))["ROWS"]}
     main = runpy.run_path(str(BENCHMARKS / "loader.py"))["main"]

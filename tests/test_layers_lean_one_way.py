@@ -9,10 +9,11 @@ PACKAGE = Path(__file__).parents[1] / "alphanet_plugin"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Rows from above. A row imports only rows above it; a file that stands alone is a room of its own. The table's row 0
-# is six here: every room raises the errors, the spaces' tables are shipped files of YAML, what a dead process left is
+# is seven here: every room raises the errors, the spaces' tables are shipped files of YAML, what a dead process left is
 # known by its owner, a configuration checks that its space is one of the spaces, the store's files have digests, and
 # the hub's copies are folders like the store's.
 ROWS = [
+    {"nearest"},
     {"errors", "shipped", "others_notes"},
     {"yaml_text"},
     {"spaces", "owner"},

@@ -3,7 +3,7 @@
 alphanet completion bash > ~/.local/share/bash-completion/completions/alphanet
 alphanet completion zsh > ~/.zfunc/_alphanet
 
-Made by shtab: pip install 'alphanet-plugin[completion]'. Verbs and options are in the script; make it anew after an
+Made by shtab: pip install shtab. Verbs and options are in the script; make it anew after an
 update."""
 
 from __future__ import annotations
@@ -25,7 +25,5 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         import shtab  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise AlphaNetError(
-            "alphanet completion needs shtab, which is not installed: pip install 'alphanet-plugin[completion]'"
-        ) from None
+        raise AlphaNetError("alphanet completion needs shtab, which is not installed: pip install shtab") from None
     print(shtab.complete(build_parser(), shell=arguments.shell))

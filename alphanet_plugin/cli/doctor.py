@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -84,7 +85,7 @@ def _extras() -> dict[str, str]:
     for extra in sorted(metadata.metadata(_OURS).get_all("Provides-Extra") or []) if requirements else []:
         wanted = [one for one in requirements if one.marker and _of(one.marker, extra) and not _of(one.marker, "")]
         missing = [str(one).partition(";")[0].strip() for one in wanted if not _installed(one)]
-        found[extra] = f"lacks {', '.join(missing)}: pip install '{_OURS}[{extra}]'" if missing else "complete"
+        found[extra] = f"lacks {', '.join(missing)}: pip install {shlex.join(missing)}" if missing else "complete"
     return found or {"": f"{_OURS} is not installed as a package"}
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..data import preparation_of
 from ..export import FORMATS, Exported, export_int8, export_model
+from .options import model_hint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,4 +125,5 @@ def _load(arguments: argparse.Namespace) -> Any:
     try:
         return timm.create_model(arguments.model, pretrained=arguments.pretrained, **options)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"{arguments.model} cannot be loaded by timm.create_model: {error}") from error
+        hint = model_hint(arguments.model)
+        raise ValueError(f"{arguments.model} cannot be loaded by timm.create_model: {error}{hint}") from error

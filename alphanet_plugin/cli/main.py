@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import difflib
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from ..errors import AlphaNetError, one_line
+from ..nearest import did_you_mean
 from ..others_notes import hide_in_children, hide_others_notes
 from .process import StderrHandler, check_device, format_warning, prepare_process, version
 
@@ -147,9 +147,7 @@ def _called_verb(given: Sequence[str]) -> str | None:
     verb = next((word for word in given if not word.startswith("-")), None)
     if verb is None or verb in VERBS:
         return verb
-    near = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"verbs are {', '.join(VERBS)}"
-    print(f"alphanet: error: there is no verb {verb:.60}; {hint}", file=sys.stderr)
+    print(f"alphanet: error: there is no verb {verb:.60}; {did_you_mean(verb, VERBS)}", file=sys.stderr)
     raise SystemExit(2)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import AlphaNetError, brief, one_line
+from ..nearest import did_you_mean, nearest, path_hint
 from ..spaces import Arch, SearchSpace
 from ..store import read_folder_config
 
@@ -48,6 +49,8 @@ def load_model(name: str) -> Any:
     import timm
 
     folder = Path(name).is_dir()
+    if not folder and "/" in name and ":" not in name:
+        raise ValueError(f"there is no folder {name}{path_hint(name)}; give a folder, or a model's name")
     if folder:
         try:
             read_folder_config(Path(name))
@@ -59,7 +62,16 @@ def load_model(name: str) -> Any:
         raise
     except (RuntimeError, LookupError, TypeError, AttributeError) as error:  # timm's, on what it does not know
         what = "holds no model that timm reads" if folder else "is neither a folder nor a model with weights"
-        raise ValueError(f"{name} {what}: {one_line(error, 400)}") from error
+        raise ValueError(f"{name} {what}: {one_line(error, 400)}{'' if folder else model_hint(name)}") from error
+
+
+def model_hint(name: str) -> str:
+    """As `path_hint`, of models of timm's, with their tag if `name` has one, and of folders."""
+    import timm
+
+    known = timm.list_models(pretrained=True) if "." in name else timm.list_models()
+    near = None if name in known else nearest(name, known)
+    return path_hint(name) if near is None else f"; did you mean {near}?"
 
 
 def read_run_arch(text: str, trained: TrainedRun) -> Arch:
@@ -90,8 +102,6 @@ def read_arch_option(text: str, space: SearchSpace) -> Arch:
     if text.endswith((".yaml", ".yml", ".json")):
         return space.validate(read_mapping(text))
     if "=" not in text:
-        presets = ", ".join(space.presets)
-        raise ValueError(
-            f"no arch {brief(text)}: give a preset ({presets}), largest, smallest, a YAML file, or 'resolution=192 ...'"
-        )
+        hint = did_you_mean(text, [*space.presets, "largest", "smallest"])
+        raise ValueError(f"no arch {brief(text)}, nor a YAML file or the printed form, 'resolution=192 ...'; {hint}")
     return space.parse(text)

@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     from .. import runs
     from .publish import print_published, publish
+    from .report import write_run_page
     from .search import search
     from .train import train
 
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{len(found)} subnets evaluated, {len(published)} published in {minutes} min {seconds} s")
     print(f"Picture of the Pareto front: {trained.folder.picture}")
     _print_snippet(_best(published, found))
+    page = write_run_page([trained], [runs.compare_run(trained)])
+    print(f"\nThe report of this run, to open in a browser: {page}")
 
 
 def _best(published: list[Publication], found: list[Evaluated]) -> Publication:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ..nearest import did_you_mean
 from ..owner import owned
 from .options import add_overrides
 from .process import keep_freed_memory
@@ -57,6 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(study.write_report())
     names = ", ".join(picture.name for picture in study.pictures)
     print(f"written: {study.table}, and beside it results.json, table.csv{', ' + names if names else ''}")
+    if study.page:
+        print(f"report, for a browser: {study.page}")
     if failures:
         count = f"{len(failures)} run{'s' if len(failures) > 1 else ''}"
         named = "; ".join(f"{failure.cell} ({failure.error})" for failure in failures[:5])
@@ -103,4 +106,4 @@ def _check_arms(study: Study, only: list[str]) -> None:
     known = list(dict.fromkeys(cell.arm for cell in study.cells if not cell.teaches))
     for arm in only:
         if arm not in known:
-            raise ValueError(f"--only {arm!r} is no arm of this study; it has {', '.join(known)}")
+            raise ValueError(f"--only {arm!r} is no arm of this study; {did_you_mean(arm, known)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
+import string
 import types
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -13,11 +13,13 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from ..errors import ConfigError, brief
-from ..shipped import shipped, shipped_config
+from ..nearest import did_you_mean
+from ..shipped import config_hint, shipped, shipped_config
 from ..yaml_text import number_from_text, parse_yaml
 
 T = TypeVar("T")
 
+_WORD = f"{string.ascii_letters}{string.digits}_"
 _LARGEST = 2**63 - 1  # of a whole number: what numpy, torch and files take
 
 
@@ -52,7 +54,8 @@ def read_mapping(path: str | PathLike[str]) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a null character in the path
-        raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        hint = config_hint(str(path)) if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}{hint}") from error
     values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold keys and values, not {type(values).__name__}")
@@ -82,8 +85,7 @@ def recipe_file(name: Any) -> Path:
     known = list_recipes()
     if name in known:
         return shipped("configs/recipes") / f"{name}.yaml"
-    near = difflib.get_close_matches(str(name)[:60], known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}, or the path of a YAML file"
+    hint = did_you_mean(name, known, f"known are {', '.join(known)}, or the path of a YAML file")
     raise ConfigError(f"recipe: there is no {brief(name)}; {hint}")
 
 
@@ -114,7 +116,8 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 def _merge_entries(entries: Sequence[Any], changes: Mapping[str, Any], where: str) -> list[Any]:
     names = [entry.get("name") if isinstance(entry, Mapping) else None for entry in entries]
     if unknown := [name for name in changes if name not in names]:
-        raise ConfigError(f"{where}.{unknown[0]!s:.60}: no entry is called so; there are {', '.join(map(str, names))}")
+        hint = did_you_mean(unknown[0], map(str, names))
+        raise ConfigError(f"{where}.{unknown[0]!s:.60}: no entry is called so; {hint}")
     given = {name: change for name, change in changes.items() if isinstance(change, Mapping)}
     return [merge(entry, given[name]) if name in given else entry for name, entry in zip(names, entries, strict=True)]
 
@@ -142,7 +145,14 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     except ConfigError:
         raise
     except ValueError as error:
-        raise ConfigError(f"{where}{error}") from error
+        raise ConfigError(_placed(where, str(error), fields)) from error
+
+
+def _placed(where: str, message: str, fields: Mapping[str, Any]) -> str:
+    """What a section says of itself, behind its name: "data.workers must ...", but "data: give one of ..."."""
+    if not where.endswith(".") or message[: len(message) - len(message.lstrip(_WORD))] in fields:
+        return f"{where}{message}"
+    return f"{where[:-1]}: {message}"
 
 
 def to_dict(config: Any) -> Any:
@@ -221,12 +231,11 @@ def _entry(entries: list[Any], name: str, override: str) -> Any:
     names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
     if name in names:
         return entries[names.index(name)]
-    raise ConfigError(f"--set {override:.60}: no entry is called {name:.60}; there are {', '.join(map(str, names))}")
+    raise ConfigError(f"--set {override:.60}: no entry is called {name:.60}; {did_you_mean(name, map(str, names))}")
 
 
 def _unknown(where: str, key: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(key[:60], known, n=1)
-    return f"{where} is no key; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}")
+    return f"{where} is no key; {did_you_mean(key, known)}"
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..errors import ConfigError, brief
+from ..nearest import did_you_mean
 from .digits import DIGITS, build_digits
 from .normalisation import IMAGENET, normalised
 from .small_sets import SMALL_SETS
@@ -121,6 +122,6 @@ def check_name(name: str) -> None:
     """ConfigError if no data set can have that name."""
     if name not in ("digits", "folder", *SMALL_SETS) and "/" not in name:
         raise ConfigError(
-            f"data set {name!r} is not known; use 'digits', 'folder', {', '.join(map(repr, SMALL_SETS))}, or a timm "
-            "name with a prefix such as 'torch/cifar10' or 'torch/flowers102'"
+            f"data set {brief(name)} is not known, and has no prefix, as timm's 'torch/cifar10' or 'torch/flowers102'; "
+            + did_you_mean(name, ("digits", "folder", *SMALL_SETS))
         )

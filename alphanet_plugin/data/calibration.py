@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import ConfigError
+from ..nearest import path_hint
 from .folder import FolderSource
 from .image_subset import ImageSubset
 from .repeatable import repeatable_batches
@@ -64,6 +65,7 @@ def open_calibration(
         return _ready(path)
     raise ConfigError(
         f"calibration images: {str(path)!r} is neither a folder of images nor a .safetensors file of image batches"
+        + path_hint(path)
     )
 
 

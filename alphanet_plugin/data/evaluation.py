@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from ..nearest import path_hint
 from .build import check_name
 from .digits import test_digits
 from .folder import open_class_folders
 from .image_subset import ImageSource, ImageSubset
 from .preparation import Preparation
+from .small_sets import SMALL_SETS
 from .splits import LabelledImages
 from .timm_splits import open_test
 
@@ -53,12 +55,14 @@ def evaluation_source(data: str, root: str | None = None) -> ImageSource:
         return open_class_folders((inside or [folder])[0])
     if data == "digits":
         return test_digits()
-    if root is None and data != "folder" and (folder.is_absolute() or data.startswith((".", "~")) or folder.exists()):
-        raise DataError(f"there is no folder {data}; give one with class folders, or the name of a data set")
+    if root is None and _is_path(data, folder):
+        raise DataError(
+            f"there is no folder {data}{path_hint(folder)}; give one with class folders, or the name of a data set"
+        )
     if root is None and "/" in data and data.partition("/")[0] not in ("torch", "hfds", "hfids", "tfds", "wds"):
         raise ConfigError(
-            f"{data!r} is neither a folder here nor a data set's name; give a folder with class folders, or a name "
-            "such as digits or torch/cifar10"
+            f"{data!r} is neither a folder here nor a data set's name{path_hint(folder)}; give a folder with class "
+            "folders, or a name such as digits or torch/cifar10"
         )
     check_name(data)
     return open_test(data, root)
@@ -92,3 +96,10 @@ def check_classes(model: str, names: object, data: str, class_names: tuple[str, 
 def _first(names: set[str], limit: int = 3) -> str:
     shown = ", ".join(map(repr, sorted(names)[:limit]))
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def _is_path(data: str, folder: Path) -> bool:
+    """Whether `data`, which is no folder, was meant as one and not as the name of a data set."""
+    if folder.is_absolute() or data.startswith((".", "~")):
+        return True
+    return "/" not in data and data not in ("folder", *SMALL_SETS) and (folder.exists() or bool(path_hint(folder)))

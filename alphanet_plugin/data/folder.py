@@ -14,6 +14,7 @@ from PIL import Image
 from timm.utils.misc import natural_key
 
 from ..errors import DataError
+from ..nearest import path_hint
 from .open_image import image_suffixes, open_image
 
 LAYOUT = "expected ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg (or ROOT/validation/...)"
@@ -165,7 +166,7 @@ def _existing_root(root: str | Path | None) -> Path:
         raise DataError(f"data set 'folder' needs a root; {LAYOUT}")
     root = Path(root).expanduser()
     if not root.is_dir():
-        raise DataError(f"data folder {str(root)!r} does not exist; {LAYOUT}")
+        raise DataError(f"data folder {str(root)!r} does not exist{path_hint(root)}; {LAYOUT}")
     return root
 
 

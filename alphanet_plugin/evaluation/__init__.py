@@ -3,7 +3,7 @@
 from .accuracy import evaluate
 from .calibration import recalibrate_bn
 from .evaluator import Evaluator, Metrics
-from .latency import Latency, measure_latency
+from .latency import Latency, machine_name, measure_latency
 from .latency_table import LatencyTable, TableConditions, TableError
 from .operations import Operations, count_operations
 from .quick_evaluator import QuickEvaluator
@@ -11,5 +11,6 @@ from .subnet_evaluator import SubnetEvaluator
 
 __all__ = [
     "Evaluator", "Latency", "LatencyTable", "Metrics", "Operations", "QuickEvaluator", "SubnetEvaluator",
-    "TableConditions", "TableError", "count_operations", "evaluate", "measure_latency", "recalibrate_bn",
+    "TableConditions", "TableError", "count_operations", "evaluate", "machine_name", "measure_latency",
+    "recalibrate_bn",
 ]  # fmt: skip

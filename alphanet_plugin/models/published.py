@@ -17,6 +17,7 @@ from timm.models import DefaultCfg, PretrainedCfg, register_model
 
 from .. import hub, store
 from ..errors import HubError, NoWeightsError
+from ..nearest import nearest
 from ..spaces import Arch, SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def choose_published(
         except HubError as error:
             on_hub = f", nor from {hub.VARIABLE}: {error}"
     if found is None:
-        raise NoWeightsError(_no_weights(architecture, wanted, [entry.name for entry in own], on_hub))
+        raise NoWeightsError(_no_weights(architecture, wanted, own, entries, on_hub))
     if ask_hub:
         store.check_whole(found.folder, found.config)
     if wanted is None:
@@ -175,9 +176,17 @@ def _from_hub(architecture: str, tag: str | None, ask: bool) -> store.Published 
     return copy
 
 
-def _no_weights(architecture: str, wanted: str | None, known: list[str], on_hub: str) -> str:
+def _no_weights(
+    architecture: str,
+    wanted: str | None,
+    own: Sequence[store.Published],
+    entries: Sequence[store.Published],
+    on_hub: str,
+) -> str:
     name = f"{architecture}.{wanted}" if wanted else architecture
-    found = f"it has {', '.join(known)}" if known else "it has none for this model"
+    known = ", ".join(entry.name for entry in own)
+    near = nearest(name, [entry.name for entry in entries]) if wanted else None
+    found = (f"it has {known}" if known else "it has none for this model") + (f"; did you mean {near}?" if near else "")
     return (
         f"no weights for {name} in the store {store.home()} ({found}){on_hub}. Ways to get some: `alphanet quickstart` "
         "trains, searches and publishes on this machine in minutes; `alphanet train --config YOUR.yaml` and then "

@@ -19,9 +19,13 @@ WIDTH, HEIGHT, DPI = 1200, 800, 150  # pixels, pixels, pixels an inch
 
 INK, FAINT, GRID = "#1b2733", "#66727f", "#e3e8ed"
 SERIES = (
-    "#0f4c75", "#e07b1a", "#c2264b", "#3a8f5f", "#7b5aa6", "#8a6d3b", "#2aa3b8", "#d16ba5", "#66727f", "#9aa522",
+    "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#1b2733", "#8c96a0", "#882255", "#999933",
 )  # fmt: skip
-"""Colours of what is compared, in order."""
+"""Colours of what is compared, in order: Okabe and Ito's (2008), which the colour-blind tell apart, and three more."""
+SERIES_ON_DARK = (
+    "#3d9bd9", "#f0783c", "#1fbf92", "#f0b03a", "#de9cc1", "#8ccbf2", "#e6ebf0", "#8c96a0", "#c45a8a", "#b5b54a",
+)  # fmt: skip
+"""The same on a dark ground."""
 FONT = "DejaVu Sans"  # comes with matplotlib
 LEFT, BOTTOM, RIGHT = 0.085, 0.115, 0.97  # of the axes, shares of the picture
 

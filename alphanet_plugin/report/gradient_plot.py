@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _GAP = 0.085  # between panels, a share of the picture
-_NAMES = ("full model", "other subnets, scaled")
+_NAMES = ("full model", "other subnets, scaled", "whole, as trained", "whole, unscaled")
 
 
 def plot_gradients(records: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], *, title: str) -> Path:
-    """Write a PNG: norms and cosines layer by layer where shrinking begins, and the ratio of norms over the steps.
+    """Write a PNG: norms and cosines layer by layer where shrinking begins, and over the steps Figure 4's ratio.
+
+    That is the whole gradient's norm to the initial full one's, with the others' gradients scaled as trained and at
+    their own size.
 
     Args:
         records: Of `training.GradientComparison`; at least one.
@@ -38,7 +41,7 @@ def plot_gradients(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
     )
     top = draw_key(figure, _NAMES) - 0.045
     width = (RIGHT - LEFT - 2 * _GAP) / 3
-    panels = (("layer", "L2 norm of the gradient"), ("layer", "cosine"), ("step", "norm, whole / full model"))
+    panels = (("layer", "L2 norm of the gradient"), ("layer", "cosine"), ("step", "norm / initial full model's"))
     axes = []
     for number, (xlabel, name) in enumerate(panels):
         left = LEFT + number * (width + _GAP)
@@ -52,9 +55,20 @@ def plot_gradients(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
     norms.tick_params(which="minor", length=0)
     _draw(cosines, places, [one["cosine"] for one in layers], SERIES[1])
     cosines.axhline(0, color=FAINT, linewidth=0.8)
-    _draw(ratios, [record["step"] for record in records], [record["all"]["ratio"] for record in records], SERIES[0])
+    shrinking = [record for record in records if record["all"]["shrink"] and record.get("scale")]
+    _draw(ratios, [one["step"] for one in shrinking], [_unscaled_ratio(one) for one in shrinking], SERIES[3])
+    _draw(ratios, [record["step"] for record in records], [record["all"]["ratio"] for record in records], SERIES[2])
     write_picture(figure, path)
     return path
+
+
+def _unscaled_ratio(record: Mapping[str, Any]) -> float | None:
+    """What the ratio would be with the others' gradients at their own size: Figure 4 without epsilon."""
+    figures = record["all"]
+    full, shrink, ratio = figures["full"], figures["shrink"] / record["scale"], figures["ratio"]
+    dot = (figures["cosine"] or 0.0) * full
+    whole, unscaled = (math.sqrt(max(0.0, full**2 + 2 * dot * one + one**2)) for one in (figures["shrink"], shrink))
+    return ratio * unscaled / whole if ratio and whole else None
 
 
 def _draw(axes: Axes, x: Sequence[int], y: Sequence[float | None], color: str) -> None:

@@ -73,6 +73,19 @@ def plot_training(
     return path
 
 
+def thinned(records: Sequence[Mapping[str, Any]], steps_per_epoch: float) -> list[dict[str, float]]:
+    """Of a run's log ``{"epoch", "loss", "kd_loss", "lr"}``, few enough to draw: means over neighbouring steps.
+
+    ``kd_loss`` is NaN where a step has but one pass.
+    """
+    if not records:
+        return []
+    epochs = np.asarray([record["step"] + 1 for record in records]) / steps_per_epoch
+    curves = {key: _smooth(epochs, records, key) for key in ("loss", "kd_loss", "lr")}
+    along = {"epoch": curves["lr"][0], **{key: values for key, (_, values) in curves.items()}}
+    return [dict(zip(along, map(float, point), strict=True)) for point in zip(*along.values(), strict=True)]
+
+
 def _several(records: Sequence[Mapping[str, Any]]) -> bool:
     return len({record.get("phase") for record in records}) > 1
 

@@ -2,7 +2,7 @@
 
 from .accelerator import describe_machine, forget_accelerator, is_main_rank
 from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
-from .comparison import ComparedRun, compare_run, comparison_csv, comparison_table
+from .comparison import ComparedRun, compare_run, comparison_csv, comparison_rows, comparison_table
 from .curve import Curve, open_curve
 from .finetune import (
     FinetuneFolder,
@@ -16,8 +16,9 @@ from .identity import complete_network_identity, complete_supernet_identity, net
 from .network_run import NetworkRun, run_network
 from .networks import create_network, create_teacher
 from .plan import PhasePlan, Plan, draw_plan, plan_run, plan_table
-from .publishing import check_replaceable, check_tag, publish_run, run_record, suggest_tag, to_publish
+from .publishing import check_replaceable, check_tag, publish_run, published_of, run_record, suggest_tag, to_publish
 from .run_folder import RunFolder
+from .run_page import page_run
 from .search_choice import keep_choice, last_choice, search_front
 from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
@@ -45,12 +46,12 @@ __all__ = [
     "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch", "build_accelerator",
     "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search",
     "build_space", "build_timeline", "check_latency_table", "check_replaceable", "check_same_transfer", "check_tag",
-    "check_transfer_start", "compare_run", "comparison_csv", "comparison_table", "complete_network_identity",
-    "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher", "describe_machine", "draw_plan",
-    "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice", "last_choice",
-    "network_identity", "network_run_of", "open_curve", "open_history", "open_run", "plan_run", "plan_table",
-    "publish_run", "read_config", "read_search_plan", "run_network", "run_record", "run_supernet", "search_batches",
-    "search_fingerprint", "search_front", "search_options", "search_results", "search_run", "suggest_tag",
-    "supernet_identity", "supernet_of", "to_publish", "tracked", "training_cost", "write_finetune_config",
-    "write_run_config", "write_training_cost",
+    "check_transfer_start", "compare_run", "comparison_csv", "comparison_rows", "comparison_table",
+    "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher",
+    "describe_machine", "draw_plan", "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice",
+    "last_choice", "network_identity", "network_run_of", "open_curve", "open_history", "open_run", "page_run",
+    "plan_run", "plan_table", "publish_run", "published_of", "read_config", "read_search_plan", "run_network",
+    "run_record", "run_supernet", "search_batches", "search_fingerprint", "search_front", "search_options",
+    "search_results", "search_run", "suggest_tag", "supernet_identity", "supernet_of", "to_publish", "tracked",
+    "training_cost", "write_finetune_config", "write_run_config", "write_training_cost",
 ]  # fmt: skip

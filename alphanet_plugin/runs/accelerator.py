@@ -16,6 +16,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from ..config import LoopConfig, to_dict
 from ..errors import ConfigError
+from ..evaluation import machine_name
 
 _logger = logging.getLogger(__name__)
 _PRECISIONS = ("no", "bf16", "fp16")
@@ -126,9 +127,11 @@ def is_main_rank() -> bool:
 
 
 def describe_machine() -> dict[str, Any]:
-    """What runs are made on: torch's version, threads and ranks, machine, device."""
+    """What runs are made on: processor or GPU, cores, device, torch's version, threads and ranks, architecture."""
     state = PartialState()
     return {
+        "processor": machine_name(torch.device(str(state.device))),
+        "cores": os.cpu_count(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "ranks": state.num_processes,

@@ -62,7 +62,7 @@ def read_config(path: str | PathLike[str], overrides: Sequence[str] = ()) -> Run
     Raises:
         ConfigError: The file cannot be read, or a key or value is wrong.
     """
-    if path in configs.list_recipes():
+    if path in configs.list_recipes() or not (Path(path).suffix or Path(path).exists()):
         return configs.read_config(RunConfig, configs.recipe_file(path), [f"recipe={path}", *overrides])
     return configs.read_config(RunConfig, shipped_config(str(path)), overrides)
 

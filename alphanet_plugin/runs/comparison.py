@@ -99,13 +99,18 @@ def _cells(run: ComparedRun) -> list[str]:
     ]  # fmt: skip
 
 
+def comparison_rows(compared: Sequence[ComparedRun]) -> list[list[str]]:
+    """Titles, then a row for each run."""
+    return [_HEADER, *map(_cells, compared)]
+
+
 def comparison_table(compared: Sequence[ComparedRun]) -> str:
     """The rows in Markdown."""
-    return markdown_lines([_HEADER, *map(_cells, compared)])
+    return markdown_lines(comparison_rows(compared))
 
 
 def comparison_csv(compared: Sequence[ComparedRun]) -> str:
     """The rows as comma-separated values, titles first."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_HEADER, *map(_cells, compared)])
+    csv.writer(text, lineterminator="\n").writerows(comparison_rows(compared))
     return text.getvalue()

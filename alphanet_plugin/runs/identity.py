@@ -38,7 +38,13 @@ def complete_supernet_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
 def check_same_supernet(config: RunConfig, folder: RunFolder) -> None:
     """ConfigError if the folder holds a run whose weights come of another configuration."""
     latest = latest_checkpoint(folder.checkpoints)
-    check_same_identity(trained_identity(config, latest) if latest else {}, folder, complete_supernet_identity)
+    kept = complete_supernet_identity(without_images(read_state(latest)["identity"] or {})) if latest else {}
+    changed = differences(kept, trained_identity(config, latest)) if latest else []
+    if changed:
+        raise ConfigError(
+            f"{folder.path} was trained with other values of {', '.join(changed)}, and its weights depend on them: "
+            "leave them out here, or train anew with them in another output"
+        )
 
 
 def network_identity(config: NetworkRunConfig, *, defaults: bool = False) -> dict[str, Any]:

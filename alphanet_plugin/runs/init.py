@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..errors import AlphaNetError, ConfigError
+from ..nearest import path_hint
 from ..supernet import Supernet
 from ..training import latest_checkpoint, read_weights
 from ..weights import load_supernet
@@ -58,6 +59,6 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         return read_weights(checkpoint) if checkpoint else load_supernet(path).state_dict()
     except AlphaNetError as error:
         raise ConfigError(
-            f"training.init: {error}; give a run's folder, one of its checkpoints, or the folder that `alphanet "
-            "import` names"
+            f"training.init: {error}{path_hint(path)}; give a run's folder, one of its checkpoints, or the folder that "
+            "`alphanet import` names"
         ) from error

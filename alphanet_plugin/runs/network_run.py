@@ -21,6 +21,7 @@ from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Sp
 from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..losses import Objective
+from ..nearest import did_you_mean
 from ..schedules import Phase, Timeline, WarmupCosine
 from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
 from ..weights import Publication, publish
@@ -262,8 +263,12 @@ def _build_objective(config: NetworkRunConfig) -> Objective:
 def _build_optimizer(training: NetworkTrainingConfig, model: nn.Module) -> torch.optim.Optimizer:
     if training.optimizer not in list_optimizers():
         raise ConfigError(
-            f"training.optimizer: {training.optimizer!r} is none of timm's, such as sgd, adamw or lamb "
-            "(timm.optim.list_optimizers())"
+            f"training.optimizer: {training.optimizer!r} is none of timm's; "
+            + did_you_mean(
+                training.optimizer,
+                map(str, list_optimizers()),
+                "sgd, adamw, lamb and all of timm.optim.list_optimizers() are",
+            )
         )
     try:
         return create_optimizer_v2(

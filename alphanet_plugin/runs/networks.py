@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ..config import NetworkConfig, NetworkRunConfig, TeacherConfig
 from ..data import Preparation, Splits, preparation_of
 from ..errors import AlphaNetError, ConfigError, HubError
 from ..hub import hub_errors
+from ..nearest import did_you_mean, path_hint
 from ..store import CONFIG_FILE, check_whole
 
 
@@ -154,15 +154,14 @@ def _source(section: str, name: str, pretrained: bool | str) -> tuple[str, bool,
     if path.is_file():
         return name, False, str(path)
     if "/" in pretrained or path.suffix in (".safetensors", ".pth", ".pt", ".bin"):
-        raise ConfigError(f"{section}.pretrained: there is no {path}")
+        raise ConfigError(f"{section}.pretrained: there is no {path}{path_hint(path)}")
     return f"{name.partition('.')[0]}.{pretrained}", True, ""
 
 
 def _check_known(section: str, name: str) -> None:
     architecture = name.partition(".")[0]
     if not timm.is_model(architecture):
-        near = difflib.get_close_matches(architecture, timm.list_models(), n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
+        hint = did_you_mean(architecture, timm.list_models(), "timm.list_models() lists them")
         raise ConfigError(f"{section}.name: timm knows no model {architecture!r}, and there is no such folder; {hint}")
 
 

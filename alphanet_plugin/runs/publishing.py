@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .. import store, weights
-from ..errors import ConfigError
+from ..errors import ConfigError, brief
 from ..models import entry_name
+from ..nearest import did_you_mean
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
@@ -79,6 +80,12 @@ def run_record(run: TrainedRun) -> dict[str, str]:
     return {"id": hashlib.sha256(text.encode()).hexdigest()[:12], "name": run.folder.path.resolve().name}
 
 
+def published_of(run: TrainedRun) -> list[store.Published]:
+    """What the store holds of this run."""
+    mine = run_record(run)["id"]
+    return [entry for entry in store.list_published() if entry.run.get("id") == mine]
+
+
 def check_replaceable(run: TrainedRun, chosen: Iterable[str]) -> None:
     """StoreError if another run's models have the tag; it says whose, and how to replace them."""
     weights.check_replaceable(run.config.publish.tag, run_record(run), chosen)
@@ -141,7 +148,9 @@ def _configured_presets(run: TrainedRun) -> dict[Arch, str]:
     presets, names = run.space.presets, run.config.publish.presets
     for name in names or ():
         if name not in presets:
-            raise ConfigError(f"publish.presets: {name!r} is none of {', '.join(presets)}")
+            raise ConfigError(
+                f"publish.presets: {brief(name)} is no preset of the space; {did_you_mean(name, presets)}"
+            )
     return {presets[name]: name for name in (presets if names is None else names)}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config import differences
 from ..errors import CheckpointError, ConfigError
+from ..nearest import path_hint
 from ..training import JsonLinesLog, latest_checkpoint, read_state
 from .run_folder import RunFolder
 from .run_images import without_images
@@ -28,7 +29,9 @@ def find_resumption(source: Path, folder: RunFolder) -> Path:
     source = source.expanduser()
     checkpoint = source if (source / "run.json").is_file() else latest_checkpoint(RunFolder(source).checkpoints)
     if checkpoint is None:
-        raise CheckpointError(f"--resume-from: {source} is no checkpoint, and no run's folder with one")
+        raise CheckpointError(
+            f"--resume-from: {source} is no checkpoint, and no run's folder with one{path_hint(source)}"
+        )
     newest = latest_checkpoint(folder.checkpoints)
     if newest is not None and int(read_state(newest)["step"]) > int(read_state(checkpoint)["step"]):
         raise ConfigError(

@@ -99,5 +99,10 @@ class RunFolder:
         return self.path / "cost.json"
 
     @property
+    def page(self) -> Path:
+        """The report, for a browser."""
+        return self.path / "report.html"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, read_config
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, brief
+from ..nearest import did_you_mean, path_hint
 from ..search import Evaluated, EvolutionRounds, check_evaluated
 from ..spaces import SearchSpace
 from ..training import latest_checkpoint, read_weights
@@ -57,7 +58,7 @@ def read_search_plan(
     space = build_space(config)
     for name in presets:
         if name not in space.presets:
-            raise ConfigError(f"presets: {name!r} is none of {', '.join(space.presets) or 'none'}")
+            raise ConfigError(f"presets: {brief(name)} is no preset of the space; {did_you_mean(name, space.presets)}")
     num_classes = len(read_weights(checkpoint)[_CLASSIFIER])
     config = replace(config, search=replace(config.search, **changes))
     if config.search.needs_latency:
@@ -95,7 +96,9 @@ def open_checkpoint(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Ru
     folder = RunFolder(Path(path))
     latest = latest_checkpoint(folder.checkpoints)
     if not folder.config.is_file() or latest is None:
-        raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train --config ...` makes one")
+        raise CheckpointError(
+            f"{folder.path} holds no trained run{path_hint(path)}; `alphanet train --config FILE` makes one"
+        )
     config = replace(read_config(RunConfig, folder.config, overrides), output=str(folder.path))
     check_same_supernet(config, folder)
     return folder, config, latest

@@ -11,6 +11,7 @@ from typing import Any
 from ..config import ObjectiveConfig, PhaseConfig, RateConfig, RunConfig, share_of
 from ..errors import ConfigError
 from ..losses import KDLoss, Objective
+from ..nearest import did_you_mean
 from ..samplers import OneResolution, Sampler
 from ..schedules import PhaseRate, Ramp, Schedule, Timeline, WarmupCosine
 from ..spaces import AnyGene, ContinuousGene, SearchSpace, get_space
@@ -290,5 +291,6 @@ def _check_timm_name(teacher: str, where: str, phases: Sequence[str]) -> None:
     if not timm.is_model(teacher.partition(".")[0]):
         raise ConfigError(
             f"{where}.teacher: {teacher} is no earlier phase ({', '.join(phases)}), no folder of a published model, "
-            "and no model of timm's; `first` is the first pass of a step"
+            "and no model of timm's; `first` is the first pass of a step; "
+            + did_you_mean(teacher, ["first", *phases, *timm.list_models()], "timm.list_models() lists timm's")
         )

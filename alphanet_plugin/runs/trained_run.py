@@ -15,6 +15,8 @@ from ..config import RunConfig
 from ..data import LabelledImages, Splits, cached_gb, repeatable_batches
 from ..errors import ConfigError
 from ..evaluation import Metrics, QuickEvaluator, SubnetEvaluator, evaluate
+from ..models import read_arch
+from ..models.read_arch import GivenArch
 from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, check_evaluated
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
@@ -55,6 +57,11 @@ class TrainedRun:
     def params(self, arch: Arch) -> int:
         """Parameters of the static model with this data set's classifier."""
         return self.space.params(arch, num_classes=self.splits.num_classes, idle_shortcuts=False)
+
+    def subnet(self, arch: GivenArch) -> nn.Module:
+        """The static timm model of an arch, also in its printed form: BatchNorm estimated anew, in eval mode."""
+        chosen = self.space.validate(read_arch(arch, self.space))
+        return Deployment(self, int(chosen.resolution)).evaluator.subnet(chosen)
 
 
 def open_run(path: str | Path, overrides: Sequence[str] = (), device: str | torch.device = "cpu") -> TrainedRun:

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..atomic import atomic_file
 from ..errors import CheckpointError
+from ..nearest import path_hint
 from ..training import JsonLinesLog, kept_batch, latest_checkpoint, read_state
+from .accelerator import describe_machine
 from .run_folder import RunFolder
 
 _ONE_PHASE = "train"
@@ -61,7 +63,7 @@ def training_cost(folder: RunFolder) -> dict[str, TrainingCost]:
         CheckpointError: The folder holds no run, or its log cannot be read.
     """
     if not folder.log.is_file():
-        raise CheckpointError(f"{folder.path} holds no trained run; `alphanet train` makes one")
+        raise CheckpointError(f"{folder.path} holds no trained run{path_hint(folder.path)}; `alphanet train` makes one")
     latest = latest_checkpoint(folder.checkpoints)
     batch = kept_batch(latest, read_state(latest)) if latest else None
     devices = batch.processes if batch else 1
@@ -84,9 +86,10 @@ def training_cost(folder: RunFolder) -> dict[str, TrainingCost]:
 
 
 def write_training_cost(folder: RunFolder, per_device_hour: float | None) -> None:
-    """Keep the cost of a finished training beside it, as ``cost.json``."""
+    """Keep the cost of a finished training and its machine beside it, as ``cost.json``."""
     costs = training_cost(folder)
     total = sum(costs.values(), TrainingCost())
     phases: Sequence[dict[str, Any]] = [{"phase": name, **one.to_dict(per_device_hour)} for name, one in costs.items()]
+    content = {"phases": phases, "all": total.to_dict(per_device_hour), "machine": describe_machine()}
     with atomic_file(folder.cost) as beside:
-        beside.write_text(json.dumps({"phases": phases, "all": total.to_dict(per_device_hour)}, indent=2))
+        beside.write_text(json.dumps(content, indent=2))

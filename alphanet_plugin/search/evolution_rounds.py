@@ -89,7 +89,8 @@ class EvolutionRounds:
         if not self.bin_mflops > 0:
             raise ValueError(f"bin_mflops must be above 0, got {self.bin_mflops}")
         if not self.min_mflops <= self.max_mflops:
-            raise ValueError(f"min_mflops {self.min_mflops} is above max_mflops {self.max_mflops}")
+            given = f"min_mflops {self.min_mflops} is above max_mflops {self.max_mflops}"
+            raise ValueError(f"{given}; {self._reach()}: give a range within these")
         self.initial = tuple(dict.fromkeys(self.space.validate(arch) for arch in self.initial))
 
     @property
@@ -156,17 +157,17 @@ class EvolutionRounds:
         return ", ".join(parts)
 
     def _no_arch(self) -> str:
-        least, most = self._mflops(self.space.smallest()), self._mflops(self.space.largest())
         limits = "".join(
             f" and from {min(ends):,.4g} to {max(ends):,.4g} {limit.unit}"
             for limit in self.limits
             for ends in [[limit.of(self.space.smallest()), limit.of(self.space.largest())]]
         )
-        return (
-            f"no arch with {self._range()} was found; space {self.space.name} with "
-            f"{self.num_classes} classes reaches from {least:.4g} to {most:.4g} MFLOPs{limits}: "
-            "widen the range within these"
-        )
+        return f"no arch with {self._range()} was found; {self._reach()}{limits}: widen the range within these"
+
+    def _reach(self) -> str:
+        least, most = self._mflops(self.space.smallest()), self._mflops(self.space.largest())
+        classes = f"{self.num_classes} classes"
+        return f"space {self.space.name} with {classes} reaches from {least:.4g} to {most:.4g} MFLOPs"
 
     def _no_more(self) -> str:
         return f"no new arch with {self._range()} was found"

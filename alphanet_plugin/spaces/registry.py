@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ..shipped import shipped_config
+from ..errors import brief
+from ..nearest import did_you_mean
+from ..shipped import config_hint, shipped_config
 from ..yaml_text import parse_yaml
 from .mobile import MobileSpace
 from .space import SearchSpace
@@ -45,10 +46,8 @@ def get_space(
         return _space(*_own_table(table, str(name) if isinstance(name, str) else "table"), parameters)
     known = list_spaces()
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}" if near else f"known are {', '.join(known)}"
         raise ValueError(
-            f"no search space {name!r}; {hint}, or the path of a table that ends in .yaml{'?' * bool(near)}"
+            f"no search space {brief(name)}, and no table's path, which ends in .yaml; {did_you_mean(name, known)}"
         )
     return _space(str(name), shipped_tables().get(str(name)), parameters)
 
@@ -75,7 +74,9 @@ def _own_table(given: GivenTable, name: str) -> tuple[str, Table]:
             path = shipped_config(str(given))
             name, values = path.stem, parse_yaml(path.read_text(encoding="utf-8"), f"table {given}")
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"table {given} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+            hint = config_hint(str(given)) if isinstance(error, FileNotFoundError) else ""
+            reason = getattr(error, "strerror", None) or error
+            raise ValueError(f"table {given} cannot be read: {reason}{hint}") from None
     table = read_table(values, name)
     if table.name in list_spaces() and table != shipped_tables().get(table.name):
         raise ValueError(f"table {table.name}: a space of this package has that name; take another, as name: my_space")

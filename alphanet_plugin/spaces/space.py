@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import brief
+from ..nearest import did_you_mean
 from .arch import Arch, Number
 from .costs import Cost, MacPart, network_cost
 from .gene import AnyGene, ContinuousGene
@@ -317,9 +317,8 @@ class SearchSpace(ABC):
     def _check_fields(self, arch: Arch) -> None:
         for field in arch:
             if field not in self._field_lengths:
-                near = difflib.get_close_matches(str(field)[:60], self._field_lengths, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(self._field_lengths)}"
-                raise ValueError(f"space {self.name} has no field {brief(field)}{hint}")
+                hint = did_you_mean(field, self._field_lengths)
+                raise ValueError(f"space {self.name} has no field {brief(field)}; {hint}")
         for field, length in self._field_lengths.items():
             names = [place.gene.name for place in self.places if place.gene.field == field]
             if field not in arch:

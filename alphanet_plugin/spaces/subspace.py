@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..errors import brief
+from ..nearest import did_you_mean
 from .gene import Gene
 from .place import Activity, Place
 
@@ -196,9 +196,8 @@ def _genes_of(key: str, genes: Sequence[Gene], where: str) -> list[Gene]:
     found = [gene for gene in genes if key in _names(gene)]
     if not found:
         known = dict.fromkeys(name for gene in genes for name in reversed(_names(gene)))
-        near = difflib.get_close_matches(key, known, n=1)
         fields = ", ".join(dict.fromkeys(gene.field for gene in genes))
-        hint = f"did you mean {near[0]!r}?" if near else f"fields are {fields}; genes are like {genes[-1].name}"
+        hint = did_you_mean(key, known, f"fields are {fields}; genes are like {genes[-1].name}")
         raise ValueError(f"{where}.{key} is no gene or field; {hint}")
     return found
 

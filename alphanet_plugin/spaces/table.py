@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, cast, get_args
 
 from ..errors import brief
+from ..nearest import did_you_mean
 from ..shipped import shipped
 from ..yaml_text import number_from_text, parse_yaml
 from .gene import check_resolutions
@@ -261,9 +261,7 @@ def _check_keys(row: type, given: Iterable[str], where: str) -> None:
     known = {one.name: one for one in fields(row)}
     for key in given:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise ValueError(f"{where}{key} is no key; {hint}")
+            raise ValueError(f"{where}{key} is no key; {did_you_mean(key, known)}")
     for one in known.values():
         if one.default is MISSING and one.default_factory is MISSING and one.name not in given:
             raise ValueError(f"{where}{one.name} is missing")

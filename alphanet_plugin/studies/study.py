@@ -19,6 +19,7 @@ from .cell_file import CellFile, locked
 from .cell_kind import Advance, CellKind, CellOutcome
 from .grid import Cell, expand, runs_folder
 from .kinds import KINDS
+from .page import write_study_page
 from .pictures import draw_pictures
 from .results import MEAN, PARETO, StudyResults
 from .table import costs, markdown, to_csv
@@ -56,6 +57,7 @@ class Study:
         self.config = config
         self.folder = Path(config.output)
         self.pictures: list[Path] = []
+        self.page: Path | None = None
         self.kind = KINDS[config.kind]
         self.cells = expand(config, self.kind)
 
@@ -156,7 +158,8 @@ class Study:
         return [f"{key} of {', '.join(dict.fromkeys(arms))}" for key, arms in changed.items()]
 
     def write_report(self) -> str:
-        """Write ``results.json``, ``table.csv``, ``table.md`` and the pictures of what there is; returns the table."""
+        """Write ``results.json``, ``table.csv``, ``table.md``, the pictures and the page of what there is; returns the
+        table."""
         results, baseline = self.results(), self.config.baseline
         figures = results.figures(baseline)
         note = _note(results, self.config)
@@ -177,6 +180,7 @@ class Study:
             with atomic_file(self.folder / name) as beside:
                 beside.write_text(content_of, encoding="utf-8")
         self.pictures = draw_pictures(self.config, results)
+        self.page = write_study_page(self.config, results, figures)
         return text
 
 

@@ -11,7 +11,8 @@ import torch
 
 from .. import runs
 from ..config import RunConfig, StudyConfig, identity, to_dict
-from ..errors import ConfigError, StudyError
+from ..errors import ConfigError, StudyError, brief
+from ..nearest import did_you_mean
 from ..runs import Curve, RunFolder, TrainedRun, open_curve
 from ..spaces import Arch, SearchSpace
 from ..training import latest_checkpoint, random_states_kept
@@ -211,8 +212,8 @@ def _arch(space: SearchSpace, name: str) -> Arch:
     if name in ("largest", "smallest"):
         return getattr(space, name)()
     if "=" not in name:
-        known = ", ".join([*space.presets, "largest", "smallest"])
-        raise ConfigError(f"measure: no arch {name!r}: give one of {known}, or 'resolution=192 ...'")
+        hint = did_you_mean(name, [*space.presets, "largest", "smallest"])
+        raise ConfigError(f"measure: no arch {brief(name)}, nor the printed form of one, 'resolution=192 ...'; {hint}")
     try:
         return space.parse(name)
     except ValueError as error:

@@ -56,6 +56,18 @@ def costs(by_group: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     return "\n".join(parts)
 
 
+def page_rows(figures: Sequence[Figure], baseline: str | None) -> list[list[str]]:
+    """A row for each place of the table, titles first."""
+    titles = ["arm", "network", "MFLOPs", "seeds", "test top-1 (%)", *([f"less {baseline}"] if baseline else [])]
+    return [titles] + [
+        [
+            f"{one.group}: {one.arm}" if one.group else one.arm, one.column, f"{one.mflops:.4g}" if one.mflops else "-",
+            str(one.top1.n), _accuracy(one.top1), *([_difference(one.difference)] if baseline else []),
+        ]
+        for one in figures
+    ]  # fmt: skip
+
+
 def to_csv(figures: Sequence[Figure]) -> str:
     """One line a place of the table."""
     text = io.StringIO()

@@ -9,6 +9,8 @@ import torch
 from timm.optim import create_optimizer_v2, list_optimizers, param_groups_weight_decay
 from torch import nn
 
+from ..nearest import did_you_mean
+
 
 def build_optimizer(
     model: nn.Module,
@@ -36,7 +38,10 @@ def build_optimizer(
         return build_sgd(model, lr=lr, momentum=momentum, weight_decay=weight_decay)
     if name not in list_optimizers():
         raise ValueError(
-            f"optimizer: {name!r} is none of timm's, such as sgd, adamw or rmsproptf (timm.optim.list_optimizers())"
+            f"optimizer: {name!r} is none of timm's; "
+            + did_you_mean(
+                name, map(str, list_optimizers()), "sgd, adamw, rmsproptf and all of timm.optim.list_optimizers() are"
+            )
         )
     groups: Any = param_groups_weight_decay(model, weight_decay)
     try:

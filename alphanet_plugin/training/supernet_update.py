@@ -135,7 +135,7 @@ class SupernetUpdate(Update):
         figures = Figures(losses, lambda read: {**self._loss_figures(step, archs, read), **known})
         if self._gradients and self._gradients.due:
             figures.read()  # nothing is compared where a loss is not finite
-            self._gradients.end_step(step)
+            self._gradients.end_step(step, self.phase.scale(step))
         return figures
 
     def _loss_figures(self, step: int, archs: Sequence[Arch], losses: Sequence[float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ def test_every_verb_has_help(verb, capsys):
     [
         (["train", "--config", "none.yaml"], "cannot read none.yaml: No such file"),
         (
-            ["train", "--config", "configs/digit.yaml"],
+            ["train", "--config", "configs/qqqq.yaml"],
             "configs/digits.yaml, configs/folder.yaml, configs/imagenet.yaml",
         ),
         (["train", "--config", "configs/digits.yaml", "--set", "training.epoch=3"], "did you mean 'epochs'"),
@@ -29,7 +29,7 @@ def test_every_verb_has_help(verb, capsys):
         (["search", "nowhere", "--batch", "2"], "give --latency cpu or cuda too"),
         (["search", "nowhere", "--latency", "cpu", "--latency-check", "0"], "--latency-check must be at least 1"),
         (["publish", "nowhere"], "nowhere holds no trained run"),
-        (["profile", "a7"], "no arch 'a7': give a preset"),
+        (["profile", "a7"], "no arch 'a7', nor a YAML file or the printed form"),
         (["profile", "a4", "--classes", "0"], "at least 1"),
         (["profile", "a4", "--resolutions", "big"], "--resolutions takes whole numbers"),
         (["evaluate", "alphanet_a4"], "--data is needed"),

@@ -66,6 +66,8 @@ def test_prints_what_was_published_and_draws_it(quickstart):
     names = published(done.stdout)
     assert "alphanet_a0.digits" in names
     assert 2 <= len(names) <= 3
+    assert done.stdout.splitlines()[-1] == "The report of this run, to open in a browser: runs/digits/report.html"
+    assert "alphanet_a0.digits" in (folder / "runs/digits/report.html").read_text(encoding="utf-8")
     with Image.open(folder / "runs/digits/pareto.png") as picture:
         assert picture.size == (1200, 800)
     for stage in ("train", "search", "publish"):

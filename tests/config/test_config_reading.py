@@ -214,3 +214,16 @@ def test_differences_are_dotted_keys():
     other = to_dict(from_dict(RunConfig, {"output": "x", "seed": 1, "kd": {"name": "kl"}}))
     assert differences(one, one) == []
     assert set(differences(one, other)) >= {"seed", "kd.name", "kd.alpha_min"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.search_count=9", "data.search_fraction=0.1"], "data: give search_fraction or search_count, not both"),
+        (["data.workers=-1"], "data.workers must be 0 or more"),
+        (["space.resolutions=[3, 2]"], "space: resolutions are ascending"),
+    ],
+)
+def test_what_a_section_says_of_itself_stands_behind_its_name(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        read_config(RunConfig, shipped("configs/digits.yaml"), overrides)

@@ -31,7 +31,7 @@ TABLE = {
     ],
     "head": {"expand_width": 16, "width": 24},
 }  # fmt: skip
-_KERNELS = {"choices": {"mb1.kernel_size": [3], "mb2.kernel_size": [5],
+KERNELS = {"choices": {"mb1.kernel_size": [3], "mb2.kernel_size": [5],
                         **{f"mb{number}.kernel_size": None for number in (3, 4, 5)}}}  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def config(output, recipe, **training):
         **({"recipe": recipe} if isinstance(recipe, str) else {"phases": recipe, "kd": {"name": "kl"}}),
     }  # fmt: skip
     if recipe == "compofa":
-        values["phases"] = {"compound1": _KERNELS, "compound2": _KERNELS}
+        values["phases"] = {"compound1": KERNELS, "compound2": KERNELS}
     return from_dict(RunConfig, values)
 
 

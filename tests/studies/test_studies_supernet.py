@@ -1,6 +1,7 @@
 """Studies of real supernets, trained for two steps: resumed, measured further, and changed by nothing around them."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -79,6 +80,12 @@ def test_all_that_was_asked_for_is_there(finished):
     assert len(same) == 1  # the same subnets in each run
     finished.write_report()
     assert [path.name for path in finished.pictures] == ["curves.png", "boxes.png"]
+    assert finished.page is not None
+    page = finished.page.read_text(encoding="utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    assert [run["series"] for run in data["runs"]] == ["none", "KL", "none", "KL"]
+    assert [subnet["preset"] for run in data["runs"] for subnet in run["subnets"]] == ["0.25x"] * 4
+    assert all(run["curve"] and run["measured"] and "open_run" in run["load"] for run in data["runs"])
 
 
 def test_a_curve_an_interruption_and_runs_before_it_change_nothing(finished, tmp_path):

@@ -39,7 +39,7 @@ def batch_on(device, side):
 def phase_of(supernet):
     sampler = SandwichSampler(supernet.space, num_random=2, seed=0)
     return SupernetPhase(
-        name="train", steps=range(4), rate=WarmupCosine(0.1, 4), sampler=sampler,
+        name="train", steps=range(4), rate=WarmupCosine(base_lr=0.1, total_steps=4), sampler=sampler,
         first=Objective(), others=Objective(AdaptiveAlphaDivergence()),
     )  # fmt: skip
 

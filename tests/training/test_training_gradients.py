@@ -11,6 +11,7 @@ from accelerate import Accelerator
 
 from alphanet_plugin.losses import KLDivergence, Objective
 from alphanet_plugin.report import plot_gradients
+from alphanet_plugin.report.gradient_plot import _unscaled_ratio
 from alphanet_plugin.spaces import get_space
 from alphanet_plugin.supernet import build_supernet
 from alphanet_plugin.training import GradientComparison, JsonLinesLog, Pass, add_gradients
@@ -89,11 +90,31 @@ def test_it_changes_nothing_and_goes_on_where_a_run_was_stopped(tmp_path):
     records = JsonLinesLog(compared.folder.gradients).read()
     assert [record["step"] for record in records] == [0, 2, 4, 6, 8, 10]
     shrinking = compared.timeline.phases[1].steps.start
+    whole = train(tmp_path / "whole", 2)
+    assert JsonLinesLog(whole.folder.gradients).read() == records
     for record in records:
         alone = record["step"] < shrinking
         assert (record["all"]["shrink"] == 0, record["all"]["cosine"] is None) == (alone, alone)
         assert record["all"]["ratio"] == 1 if alone else record["all"]["ratio"] != 1
+        assert record["scale"] == compared.timeline.at(record["step"]).scale(record["step"])
     picture = plot_gradients(records, compared.folder.gradient_picture, title="Gradients")
     assert picture.stat().st_size > 10_000
     with pytest.raises(ValueError, match="no gradients"):
         plot_gradients([], picture, title="")
+
+
+def test_the_ratio_is_to_the_initial_full_gradient_with_and_without_epsilon(tmp_path):
+    """DepS, Figure 4: two weights of which the second pass's gradient is (3, 4) times epsilon."""
+    layer = torch.nn.Linear(2, 1, bias=False)
+    comparison = GradientComparison(Accelerator(cpu=True), layer, 1, JsonLinesLog(tmp_path / "gradients.jsonl"))
+    for step, (full, scale) in enumerate([((6.0, 8.0), 0.1), ((0.0, 5.0), 0.2)]):
+        layer.weight.grad = None
+        for number, grad in enumerate([full, (3.0 * scale, 4.0 * scale)]):
+            with comparison.around(step, number):
+                added = torch.tensor([grad])
+                layer.weight.grad = added if layer.weight.grad is None else layer.weight.grad + added
+        comparison.end_step(step, scale)
+    records = comparison.log.read()
+    assert [record["all"]["ratio"] for record in records] == pytest.approx([10.5 / 10, (0.6**2 + 5.8**2) ** 0.5 / 10])
+    assert records[0]["layers"]["weight"] == records[0]["all"]
+    assert [_unscaled_ratio(record) for record in records] == pytest.approx([15 / 10, (3**2 + 9**2) ** 0.5 / 10])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from ...config import KDConfig, NoKDConfig
 from ...losses import KDLoss
+from ...nearest import nearest
 from ...runs import kd_loss_of
 
 
@@ -94,8 +94,8 @@ def build_distill_loss(method: object, parameters: Mapping[str, Any]) -> Distill
 
 def near(word: object, known: Iterable[str]) -> str:
     """'; did you mean ...?' with the known word nearest to `word`, or nothing."""
-    close = difflib.get_close_matches(str(word), known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = nearest(word, known)
+    return f"; did you mean {close!r}?" if close else ""
 
 
 def _quoted(words: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -11,6 +10,7 @@ from nni import ClassArgsValidator
 
 from ...config import SearchConfig, from_dict
 from ...errors import ConfigError
+from ...nearest import did_you_mean
 
 SEARCH_KEYS = tuple(field.name for field in fields(SearchConfig))
 OWN_KEYS = ("run", "seed", "presets", "max_retries", "max_failures")
@@ -30,9 +30,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> None:
     known = (*OWN_KEYS, *SEARCH_KEYS)
     for name in arguments:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise ConfigError(f"classArgs: {name} is no argument; {hint}")
+            raise ConfigError(f"classArgs: {name} is no argument; {did_you_mean(name, known)}")
     if not arguments.get("run") or not isinstance(arguments["run"], str):
         raise ConfigError(f"classArgs: run names the folder of a trained run, not {arguments.get('run')!r}")
     for name, least in (("seed", 0), ("max_retries", 0), ("max_failures", 1)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 import shutil
@@ -18,7 +17,8 @@ from nni.nas.experiment.config import NasExperimentConfig
 from nni.tools.nnictl.config_utils import Experiments
 
 from ...config import KDConfig, RunConfig, list_recipes, read_mapping, with_recipe
-from ...errors import ConfigError
+from ...errors import ConfigError, brief
+from ...nearest import did_you_mean
 from ...spaces import list_spaces
 from .experiment import run_experiment
 
@@ -178,9 +178,7 @@ def _kd_keys(kind: Any, arguments: Mapping[str, Any]) -> Iterable[str]:
 def _check_known(name: Any, known: Iterable[str], where: str) -> None:
     known = list(known)
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        raise ConfigError(f"{where} {name!r} is not known; {hint}")
+        raise ConfigError(f"{where} {brief(name)} is not known; {did_you_mean(name, known)}")
 
 
 def _snake(key: str) -> str:
