@@ -26,7 +26,6 @@ def train(rank: int, ranks: int, port: int, args: argparse.Namespace, results: A
 
     from alphanet_plugin import get_space
     from alphanet_plugin.losses import AdaptiveAlphaDivergence, Objective
-    from alphanet_plugin.models import to_memory_format
     from alphanet_plugin.samplers import SandwichSampler
     from alphanet_plugin.schedules import WarmupCosine
     from alphanet_plugin.supernet import build_supernet
@@ -36,7 +35,7 @@ def train(rank: int, ranks: int, port: int, args: argparse.Namespace, results: A
     accelerator = Accelerator(cpu=True, kwargs_handlers=[ddp])
     space = get_space(args.space, resolutions=(args.side,))
     torch.manual_seed(0)
-    supernet = to_memory_format(build_supernet(space, num_classes=10), torch.device("cpu")).train()
+    supernet = build_supernet(space, num_classes=10).train()
     size = sum(parameter.numel() * parameter.element_size() for parameter in supernet.parameters())
     model, optimizer = accelerator.prepare(supernet, build_sgd(supernet, lr=0.1, momentum=0.9, weight_decay=1e-5))
     reduced = _count_reduced(model) if ranks > 1 else [0]
