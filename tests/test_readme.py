@@ -1,4 +1,4 @@
-"""What README.md tells people to do, done."""
+"""What README.md and the pages that go with it tell people to do, done."""
 
 import os
 import re
@@ -15,15 +15,30 @@ from alphanet_plugin.cli.main import build_parser
 from alphanet_plugin.cli.options import read_run_config
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FILES = [
+    ROOT / "README.md",
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("index", "running", "using_models", "released_weights", "paper_to_code")
+    ),
+    *sorted((ROOT / "docs/tutorials").glob("*.md")),
+]
+TEXT = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
 
 
 def commands():
-    for block in blocks("bash"):
+    """Each once, of blocks and of cells of tables."""
+    found = {tuple(words): words for words in _commands()}
+    yield from found.values()
+
+
+def _commands():
+    cells = re.findall(r"^\|.* `(alphanet [^`]*)`", TEXT, flags=re.MULTILINE)
+    for block in [*blocks("bash"), *(cell for cell in cells if not re.search("MODEL|RUN|FILE|ARCH|nni$", cell))]:
         for line in block.replace("\\\n", " ").splitlines():
             for command in line.split("#")[0].split("&&"):
                 words = shlex.split(command)
@@ -64,5 +79,5 @@ def test_python_runs(code, tmp_path):
 
 
 def test_pictures_and_files_that_it_names_exist():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", FILES[0].read_text(encoding="utf-8")):
         assert (ROOT / target).exists(), target

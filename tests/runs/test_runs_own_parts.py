@@ -20,7 +20,7 @@ from alphanet_plugin.samplers import Sampler, SandwichSampler
 from alphanet_plugin.training import latest_checkpoint
 
 PAGE = Path(__file__).parents[2] / "docs/own_loss.md"
-LOSS, PROGRAM, NNI = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+LOSS, PROGRAM, _ = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
 MINE = {"__name__": "mine"}
 exec(LOSS, MINE)
 Loss = MINE["UncertaintyWeightedKL"]
@@ -150,6 +150,24 @@ def test_what_makes_it_the_same(tmp_path):
     assert describe_part(SandwichSampler(space, 3))["num_random"] == 3
 
 
-def test_the_programs_of_the_page_are_programs():
-    for program in (PROGRAM, NNI):
-        compile(program, "docs/own_loss.md", "exec")
+def smaller(program, **changes):
+    """A program of the page with other numbers, as each is written there once."""
+    for written, ours in changes.values():
+        assert program.count(written) == 1
+        program = program.replace(written, ours)
+    return compile(program, "docs/own_loss.md", "exec")
+
+
+@pytest.mark.slow
+def test_the_program_of_the_page_trains_and_searches(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    fast = ["training.epochs=2", "training.batch_size=8", "data.search_count=1421", "search.num_random=2"]
+    fast += ["training.warmup_epochs=0", "search.num_rounds=1", "evaluation.search_calibration_batches=1"]
+    fast += ["data.image_size=24", "space.resolutions=[16, 24]"]
+    exec(smaller(PROGRAM, overrides=('"output=runs/own_loss"', f'"output=runs/own_loss", *{fast}')), dict(MINE))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert all(re.match(r"[0-9.]+ % [0-9.]+ MFLOPs resolution=", line) for line in lines), lines
+    opened = runs.open_run(tmp_path / "runs/own_loss")
+    own = {"kd_loss": {"name": "mine.UncertaintyWeightedKL", "strength": 2.0}}
+    assert trained_identity(opened.config, opened.checkpoint)["own"] == own

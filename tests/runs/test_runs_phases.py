@@ -11,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from phased_run import PHASED, config, run_of
 from safetensors.torch import load_file
+from timm.models._hub import save_for_hf
 
 from alphanet_plugin.config import EvaluationConfig
 from alphanet_plugin.errors import CheckpointError, ConfigError
@@ -121,6 +123,33 @@ def test_of_a_network_of_another_kind_no_cost_is_invented():
     cost = step_cost(phase.sampler.space, archs, phase=phase, num_classes=10)
     assert (cost.forwards, cost.backwards, cost.macs) == (5, 4, None)
     assert "gmacs" not in cost.figures(8)
+
+
+def test_a_network_of_timms_teaches_a_phase_and_the_run_goes_on(tmp_path):
+    """A folder that timm saved, whose images are normalised and sized in another way than the run's."""
+    teacher = timm.create_model("resnet10t", num_classes=10)
+    own = {"input_size": (3, 32, 32), "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.25, 0.3), "interpolation": "bilinear"}
+    save_for_hf(teacher, tmp_path / "net", model_config={"pretrained_cfg": own}, safe_serialization=True)
+    phases = [
+        {"name": "full", "share": 0.5, "sampler": {"name": "largest"}},
+        {"name": "taught", "teacher": str(tmp_path / "net"), "first": {"weight": 1}, "others": {"weight": 1}},
+    ]
+    run, records = train(tmp_path / "whole", phases)
+    assert [record["forwards"] for record in records] == [1] * 6 + [5] * 6
+    assert "gmacs" not in records[-1]
+    images = torch.randn(2, 3, 24, 24)
+    mean, std, wanted_mean, wanted_std = (
+        torch.tensor(values).view(3, 1, 1) for values in (run.splits.mean, run.splits.std, own["mean"], own["std"])
+    )
+    seen = torch.nn.functional.interpolate(
+        (images * std + mean - wanted_mean) / wanted_std, (32, 32), mode="bilinear", antialias=True
+    )
+    teach = run.trainer.update._teachers.of(run.timeline.phases[1])
+    torch.testing.assert_close(teach(images, 24), teacher.eval()(seen), rtol=1e-4, atol=1e-5)
+    train(tmp_path / "again", phases, stop_after=8)
+    again, _ = train(tmp_path / "again", phases)
+    expected = weights(run)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(again).items())
 
 
 def test_a_wrong_phase_is_refused_before_anything_is_written(tmp_path):
