@@ -61,7 +61,7 @@ def test_paths(tmp_path, monkeypatch):
         ("evaluate alphanet_a1.digits --data digits", "alphanet_a0.digits"),
         ("evaluate resnet18 --data pictres", "pictures"),
         ("finetune alphanet_a0 --data flower", "'flowers'"),
-        ("import table/mine.pth", "table/mine.yaml"),
+        ("import table/min.yaml", "table/mine.yaml"),
         ("export resnet_18 --no-pretrained", "resnet18"),
         ("profile smalest", "'smallest'"),
         ("profile a0 --space ofa_mbv", "'ofa_mbv3'"),
