@@ -46,6 +46,7 @@ def hide_others_notes() -> None:
         logging.getLogger(logger).addFilter(_Without(start))
     for logger in _OTHERS_QUIET:
         logging.getLogger(logger).setLevel(logging.CRITICAL)
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP of its unused parameters; read when torch is loaded
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # each retry twice; our error says which network failed at what
     with contextlib.suppress(ImportError):
         from gym_notices import notices  # what Gym prints when it is imported, which NNI's NAS does

@@ -56,6 +56,7 @@ def options():
     """Option strings of each verb; of no verb, those of all programs that messages name."""
     (verbs,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
     found = {verb: set(parser._option_string_actions) for verb, parser in verbs.choices.items()}
+    found["nnictl"] = {"--all", "--port"}
     others = [build_parser(""), launch_command_parser(), get_args_parser()]
     found[None] = set().union(*found.values(), *(set(parser._option_string_actions) for parser in others))
     for file in FILES:  # programs of our own beside the command line

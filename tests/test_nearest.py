@@ -60,6 +60,8 @@ def test_paths(tmp_path, monkeypatch):
         ("evaluate alphanet_a0.digit --data digits", "alphanet_a0.digits"),
         ("evaluate alphanet_a1.digits --data digits", "alphanet_a0.digits"),
         ("evaluate resnet18 --data pictres", "pictures"),
+        ("finetune alphanet_a0 --data flower", "'flowers'"),
+        ("import table/min.yaml", "table/mine.yaml"),
         ("export resnet_18 --no-pretrained", "resnet18"),
         ("profile smalest", "'smallest'"),
         ("profile a0 --space ofa_mbv", "'ofa_mbv3'"),

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import preparation_of
+from ..errors import AlphaNetError
 from ..export import FORMATS, Exported, export_int8, export_model
 from .options import model_hint
 
@@ -124,6 +125,8 @@ def _load(arguments: argparse.Namespace) -> Any:
         options = {"features_only": True}
     try:
         return timm.create_model(arguments.model, pretrained=arguments.pretrained, **options)
+    except AlphaNetError:
+        raise
     except (RuntimeError, AssertionError) as error:
         hint = model_hint(arguments.model)
         raise ValueError(f"{arguments.model} cannot be loaded by timm.create_model: {error}{hint}") from error

@@ -20,6 +20,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import brief
+from ..nearest import did_you_mean
 from ..shipped import shipped, shipped_config
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides
@@ -58,11 +60,14 @@ def run(arguments: argparse.Namespace) -> None:
 def read_finetune_config(arguments: argparse.Namespace) -> FinetuneConfig:
     """The configuration that the verb's options and overrides make."""
     from ..config import FinetuneConfig, read_config
+    from ..data import is_known
 
     path, data = arguments.config, arguments.data
     if path is None and data is None:
         raise ValueError("give --data NAME, such as flowers, folder or digits, or --config FILE")
     own = [file.stem for file in sorted(shipped("configs/finetune").glob("*.yaml"))]
+    if path is None and data not in own and not is_known(data):
+        raise ValueError(f"--data: no data set is called {brief(data)}; {did_you_mean(data, own)}")
     if path is None:
         path = f"configs/finetune/{data if data in own else _ANY}.yaml"
     named: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Images: splits of a data set, seeded augmentation, and the batches of a run."""
 
-from .build import build_splits
+from .build import build_splits, is_known
 from .cached import cached_batches
 from .calibration import CalibrationImages, open_calibration
 from .decoded import with_images_decoded
@@ -42,6 +42,7 @@ __all__ = [
     "eval_loader",
     "evaluation_source",
     "for_channels",
+    "is_known",
     "open_calibration",
     "open_evaluation",
     "open_image",

@@ -118,9 +118,14 @@ def build_splits(
     )
 
 
+def is_known(name: str) -> bool:
+    """Whether a data set can have that name; with a prefix timm decides."""
+    return name in ("digits", "folder", *SMALL_SETS) or "/" in name
+
+
 def check_name(name: str) -> None:
     """ConfigError if no data set can have that name."""
-    if name not in ("digits", "folder", *SMALL_SETS) and "/" not in name:
+    if not is_known(name):
         raise ConfigError(
             f"data set {brief(name)} is not known, and has no prefix, as timm's 'torch/cifar10' or 'torch/flowers102'; "
             + did_you_mean(name, ("digits", "folder", *SMALL_SETS))

@@ -48,6 +48,8 @@ def unreadable(name: Any, error: BaseException) -> DataError:
     """What to raise for an image that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return DataError(f"there is no image {name}; look at the path")
+    if isinstance(error, IsADirectoryError):
+        return DataError(f"{name} is a folder and no image; give the images in it, such as {name}/*.png")
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return DataError(f"image {name} cannot be read ({reason}); repair or remove the file")
 

@@ -14,6 +14,7 @@ import torch
 from ..errors import CheckpointError, brief
 from ..models import read_space
 from ..models.read_arch import DEFAULT_SPACE, GivenSpace
+from ..nearest import path_hint
 from ..spaces import SearchSpace
 from ..supernet import build_supernet
 
@@ -97,11 +98,16 @@ def _once(name: str) -> str:
 def _read_file(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise
+    except FileNotFoundError as error:
+        hint = path_hint(str(path))
+        raise FileNotFoundError(f"there is no checkpoint {path}{hint}; give the file that was released") from error
     except Exception as error:  # whatever bytes make torch's reader stumble over, an IndexError among them
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"cannot read {path} as a PyTorch checkpoint of tensors: {reason}") from error
+        if "weights_only" in reason:  # torch's advice is to run what the file holds
+            reason = "it holds other things, or is no such file"
+        raise CheckpointError(
+            f"cannot read {path} as a PyTorch checkpoint of tensors ({reason}); give the file that was released"
+        ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not any(isinstance(value, torch.Tensor) for value in state.values()):
         raise CheckpointError(f"{path} is no supernet checkpoint: it has no 'state_dict' of tensors")

@@ -129,3 +129,8 @@ def test_a_damaged_image_is_one_short_line_with_its_name(tmp_path, damage, num_w
 def test_a_file_that_is_not_there_is_not_to_be_repaired(tmp_path):
     with pytest.raises(DataError, match=r"there is no image .*missing\.png"):
         open_image(tmp_path / "missing.png")
+
+
+def test_a_folder_is_told_apart_from_a_damaged_image(tmp_path):
+    with pytest.raises(DataError, match=r"is a folder and no image; give the images in it"):
+        open_image(tmp_path)

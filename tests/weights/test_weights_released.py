@@ -159,3 +159,11 @@ def test_no_such_file(tmp_path):
         read_supernet_checkpoint(tmp_path / "nothing.pth.tar")
     with pytest.raises(CheckpointError, match=r"cannot read"):
         read_supernet_checkpoint(tmp_path)
+
+
+def test_torchs_advice_to_run_a_file_is_not_passed_on(tmp_path):
+    path = tmp_path / "text.pth"
+    path.write_text("output: x")
+    with pytest.raises(CheckpointError, match=r"give the file that was released") as error:
+        read_supernet_checkpoint(path, get_space("attentive_nas"))
+    assert "weights_only" not in str(error.value)

@@ -76,7 +76,8 @@ def resume(experiment_id: str, *, port: int = 8080) -> NasExperiment | None:
     """
     known = Experiments().get_all_experiments()
     if experiment_id not in known:
-        raise ConfigError(f"NNI knows no experiment {experiment_id!r}; it knows {', '.join(known) or 'none'}")
+        hint = did_you_mean(experiment_id, known, "nnictl experiment list --all shows those it knows")
+        raise ConfigError(f"NNI knows no experiment {brief(experiment_id)}; {hint}")
     file = Path(known[experiment_id]["logDir"]).expanduser() / experiment_id / _FILE
     if not file.is_file():
         raise ConfigError(f"experiment {experiment_id} was not begun by `alphanet nni run`: there is no {file}")
