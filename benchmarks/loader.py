@@ -61,11 +61,17 @@ def product(root: Path, side: int, batch: int, workers: int, kept: bool) -> Iter
 
 def timms(root: Path, side: int, batch: int, workers: int) -> Iterable[Any]:
     """timm's loader for training, without its prefetcher, which is for CUDA."""
+    dataset: Any = create_dataset("", str(root), split="train", is_training=True, batch_size=batch)
+    options: Any = {"use_prefetcher": False, "color_jitter": None, "interpolation": "bicubic"}
     loader: Any = create_loader(
-        create_dataset("", str(root), split="train", is_training=True, batch_size=batch), (3, side, side), batch,
-        is_training=True, use_prefetcher=False, color_jitter=None, interpolation="bicubic", num_workers=workers,
+        dataset,
+        (3, side, side),
+        batch,
+        is_training=True,
+        num_workers=workers,
         persistent_workers=workers > 0,
-    )  # fmt: skip
+        **options,
+    )
     return loader
 
 
