@@ -98,6 +98,8 @@ class DataConfig:
         on_change: What to do where training images are not those that the run began with: ``refuse``, or ``accept`` to
             go on with those that are left and without new ones.
         workers: Loader processes of each rank, at most as many as there are cores.
+        cache_gb: Training images that are decoded stay in memory up to so many GB of each rank; the others are decoded
+            in each epoch anew.
     """
 
     name: str = "digits"
@@ -115,6 +117,7 @@ class DataConfig:
     crop_mode: str | None = None
     on_change: Literal["refuse", "accept"] = free("refuse")
     workers: int = free(0)
+    cache_gb: float = free(1.0)
 
     def __post_init__(self) -> None:
         if isinstance(self.classes, str):
@@ -126,6 +129,7 @@ class DataConfig:
             self.search_fraction is None or self.search_count is None, "give search_fraction or search_count, not both"
         )
         _require(self.workers >= 0, f"workers must be 0 or more, not {self.workers}")
+        _require(self.cache_gb >= 0, f"cache_gb must be 0 or more, not {self.cache_gb}")
 
 
 def check_in_chans(in_chans: int) -> None:

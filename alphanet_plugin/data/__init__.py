@@ -3,6 +3,7 @@
 from .build import build_splits, is_known
 from .cached import cached_batches
 from .calibration import CalibrationImages, open_calibration
+from .decoded import with_images_decoded
 from .digits import SmallAffine, test_digit
 from .erasing import ErasedImages
 from .evaluation import check_classes, evaluation_source, open_evaluation, prepared
@@ -50,4 +51,5 @@ __all__ = [
     "repeatable_batches",
     "test_digit",
     "train_loader",
+    "with_images_decoded",
 ]

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 
 from ..config import DataConfig
-from ..data import SplitRecord, Splits, build_splits
+from ..data import SplitRecord, Splits, build_splits, with_images_decoded
 from ..errors import DataError
 from ..training import latest_checkpoint, read_state
 from .run_folder import RunFolder
@@ -30,8 +30,13 @@ def open_images(data: DataConfig, folder: RunFolder, image_size: int | None = No
         ConfigError: There is no such data set.
         DataError: The images are not those that the run began with.
     """
-    options = {key: value for key, value in asdict(data).items() if key != "workers"}
-    options["image_size"] = image_size or data.image_size
+    splits = _open_splits(data, folder, image_size or data.image_size)
+    return with_images_decoded(splits, data.cache_gb, data.workers)
+
+
+def _open_splits(data: DataConfig, folder: RunFolder, image_size: int) -> Splits:
+    options = {key: value for key, value in asdict(data).items() if key not in ("workers", "cache_gb")}
+    options["image_size"] = image_size
     begun = latest_checkpoint(folder.checkpoints)
     if begun is None:
         return build_splits(options.pop("name"), **options)

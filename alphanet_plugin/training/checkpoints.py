@@ -122,6 +122,7 @@ class Checkpoints:
             self.accelerator.load_state(str(path))
         except Exception as error:
             raise _damaged(path, str(error)) from error
+        self._lay_out_state()
         if before is None or self.accelerator.process_index < before.processes:
             self._check_random_states(path)
         return state["step"]
@@ -147,6 +148,18 @@ class Checkpoints:
             for name, parameter in model.named_parameters():
                 if not torch.isfinite(parameter).all():
                     raise CheckpointError(f"weight {name} is not finite, not saved; {self.describe_latest()}")
+
+    def _lay_out_state(self) -> None:
+        """Put the optimiser's tensors in the order of their weights, which may be another on the device of before."""
+        for optimizer in self.accelerator._optimizers:
+            for weight, state in optimizer.state.items():
+                for name, value in state.items():
+                    if (
+                        isinstance(value, torch.Tensor)
+                        and value.shape == weight.shape
+                        and value.stride() != weight.stride()
+                    ):
+                        state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
     def _prune(self) -> None:
         for path in list_checkpoints(self.folder)[: -self.keep]:

@@ -17,11 +17,12 @@ from alphanet_plugin.losses import AdaptiveAlphaDivergence, Objective
 from alphanet_plugin.samplers import SandwichSampler
 from alphanet_plugin.schedules import Timeline, WarmupCosine
 from alphanet_plugin.supernet import build_supernet
-from alphanet_plugin.supernet.layers import centre, cropped
+from alphanet_plugin.supernet.layers import centre, conv2d, cropped
 from alphanet_plugin.training import NetworkUpdate, Pass, SupernetPhase, SupernetUpdate, add_gradients
 from alphanet_plugin.training.ahead import Figures
 from alphanet_plugin.training.passes import added_at_once
 
+LAST = torch.channels_last
 SPACES = [("attentive_nas", 32), ("us_mobilenet_v1", 32)]
 REFUSALS = (NotImplementedError, RuntimeError)  # torch's, where the host asks a tensor without values for one
 
@@ -38,7 +39,7 @@ def batch_on(device, side):
 def phase_of(supernet):
     sampler = SandwichSampler(supernet.space, num_random=2, seed=0)
     return SupernetPhase(
-        name="train", steps=range(4), rate=WarmupCosine(0.1, 4), sampler=sampler,
+        name="train", steps=range(4), rate=WarmupCosine(base_lr=0.1, total_steps=4), sampler=sampler,
         first=Objective(), others=Objective(AdaptiveAlphaDivergence()),
     )  # fmt: skip
 
@@ -214,3 +215,28 @@ def test_accuracy_is_asked_for_once(monkeypatch):
     with pytest.raises(REFUSALS):
         evaluate(model, [(images, labels)] * 3)
     assert asked == [3, 3, 3, 3]  # three figures of each batch, then all batches, which are then read
+
+
+# -- what lies in memory in another order on another device ------------------------------------------------------------
+
+
+def test_the_optimiser_s_state_lies_as_its_weights_do_whatever_device_wrote_it(tmp_path):
+    """Its fused step wants that; a CPU's weights are channels_last, a GPU's are not."""
+    trainer = build(config(tmp_path))
+    trainer.run()
+    again = build(config(tmp_path))
+    stem = again.update.supernet.conv_stem.weight
+    stem.data = stem.data.contiguous()
+    again.checkpoints.load(again.checkpoint)
+    momentum = again.update.optimizer.state[stem]["momentum_buffer"]
+    before = trainer.update.optimizer.state[trainer.update.supernet.conv_stem.weight]["momentum_buffer"]
+    assert momentum.stride() == stem.stride() != before.stride()
+    assert torch.equal(momentum, before)
+
+
+@pytest.mark.parametrize("groups", [1, 6])
+def test_a_convolution_s_output_keeps_the_format_of_its_input(groups):
+    for x in (torch.empty(2, 6, 8, 8, device="meta"), torch.empty(2, 6, 8, 8, device="meta").to(memory_format=LAST)):
+        y = conv2d(x, torch.empty(6, 6 // groups, 3, 3, device="meta"), None, (2, 2), groups)
+        assert y.shape == (2, 6, 4, 4)
+        assert groups == 1 or y.is_contiguous(memory_format=LAST) == x.is_contiguous(memory_format=LAST)
