@@ -22,6 +22,8 @@ SERIES = (
     "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#1b2733", "#8c96a0", "#882255", "#999933",
 )  # fmt: skip
 """Colours of what is compared, in order: Okabe and Ito's (2008), which the colour-blind tell apart, and three more."""
+DISTINCT, HATCH = 5, "////"
+"""So many of them differ much; areas of the others are hatched too."""
 SERIES_ON_DARK = (
     "#3d9bd9", "#f0783c", "#1fbf92", "#f0b03a", "#de9cc1", "#8ccbf2", "#e6ebf0", "#8c96a0", "#c45a8a", "#b5b54a",
 )  # fmt: skip
@@ -115,10 +117,16 @@ def draw_key(figure: Figure, names: Sequence[str], top: float = 0.87) -> float:
         ValueError: There are more names than colours.
     """
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     if len(names) > len(SERIES):
         raise ValueError(f"a picture compares at most {len(SERIES)} things, not {len(names)}")
-    handles = [Line2D([], [], color=color, linewidth=6, solid_capstyle="butt") for color in SERIES[: len(names)]]
+    handles = [
+        Line2D([], [], color=color, linewidth=6, solid_capstyle="butt")
+        if number < DISTINCT
+        else Patch(facecolor="white", edgecolor=color, hatch=HATCH)
+        for number, color in enumerate(SERIES[: len(names)])
+    ]
     style = {**legend_style(), "handlelength": 0.7, "borderpad": 0.0, "borderaxespad": 0.0, "columnspacing": 1.6}
     for columns in range(len(names), 0, -1):
         key = figure.legend(handles, names, loc="upper left", bbox_to_anchor=(LEFT, top), ncols=columns, **style)

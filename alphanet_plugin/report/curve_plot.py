@@ -53,6 +53,10 @@ def plot_curves(
                 epochs, mean, std = _over_runs(name, curves)
                 axes.fill_between(epochs, mean - std, mean + std, color=color, alpha=0.15, linewidth=0, zorder=2)
                 axes.plot(epochs, mean, color=color, linewidth=1.8, marker="o", markersize=3, zorder=3)
+        places = {place for curves in panel.values() for curve in curves for place, _ in curve}
+        if len(places) == 1:  # matplotlib would mark hundredths about it
+            axes.set_xticks(list(places))
+            axes.set_xlim(min(places) - 1, max(places) + 1)
     write_picture(figure, path)
     return path
 

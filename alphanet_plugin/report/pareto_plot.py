@@ -61,7 +61,7 @@ def plot_pareto(
         ValueError: There is nothing to show, an accuracy is not finite, or the path is not a PNG's.
     """
     path = check_png(path)
-    presets = presets or {}
+    presets = _by_place(presets or {}, cost)
     dots, preset_dots = (_coordinates(group, cost) for group in (points, list(presets.values())))
     everything = np.concatenate([dots, preset_dots])
     if not len(everything):
@@ -78,6 +78,14 @@ def plot_pareto(
     _draw_labels(axes, list(presets), preset_dots, front, dots)
     write_picture(figure, path)
     return path
+
+
+def _by_place(presets: Mapping[str, Measured], cost: Callable[[Any], float] | None) -> dict[str, Measured]:
+    """Those at one place, whose marks would hide each other, as one by all of their names."""
+    places: dict[tuple[float, float], list[str]] = {}
+    for name, (x, y) in zip(presets, _coordinates(list(presets.values()), cost), strict=True):
+        places.setdefault((float(x), float(y)), []).append(name)
+    return {", ".join(names): presets[names[0]] for names in places.values()}
 
 
 def _coordinates(group: Sequence[Measured], cost: Callable[[Any], float] | None) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from typing import Any
 from .canvas import BOTTOM, FAINT, FONT, INK, new_axes, new_figure, write_picture
 
 _BEST = "#c2264b"
-_LEFT, _RIGHT, _SIDE = 0.13, 0.84, 0.7  # of the axes, shares of the picture
+_LEFT, _RIGHT, _SIDE = 0.15, 0.84, 0.7  # of the axes, shares of the picture
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import FAINT, FONT, INK, MFLOPS, SERIES, TOP1, check_png, draw_key, new_axes, new_figure, write_picture
+from .canvas import (
+    DISTINCT,
+    FAINT,
+    FONT,
+    HATCH,
+    INK,
+    MFLOPS,
+    SERIES,
+    TOP1,
+    check_png,
+    draw_key,
+    new_axes,
+    new_figure,
+    write_picture,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,13 +59,16 @@ def plot_boxes(
     for place, (color, of_name) in enumerate(zip(SERIES, values.values(), strict=False)):
         filled = [number for number, one in enumerate(of_name) if len(one)]
         line: dict[str, Any] = {"color": color, "linewidth": 1.1}
-        axes.boxplot(
+        drawn = axes.boxplot(
             [of_name[number] for number in filled],
             positions=[number + _offset(place, len(values)) for number in filled],
             widths=0.8 * width, whis=(0, 100), showfliers=False, patch_artist=True, manage_ticks=False,
             boxprops={**line, "facecolor": _pale(color)}, whiskerprops=line, capprops=line,
             medianprops={**line, "linewidth": 1.8},
         )  # fmt: skip
+        if place >= DISTINCT:
+            for box in drawn["boxes"]:
+                box.set_hatch(HATCH)
     _name_regimes(axes, regimes)
     write_picture(figure, path)
     return path
@@ -85,10 +102,13 @@ def plot_relative(
     width = _SHARE / len(differences)
     axes.axhline(0.0, color=INK, linewidth=1.0, zorder=2)
     for place, (color, of_name) in enumerate(zip(SERIES, differences.values(), strict=False)):
+        hatch = HATCH if place >= DISTINCT else None
         for number, runs in enumerate(of_name):
             if len(runs):
                 x = number + _offset(place, len(differences))
-                axes.bar(x, float(np.mean(runs)), 0.85 * width, color=_pale(color), edgecolor=color, zorder=3)
+                axes.bar(
+                    x, float(np.mean(runs)), 0.85 * width, color=_pale(color), edgecolor=color, zorder=3, hatch=hatch
+                )
                 axes.scatter(np.full(len(runs), x), runs, s=9, color=color, linewidths=0, zorder=4)
     _name_regimes(axes, regimes)
     write_picture(figure, path)

@@ -78,3 +78,24 @@ def test_what_cannot_be_compared_is_refused(tmp_path):
     with pytest.raises(ValueError, match="at most 10 things, not 11"):
         plot_boxes(["a"], {str(n): [[1.0]] for n in range(11)}, path, title="t")
     assert not path.exists()
+
+
+@pytest.mark.parametrize("draw", [plot_boxes, plot_relative])
+def test_the_second_half_of_many_is_told_apart_by_more_than_hue(draw, tmp_path, monkeypatch):
+    hatches = []
+    monkeypatch.setattr(
+        "alphanet_plugin.report.regime_plot.write_picture",
+        lambda figure, _: hatches.extend(patch.get_hatch() for axes in figure.axes for patch in axes.patches),
+    )
+    draw(["a"], {str(n): [[90.0, 91.0, 92.0]] for n in range(10)}, tmp_path / "p.png", title="t")
+    assert [bool(hatch) for hatch in hatches] == [False] * 5 + [True] * 5
+
+
+def test_one_epoch_has_one_tick(tmp_path, monkeypatch):
+    ticks = []
+    monkeypatch.setattr(
+        "alphanet_plugin.report.curve_plot.write_picture",
+        lambda figure, _: ticks.extend(axes.get_xticks().tolist() for axes in figure.axes),
+    )
+    plot_curves({"smallest": {"KL": [[(1.0, 50.0)]]}}, tmp_path / "p.png", title="t")
+    assert ticks == [[1.0]]

@@ -209,3 +209,14 @@ def test_another_cost_is_drawn_along_its_own_axis(tmp_path, figures):
     assert axes.get_xlabel() == "latency (ms)"
     left, right = axes.get_xlim()
     assert left < min(point.mflops for point in POINTS) / 10 < max(point.mflops for point in POINTS) / 10 < right < 10
+
+
+def test_presets_at_one_place_are_one_mark_with_all_names():
+    from alphanet_plugin.report.pareto_plot import _by_place
+    from alphanet_plugin.search import Evaluated
+    from alphanet_plugin.spaces import Arch
+
+    a, b, c = (
+        Evaluated(Arch({"resolution": n}), mflops, {"top1": 90.0}) for n, mflops in ((1, 5.0), (2, 5.0), (3, 6.0))
+    )
+    assert list(_by_place({"a0": a, "a1": b, "a2": c}, None)) == ["a0, a1", "a2"]
