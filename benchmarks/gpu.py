@@ -38,7 +38,7 @@ from alphanet_plugin.runs import build_space, read_config
 from alphanet_plugin.spaces import Arch, SearchSpace
 from alphanet_plugin.supernet import build_supernet
 from alphanet_plugin.supernet.layers import ElasticBatchNormAct2d, ElasticConv2d
-from alphanet_plugin.training import Pass, add_gradients, build_sgd, to_channels_last
+from alphanet_plugin.training import Pass, add_gradients, build_sgd
 
 IMAGENET, EPOCHS = 1_281_167, 360
 ALL_REDUCE_GB = 100.0  # GB/s, assumed where eight cards are reckoned
@@ -212,7 +212,7 @@ def add_bounds(bench: Bench, found: dict[str, Any], case: Case, archs: list[Arch
 def product_steps(bench: Bench, case: Case, size: int, name: str, channels_last: bool, count: int) -> Iterator[Step]:
     """The product's steps as `Trainer` does them."""
     net = case.supernet().to(bench.device)
-    net = to_channels_last(net) if channels_last else net
+    net = net.to(memory_format=torch.channels_last) if channels_last else net
     optimizer = build_sgd(net, lr=0.1, momentum=0.9, weight_decay=1e-5)
     images, labels = case.batch(size, bench.device, channels_last)
     teach, learn = Objective(label_smoothing=0.1), Objective(AdaptiveAlphaDivergence())
@@ -371,7 +371,7 @@ def measure_evaluation(bench: Bench, case: Case, size: int, name: str, *, channe
     """Images a second of a subnet's accuracy, images on the device."""
     preset = case.space.presets.get("a2") or case.space.smallest()
     net = case.supernet().to(bench.device)
-    net = (to_channels_last(net) if channels_last else net).extract(preset).eval()
+    net = (net.to(memory_format=torch.channels_last) if channels_last else net).extract(preset).eval()
     images, labels = case.batch(size, bench.device, channels_last)
     batches = [(images, labels.cpu())] * (1 if bench.quick else 8)
     with precision(name), cast(bench, name):

@@ -23,7 +23,8 @@ class Placement(NamedTuple):
         return cls(torch.device("cpu"), torch.float32)
 
     def put(self, images: Tensor) -> Tensor:
-        return images.to(self.device, self.dtype, non_blocking=True)
+        images = images.to(self.device, self.dtype, non_blocking=True)
+        return images.contiguous() if self.device.type == "cuda" else images  # see `memory_format_of`
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..data import LeadingImages
+from ..models import memory_format_of
 from ..spaces import Arch
 from .accuracy import evaluate
 from .evaluator import Evaluator, Metrics
+from .placement import Placement
 from .pointwise import pointwise_as_matmul
 from .subnet_evaluator import SubnetEvaluator
 
@@ -38,7 +39,8 @@ class QuickEvaluator(Evaluator):
 
     def __call__(self, arch: Arch) -> Metrics:
         net = self.supernet.extract(arch)
-        net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        net.to(self.device)
+        net.to(memory_format=memory_format_of(Placement.of(net).device))  # pyright: ignore[reportCallIssue]
         for norm in net.modules():
             if isinstance(norm, _BatchNorm):
                 norm.running_mean = norm.running_var = None  # torch then takes the batch's, in eval mode too

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ..data import count_images
+from ..models import memory_format_of
 from ..spaces import Arch
 from .accuracy import evaluate
 from .calibration import recalibrate_bn
 from .evaluator import Evaluator, Metrics
+from .placement import Placement
 from .pointwise import pointwise_as_matmul
 
 
@@ -53,8 +55,7 @@ class SubnetEvaluator(Evaluator):
         net = self.supernet.extract(arch)
         if self.device is not None:
             net.to(self.device)
-        # Faster on CPU and with tensor cores, and the layout of the cached batches.
-        net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        net.to(memory_format=memory_format_of(Placement.of(net).device))  # pyright: ignore[reportCallIssue]
         with pointwise_as_matmul(net):
             return recalibrate_bn(net, self.calibration_batches).eval()
 

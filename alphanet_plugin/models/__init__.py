@@ -8,6 +8,7 @@ from .entry import protocols
 from .family import FAMILIES, BnRule, Family, family_of, family_of_entry
 from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
+from .memory_format import memory_format_of, to_memory_format
 from .network import MobileNetwork
 from .read_arch import read_arch, read_space
 from .us_mobilenet_network import UsMobileNet
@@ -27,8 +28,10 @@ __all__ = [
     "family_of",
     "family_of_entry",
     "fuse",
+    "memory_format_of",
     "protocols",
     "read_arch",
     "read_space",
     "refresh_entries",
+    "to_memory_format",
 ]

@@ -21,6 +21,7 @@ from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Sp
 from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..losses import Objective
+from ..models import to_memory_format
 from ..nearest import did_you_mean
 from ..schedules import Phase, Timeline, WarmupCosine
 from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
@@ -141,7 +142,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         model = create_teacher(config.teacher, self.splits)
         return Teacher(
             self.accelerator,
-            model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            to_memory_format(model, self.accelerator.device),
             images={"mean": self.splits.mean, "std": self.splits.std},
             expected=teacher_preparation(config.teacher, model),
         )

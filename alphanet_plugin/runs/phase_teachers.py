@@ -18,6 +18,7 @@ from ..config import RunConfig, TeacherConfig
 from ..data import Splits, eval_loader
 from ..errors import CheckpointError, ConfigError
 from ..evaluation import recalibrate_bn
+from ..models import to_memory_format
 from ..spaces import Arch
 from ..supernet import Supernet
 from ..training import FixedTeacher, SupernetPhase, Teacher
@@ -71,7 +72,7 @@ class PhaseTeachers:
             raise ConfigError(f"phases.{phase.name}.{error}") from error
         teacher = Teacher(
             self.accelerator,
-            model.to(memory_format=torch.channels_last),  # type: ignore[call-overload]
+            to_memory_format(model, self.accelerator.device),
             images={"mean": self.splits.mean, "std": self.splits.std},
             expected=teacher_preparation(config, model),
         )

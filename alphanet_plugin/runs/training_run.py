@@ -18,6 +18,7 @@ from torch import nn
 from ..config import NetworkRunConfig, RunConfig, to_yaml
 from ..data import LabelledImages, Splits, train_loader
 from ..errors import InUseError
+from ..models import to_memory_format
 from ..owner import owned
 from ..schedules import Phase, Timeline
 from ..training import (
@@ -27,7 +28,6 @@ from ..training import (
     Trainer,
     Update,
     latest_checkpoint,
-    to_channels_last,
 )
 from .accelerator import init_trackers, open_accelerator
 from .identity import check_same_identity
@@ -151,7 +151,7 @@ class TrainingRun(ABC, Generic[Config]):
         if accelerator.is_main_process:
             keep_images(self.splits, self.folder)
         set_seed(self.config.seed)
-        model = to_channels_last(self.build_model())
+        model = to_memory_format(self.build_model(), accelerator.device)
         prepared, optimizer = _prepare(accelerator, model, self.build_optimizer(model))
         set_seed(self.config.seed, device_specific=True)
         return Trainer(

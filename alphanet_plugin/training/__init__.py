@@ -4,7 +4,6 @@ from .checkpoints import Checkpoints, kept_batch, latest_checkpoint, list_checkp
 from .global_batch import GlobalBatch
 from .gradients import GradientComparison
 from .log import JsonLinesLog
-from .memory_format import to_channels_last
 from .network_update import NetworkUpdate
 from .optimizer import build_optimizer, build_sgd
 from .passes import Pass, add_gradients
@@ -20,5 +19,5 @@ __all__ = [
     "FIRST", "Checkpoints", "FixedTeacher", "GlobalBatch", "GradientComparison", "JsonLinesLog", "NetworkUpdate",
     "Pass", "SupernetPhase", "SupernetUpdate", "Teacher", "TeacherLogits", "Teachers", "Trainer", "Update",
     "add_gradients", "build_optimizer", "build_sgd", "kept_batch", "latest_checkpoint", "list_checkpoints",
-    "random_states_kept", "read_state", "read_weights", "step_of", "to_channels_last", "weights_digest",
+    "random_states_kept", "read_state", "read_weights", "step_of", "weights_digest",
 ]  # fmt: skip

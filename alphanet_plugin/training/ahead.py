@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..models import memory_format_of
+
 STEPS_BEHIND = 2
 """So many steps after its own a step's losses are read from a GPU, which then need not wait for the host."""
 
@@ -61,7 +63,7 @@ class Clock:
 
 
 def on_device(batches: Iterable[Sequence[Tensor]], device: torch.device) -> Iterator[list[Tensor]]:
-    """Batches on the device, images (the first tensor) in channels_last; on CUDA the next one is sent meanwhile.
+    """Batches on the device, images (the first tensor) in its memory format; on CUDA the next one is sent meanwhile.
 
     It is sent beside the step before it, from pinned memory (as `data.train_loader`'s is) without the host waiting.
     """
@@ -85,5 +87,5 @@ def on_device(batches: Iterable[Sequence[Tensor]], device: torch.device) -> Iter
 
 def _sent(batch: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     images, *others = batch
-    images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+    images = images.to(device, non_blocking=True, memory_format=memory_format_of(device))
     return [images, *(other.to(device, non_blocking=True) for other in others)]

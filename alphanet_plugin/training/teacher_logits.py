@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..atomic import atomic_file
 from ..errors import CheckpointError, StoreError
+from ..models import memory_format_of
 
 _PART = 8192  # draws of one file
 _NAME = "logits"
@@ -79,7 +80,7 @@ class TeacherLogits:
         accelerator.wait_for_everyone()  # nobody writes before all have looked
         for number, part in enumerate(missing[accelerator.process_index :: accelerator.num_processes]):
             self._write(part, torch.cat([
-                teacher(batch[0].to(accelerator.device, memory_format=torch.channels_last)).cpu()
+                teacher(batch[0].to(accelerator.device, memory_format=memory_format_of(accelerator.device))).cpu()
                 for batch in images(self._draws(part))
             ]))  # fmt: skip
             if on_filled and accelerator.is_main_process:
