@@ -6,6 +6,7 @@ else. (The command line does so when a verb is called, as it takes seconds to lo
 """
 
 import sys as _sys
+from importlib import metadata as _metadata
 from typing import TYPE_CHECKING, Any
 
 from .others_notes import hide_others_notes as _hide
@@ -15,7 +16,10 @@ from .spaces import Arch, get_space, list_spaces
 if TYPE_CHECKING:
     from .models import fuse
 
-__version__ = "0.1.0"
+try:
+    __version__ = _metadata.version("alphanet-plugin")  # from git's tags when it was built
+except _metadata.PackageNotFoundError:  # a clone on PYTHONPATH
+    __version__ = "0+not-installed"
 __all__ = ["Arch", "fuse", "get_space", "list_spaces"]
 
 
