@@ -13,7 +13,7 @@ from torch import nn
 
 from ..models import build_static
 from ..spaces import Arch, BlockSpec, SearchSpace
-from ..spaces.costs import halved
+from ..spaces.costs import strided
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ def _parts(space: SearchSpace, arch: Arch, num_classes: int) -> Iterator[Network
     side = spec.resolution
     name = f"stem {side}px {spec.in_chans}>{spec.stem_channels}{'' if spec.stem_stride == 2 else ' s1'}"
     yield NetworkPart(name, (spec.in_chans, side, side), lambda device: _materialised(_stem(static()), device))
-    side = halved(side) if spec.stem_stride == 2 else side
+    side = strided(side, spec.stem_stride)
     for stage, blocks in enumerate(spec.stages):
         for number, block in enumerate(blocks):
             build = partial(_build_block, static, stage, number)
             yield NetworkPart(f"block {side}px {_describe(block)}", (block.in_channels, side, side), build)
-            side = halved(side) if block.stride == 2 else side
+            side = strided(side, block.stride)
     channels = spec.stages[-1][-1].out_channels
     name = f"head {side}px {channels}>{spec.expand_channels}>{spec.head_channels}>{num_classes}"
     yield NetworkPart(name, (channels, side, side), lambda device: _materialised(_head(static()), device))

@@ -14,7 +14,7 @@ from .finetune import (
 )
 from .identity import complete_network_identity, complete_supernet_identity, network_identity, supernet_identity
 from .network_run import NetworkRun, run_network
-from .networks import create_network, create_teacher
+from .networks import create_network, open_teacher
 from .plan import PhasePlan, Plan, draw_plan, plan_run, plan_table
 from .publishing import check_replaceable, check_tag, publish_run, published_of, run_record, suggest_tag, to_publish
 from .run_folder import RunFolder
@@ -47,11 +47,12 @@ __all__ = [
     "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search",
     "build_space", "build_timeline", "check_latency_table", "check_replaceable", "check_same_transfer", "check_tag",
     "check_transfer_start", "compare_run", "comparison_csv", "comparison_rows", "comparison_table",
-    "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network", "create_teacher",
+    "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network",
     "describe_machine", "draw_plan", "forget_accelerator", "image_form", "is_main_rank", "kd_loss_of", "keep_choice",
-    "last_choice", "network_identity", "network_run_of", "open_curve", "open_history", "open_run", "page_run",
-    "plan_run", "plan_table", "publish_run", "published_of", "read_config", "read_search_plan", "run_network",
-    "run_record", "run_supernet", "search_batches", "search_fingerprint", "search_front", "search_options",
+    "last_choice", "network_identity", "network_run_of", "open_curve", "open_history", "open_run", "open_teacher",
+    "page_run", "plan_run", "plan_table", "publish_run", "published_of", "read_config", "read_search_plan",
+    "run_network", "run_record", "run_supernet", "search_batches", "search_fingerprint",
+    "search_front", "search_options",
     "search_results", "search_run", "suggest_tag", "supernet_identity", "supernet_of", "to_publish", "tracked",
     "training_cost", "write_finetune_config", "write_run_config", "write_training_cost",
 ]  # fmt: skip

@@ -21,7 +21,6 @@ from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Sp
 from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..losses import Objective
-from ..models import to_memory_format
 from ..nearest import did_you_mean
 from ..schedules import Phase, Timeline, WarmupCosine
 from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
@@ -29,7 +28,7 @@ from ..weights import Publication, publish
 from .accelerator import with_launch_flags
 from .building import build_data, kd_loss_of
 from .identity import complete_network_identity, network_identity
-from .networks import check_networks, create_network, create_teacher, teacher_preparation
+from .networks import check_networks, create_network, open_teacher
 from .run_folder import RunFolder
 from .start import check_start, kept_start, start_of_network
 from .training_run import OnStep, TrainingRun, Watch
@@ -139,13 +138,7 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         config = self.config
         if config.teacher is None or not config.distils:
             return None
-        model = create_teacher(config.teacher, self.splits)
-        return Teacher(
-            self.accelerator,
-            to_memory_format(model, self.accelerator.device),
-            images={"mean": self.splits.mean, "std": self.splits.std},
-            expected=teacher_preparation(config.teacher, model),
-        )
+        return open_teacher(config.teacher, self.splits, self.accelerator)
 
     def build_model(self) -> nn.Module:
         if self._model is not None:

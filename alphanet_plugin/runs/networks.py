@@ -10,6 +10,7 @@ from pickle import UnpicklingError
 from typing import Any, cast
 
 import timm
+from accelerate import Accelerator
 from safetensors import SafetensorError
 from torch import nn
 
@@ -17,8 +18,10 @@ from ..config import NetworkConfig, NetworkRunConfig, TeacherConfig
 from ..data import Preparation, Splits, preparation_of
 from ..errors import AlphaNetError, ConfigError, HubError
 from ..hub import hub_errors
+from ..models import to_memory_format
 from ..nearest import did_you_mean, path_hint
 from ..store import CONFIG_FILE, check_whole
+from ..training import Teacher
 
 
 def check_networks(config: NetworkRunConfig) -> None:
@@ -49,13 +52,24 @@ def create_network(
     return model
 
 
-def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
-    """The network that a configuration's teacher section names, if it tells the classes of these images apart.
+def open_teacher(teacher: TeacherConfig, splits: Splits, accelerator: Accelerator) -> Teacher:
+    """The network that a configuration's teacher section names, as a teacher on the run's images.
 
     Raises:
-        ConfigError: There is no such network, there are no such weights, or it knows other classes.
+        ConfigError: There is no such network, there are no such weights, or it knows other classes or channels.
         HubError: Its weights cannot be fetched.
     """
+    model = _create_teacher(teacher, splits)
+    return Teacher(
+        accelerator,
+        to_memory_format(model, accelerator.device),
+        images={"mean": splits.mean, "std": splits.std},
+        expected=_teacher_preparation(teacher, model),
+    )
+
+
+def _create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
+    """The teacher's network, if it tells the classes of these images apart."""
     options = dict(teacher.options)
     if isinstance(teacher.pretrained, str) and Path(teacher.pretrained).is_file():
         options.setdefault("num_classes", splits.num_classes)  # a bare weight file does not say
@@ -77,7 +91,7 @@ def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
     return model
 
 
-def teacher_preparation(teacher: TeacherConfig, model: nn.Module) -> Preparation:
+def _teacher_preparation(teacher: TeacherConfig, model: nn.Module) -> Preparation:
     """How a teacher is given the student's views: as it learned, at another size where one is configured."""
     own = preparation_of(model, testing=False)  # they are training images
     size: Any = teacher.image_size or teacher.options.get("img_size") or own.input_size[1:]

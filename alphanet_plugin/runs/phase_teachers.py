@@ -18,12 +18,11 @@ from ..config import RunConfig, TeacherConfig
 from ..data import Splits, eval_loader
 from ..errors import CheckpointError, ConfigError
 from ..evaluation import recalibrate_bn
-from ..models import to_memory_format
 from ..spaces import Arch
 from ..supernet import Supernet
-from ..training import FixedTeacher, SupernetPhase, Teacher
+from ..training import FixedTeacher, SupernetPhase
 from ..weights import load_supernet, save_supernet
-from .networks import create_teacher, teacher_preparation
+from .networks import open_teacher
 from .run_folder import RunFolder
 
 
@@ -65,17 +64,10 @@ class PhaseTeachers:
         """
         if phase.teacher in self._phases:
             return self._earlier_phase(phase.teacher, self._phases[phase.name].teacher_statistics == "recalibrated")
-        config = TeacherConfig(name=phase.teacher, pretrained=True)
         try:
-            model = create_teacher(config, self.splits)
+            teacher = open_teacher(TeacherConfig(name=phase.teacher), self.splits, self.accelerator)
         except ConfigError as error:
             raise ConfigError(f"phases.{phase.name}.{error}") from error
-        teacher = Teacher(
-            self.accelerator,
-            to_memory_format(model, self.accelerator.device),
-            images={"mean": self.splits.mean, "std": self.splits.std},
-            expected=teacher_preparation(config, model),
-        )
         return lambda images, resolution: teacher(images)  # noqa: ARG005
 
     def _earlier_phase(self, name: str, recalibrated: bool) -> FixedTeacher:

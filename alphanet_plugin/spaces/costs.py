@@ -44,11 +44,6 @@ def strided(side: int, stride: int) -> int:
     return -(-side // stride)
 
 
-def halved(side: int) -> int:
-    """Output side of a "same"-padded convolution, or of the padded 2x2 pooling, at stride 2."""
-    return (side + 1) // 2
-
-
 def conv_cost(in_channels: int, out_channels: int, kernel_size: int, side: int, *, norm: bool) -> Cost:
     """A dense convolution without bias whose output is `side` x `side` pixels; `norm`: BatchNorm follows."""
     weights = in_channels * out_channels * kernel_size**2

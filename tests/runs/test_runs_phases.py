@@ -211,6 +211,7 @@ def test_validation_during_training_changes_nothing_in_it(whole, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a dozen processes, one after the other
 @pytest.mark.parametrize("recipe", PHASED)
 def test_killed_in_every_phase_and_on_both_sides_of_every_boundary(whole, recipe, tmp_path):
     _, run, _ = whole(recipe)
