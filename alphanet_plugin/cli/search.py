@@ -14,7 +14,10 @@ kept as RUN/latency_DEVICE_bN.json, so that it is measured once. Bounds of MFLOP
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
+import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .options import add_overrides
@@ -40,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="held-out subnets to check the table on (default: 50)",
     )
+    parser.add_argument("--json", action="store_true", help="print the front as JSON, and nothing else")
     add_overrides(parser)
 
 
@@ -50,7 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     trained = open_run(arguments.run_folder, _overrides(arguments), arguments.device)
     cost = cost_of_run(trained)
     if cost.table is not None:
-        print(_check(trained, cost.table, arguments.latency_check), flush=True)
+        checked = _check(trained, cost.table, arguments.latency_check)
+        print(checked, flush=True, file=sys.stderr if arguments.json else sys.stdout)
     found = search(trained, cost)
     front = search_front(trained)
     names = [f"front{number}" for number in range(1, len(front) + 1)]
@@ -67,6 +72,10 @@ def run(arguments: argparse.Namespace) -> None:
         )
         for name, subnet in zip(names, front, strict=True)
     ]
+    if arguments.json:
+        entries = zip(rows, front, strict=True)
+        print(json.dumps([{**asdict(row), "arch": str(subnet.arch)} for row, subnet in entries], indent=2))
+        return
     print_table(rows, title="Pareto front on the search images")
     print(
         f"for --arch of `alphanet evaluate {_quoted(trained)}` and `alphanet publish {_quoted(trained)}`, name or arch:"

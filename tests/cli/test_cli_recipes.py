@@ -93,6 +93,17 @@ def test_runs_side_by_side(run, tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
 
 
+def test_the_front_as_json(run, capsys):
+    assert main(["search", str(run), "--json"]) == 0
+    front = json.loads(capsys.readouterr().out)
+    searched = {line["mflops"]: line for line in map(json.loads, (run / "search.jsonl").read_text().splitlines()[1:])}
+    assert [subnet["name"] for subnet in front] == [f"front{number}" for number in range(1, len(front) + 1)]
+    for subnet in front:
+        assert subnet["metrics"]["search top-1 (%)"] == searched[subnet["mflops"]]["metrics"]["top1"]
+        assert main(["evaluate", str(run), "--arch", subnet["arch"], "--split", "search", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["top1"] == subnet["metrics"]["search top-1 (%)"]
+
+
 def page_of(path):
     text = path.read_text(encoding="utf-8")
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
