@@ -138,10 +138,18 @@ def draw_key(figure: Figure, names: Sequence[str], top: float = 0.87) -> float:
 
 
 def write_picture(figure: Figure, path: Path) -> None:
-    """Write a PNG beside its place and rename it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """Write a PNG beside its place and rename it, and the same as SVG, with the suffix ``.svg``.
 
-    picture = io.BytesIO()
+    Equal figures are equal files, byte for byte.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    picture, drawing = io.BytesIO(), io.BytesIO()
     FigureCanvasAgg(figure).print_png(picture)  # not savefig, which the caller's settings may crop or resize
-    with atomic_file(path) as beside:
-        beside.write_bytes(picture.getvalue())
+    with rc_context({"svg.hashsalt": "alphanet", "svg.fonttype": "path"}):
+        FigureCanvasSVG(figure).print_svg(drawing, metadata={"Date": None})
+    for place, content in ((path, picture), (path.with_suffix(".svg"), drawing)):
+        with atomic_file(place) as beside:
+            beside.write_bytes(content.getvalue())

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
@@ -54,7 +55,15 @@ def test_a_png_of_1200_by_800_that_shows_all_groups(tmp_path):
     assert image.shape == (800, 1200, 3)
     for color in (pareto_plot._FRONT, pareto_plot._PRESET, pareto_plot._PRESET_TEXT):
         assert near(image, color) > 100
-    assert [file.name for file in path.parent.iterdir()] == ["pareto.png"]
+    assert {file.name for file in path.parent.iterdir()} == {"pareto.png", "pareto.svg"}
+
+
+def test_the_same_as_svg_beside_it_byte_for_byte(tmp_path):
+    for name in ("one.png", "two.png"):
+        plot_pareto(POINTS, tmp_path / name, presets=PRESETS, title="digits")
+    one, two = ((tmp_path / name).read_bytes() for name in ("one.svg", "two.svg"))
+    assert one == two
+    assert ElementTree.fromstring(one).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 def test_what_is_not_given_is_not_drawn(tmp_path, figures):
@@ -151,7 +160,7 @@ def test_a_failing_write_leaves_the_old_picture(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         plot_pareto(POINTS[:5], path)
     assert path.read_bytes() == before
-    assert [file.name for file in tmp_path.iterdir()] == ["p.png"]
+    assert {file.name for file in tmp_path.iterdir()} == {"p.png", "p.svg"}
 
 
 def test_the_callers_settings_neither_change_nor_matter(tmp_path):
