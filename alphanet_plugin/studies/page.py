@@ -36,8 +36,11 @@ def write_study_page(study: StudyConfig, results: StudyResults, figures: Sequenc
 
 def _page_run(cell: Cell, outcome: CellOutcome) -> PageRun:
     series = f"{cell.group}: {cell.arm}" if cell.group else cell.arm
+    folder = RunFolder(cell.folder)
+    if not folder.config.is_file():  # a result alone
+        return PageRun(name=str(cell), series=series, load="", subnets=_measured(outcome, {}))
     if isinstance(cell.config, RunConfig):
-        run = page_run(RunFolder(cell.folder), name=str(cell), series=series)
+        run = page_run(folder, name=str(cell), series=series)
         return replace(run, subnets=[*run.subnets, *_measured(outcome, _archs(cell.config, outcome))])
     return _page_network(cell, outcome, series)
 

@@ -31,9 +31,9 @@ def build_supernet(
     Raises:
         ValueError: There is no supernet for this space, or it has no such option, or an option no such value.
     """
+    supernet = _SUPERNETS[family_of(space).network]
     if in_chans not in (None, space.in_chans):
         space = get_space(**{**space.to_config(), "in_chans": in_chans})
-    supernet = _SUPERNETS[family_of(space).network]
     known = signature(supernet).parameters
     for option in options:
         if option not in known:

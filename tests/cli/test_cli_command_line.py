@@ -52,7 +52,7 @@ def test_version(capsys):
         (["trian"], "there is no verb trian; did you mean 'train'?"),
         (["--debug", "serach", "x"], "did you mean 'search'?"),
         (["import_"], "did you mean 'import'?"),
-        (["qqq"], "verbs are quickstart, train"),
+        (["qqq"], "there is no verb qqq; known are quickstart, train"),
         (["search"], "RUN (see alphanet search --help)"),
         (["profile"], "arch (see alphanet profile --help)"),
         (["profile", "a0", "--classes", "many"], "invalid int value: 'many'"),

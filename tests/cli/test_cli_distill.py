@@ -76,9 +76,9 @@ def test_options_name_what_they_say():
     ("arguments", "message"),
     [
         ([], "give --student NAME (and --teacher NAME to distil from it), or --config FILE"),
-        (["--student", "mobilnetv2_050"], "did you mean mobilenetv2_050"),
+        (["--student", "mobilnetv2_050"], "did you mean 'mobilenetv2_050'"),
         # said before the teacher's weights are asked for
-        (["--student", "mobilnetv2_050", "--teacher", "resnet10t"], "did you mean mobilenetv2_050"),
+        (["--student", "mobilnetv2_050", "--teacher", "resnet10t"], "did you mean 'mobilenetv2_050'"),
         (["--student", "test_resnet", "--teacher", "nowhere"], "teacher.name: timm knows no model 'nowhere'"),
         (["--config", "configs/distill/digit.yaml"], "configs/distill/digits.yaml"),
         (["--student", "test_resnet", "--data", "foldr"], "data set 'foldr' is not known"),

@@ -48,7 +48,7 @@ def test_one_rate_and_decay_of_a_training():
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
-        ("training", {"lr": 0.1}, "training.give both lr and weight_decay"),
+        ("training", {"lr": 0.1}, "training: give both lr and weight_decay"),
         ("training", {"epochs": 0}, r"training\.epochs must be at least 1"),
         ("training", {"momentum": 1.5}, r"training\.momentum must be"),
         ("search", {"lr": [0.1, 0.01]}, r"search\.lr takes two numbers"),

@@ -221,7 +221,7 @@ def test_differences_are_dotted_keys():
     [
         (["data.search_count=9", "data.search_fraction=0.1"], "data: give search_fraction or search_count, not both"),
         (["data.workers=-1"], "data.workers must be 0 or more"),
-        (["space.resolutions=[3, 2]"], "space: resolutions are ascending"),
+        (["space.resolutions=[3, 2]"], "space.resolutions are ascending"),
     ],
 )
 def test_what_a_section_says_of_itself_stands_behind_its_name(overrides, message):

@@ -150,5 +150,7 @@ def test_a_wrong_option_is_refused(options, message):
 
 
 def test_an_unknown_name_lists_what_there_is():
-    with pytest.raises(ConfigError, match="'digits', 'folder'"):
+    with pytest.raises(ConfigError, match="did you mean 'digits'"):
         build_splits("digit", image_size=8)
+    with pytest.raises(ConfigError, match=r"digits.*folder"):
+        build_splits("qqqq", image_size=8)

@@ -257,7 +257,7 @@ UNTRAINED = ["--data", "digits", "--set", "model.pretrained=false"]
         (["NETWORK", "--data", "digits", "--lr", "0.1"], "give both lr and weight_decay"),
         (["NETWORK", "--data", "flowers", "--root", "nowhere"], "fetch it with"),
         (["NETWORK", "--data", "cars", "--root", "nowhere"], "cannot fetch it any more"),
-        (["NETWORK", "--data", "flower"], "data set 'flower' is not known"),
+        (["NETWORK", "--data", "flower"], "no data set is called 'flower'; did you mean 'flowers'?"),
         (["NETWORK", "--data", "folder", "--root", "nowhere"], "'nowhere' does not exist"),
         (["test_vit", *UNTRAINED, "--set", "data.image_size=32"], "takes images of 160 pixels"),
     ],

@@ -188,7 +188,8 @@ def test_unknown_tags_list_the_known_ones(pretrained):
     publish("alphanet_a1.fb_in1k", seconds=1)
     publish("alphanet_a0.other", A0, seconds=2)
     with pytest.raises(
-        NoWeightsError, match=r"no weights for alphanet_a1\.x .*it has alphanet_a1\.fb_in1k, alphanet_a1\.digits\)"
+        NoWeightsError,
+        match=r"no weights for alphanet_a1\.x .*it has alphanet_a1\.fb_in1k, alphanet_a1\.digits; did",
     ):
         timm.create_model("alphanet_a1.x", pretrained=pretrained)
 

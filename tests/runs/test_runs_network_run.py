@@ -179,7 +179,10 @@ def test_training_on_all_images_leaves_none_to_search_with(tmp_path):
 @pytest.mark.parametrize(
     ("sections", "message"),
     [
-        ({"model": "mobilenetv2_05"}, r"model\.name: timm knows no model 'mobilenetv2_05'.*did you mean mobilenetv2_0"),
+        (
+            {"model": "mobilenetv2_05"},
+            r"model\.name: timm knows no model 'mobilenetv2_05'.*did you mean 'mobilenetv2_",
+        ),
         ({"teacher": {"name": "nowhere/model"}}, r"teacher\.name: timm knows no model 'nowhere/model'"),
         ({"teacher": {"name": "test_resnet", "pretrained": "nowhere.safetensors"}}, "there is no nowhere.safetensors"),
         ({"teacher": {"name": "test_resnet", "pretrained": "mine"}}, "Invalid pretrained tag"),

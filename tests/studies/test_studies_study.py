@@ -194,4 +194,4 @@ def test_command(kind, tmp_path, capsys, monkeypatch):
     assert main(["study", "s.yaml", "--report-only"]) == 0
     assert len(kind.trained) == trained
     assert main(["study", "s.yaml", "--only", "kl"]) == 2
-    assert "--only 'kl' is no arm of this study; it has KL, none" in capsys.readouterr().err
+    assert "--only 'kl' is no arm of this study; did you mean 'KL'?" in capsys.readouterr().err
