@@ -23,13 +23,13 @@ def markdown(figures: Sequence[Figure], baseline: str | None, note: str = "") ->
         rows = [figure for figure in figures if figure.group == group]
         heading = f"{group}: " if group else ""
         parts.append(f"{heading}top-1 accuracy on the test images (%), mean ± standard deviation over seeds\n")
-        parts.append(_grid(rows, with_n=True))
+        parts.append(_grid(rows, _counts(rows), with_n=True))
         if any(figure.difference for figure in rows):
             parts.append(
                 f"{heading}difference to {baseline} (percentage points), paired by seed, [95 % confidence interval]; "
                 "* leaves 0 out\n"
             )
-            parts.append(_grid([figure for figure in rows if figure.difference], with_n=False))
+            parts.append(_grid([figure for figure in rows if figure.difference], _counts(rows), with_n=False))
     if any(figure.difference for figure in figures):
         parts.append(
             "Intervals and * are Student's t for each place by itself, not corrected for the many comparisons; "
@@ -92,10 +92,10 @@ def to_csv(figures: Sequence[Figure]) -> str:
     return text.getvalue()
 
 
-def _grid(figures: Sequence[Figure], *, with_n: bool) -> str:
+def _grid(figures: Sequence[Figure], counts: str, *, with_n: bool) -> str:
     columns = sorted(dict.fromkeys(figure.column for figure in figures), key=lambda column: column in (MEAN, PARETO))
     corrected = not with_n and any(figure.p_holm is not None for figure in figures)
-    titles = ["", *(f"{c} of {_counts(figures)}" if c in (MEAN, PARETO) else _title(c, figures) for c in columns)]
+    titles = ["", *(f"{c} of {counts}" if c in (MEAN, PARETO) else _title(c, figures) for c in columns)]
     titles += ["n"] if with_n else ["p (Holm)"] * corrected
     lines = [titles]
     for arm in dict.fromkeys(figure.arm for figure in figures):
