@@ -1,33 +1,19 @@
 """Two ranks of a run of phases compute what one does on the joined batch."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import phased_ranks
 import pytest
 import torch
 from torch.nn import functional as F
+from two_ranks import launch
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
-    output = tmp_path_factory.mktemp("ranks")
-    command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-        str(Path(__file__).with_name("phased_ranks.py")), str(output),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=280, check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [json.loads((output / f"rank_{rank}.json").read_text()) for rank in range(2)]
+    return launch(Path(__file__).with_name("phased_ranks.py"), tmp_path_factory.mktemp("ranks"))[0]
 
 
 @pytest.fixture(scope="module")
