@@ -29,9 +29,10 @@ from torch.nn import functional as F
 
 from alphanet_plugin import get_space
 from alphanet_plugin.cli.process import keep_freed_memory
-from alphanet_plugin.losses import AdaptiveAlphaDivergence, LabelSmoothingCrossEntropy
+from alphanet_plugin.losses import AdaptiveAlphaDivergence, Objective
 from alphanet_plugin.spaces import Arch, BlockSpec, NetworkSpec, SearchSpace
 from alphanet_plugin.supernet import build_supernet
+from alphanet_plugin.training import Pass, add_gradients
 
 # -- the plain way ------------------------------------------------------------------------------------------------
 
@@ -169,17 +170,12 @@ def plain_step(net: PlainNet, specs: Sequence[NetworkSpec]) -> Callable[[torch.T
 
 
 def product_step(net: Any, archs: Sequence[Arch]) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """Gradients of one sandwich by the product's supernet and losses."""
-    label_loss, kd_loss = LabelSmoothingCrossEntropy(0.1), AdaptiveAlphaDivergence()
+    """Gradients of one sandwich as the product's trainer adds them up."""
+    first, others = Objective(label_smoothing=0.1), Objective(kd=AdaptiveAlphaDivergence())
+    passes = [Pass(arch, others if number else first) for number, arch in enumerate(archs)]
 
     def step(images: torch.Tensor, labels: torch.Tensor) -> None:
-        net.activate(archs[0])
-        logits = net(images)
-        label_loss(logits, labels).backward()
-        teacher = logits.detach()
-        for arch in archs[1:]:
-            net.activate(arch)
-            kd_loss(net(images), teacher).backward()
+        add_gradients(net, passes, images, labels)
 
     return step
 

@@ -29,7 +29,8 @@ Kernels = Literal["auto", "plain", "compiled"]
 _SOURCES = tuple(Path(__file__).with_name(name) for name in ("depthwise.c", "norm_act.c"))
 # OpenMP is compiled in but not linked: its functions are found in the library that torch has loaded, so that both share
 # one set of threads.
-_COMPILE = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC", "-shared", "-nostdlib")
+_COMPILE = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC")
+_LINK = ("-shared", "-nostdlib")
 _wanted: Kernels = "auto"
 
 
@@ -122,7 +123,10 @@ def _processor() -> str:
 
 def _build(compiler: list[str], output: Path) -> None:
     done = subprocess.run(
-        [*compiler, *_COMPILE, "-o", str(output), *map(str, _SOURCES)], capture_output=True, text=True, timeout=120
+        [*compiler, *_COMPILE, *_LINK, "-o", str(output), *map(str, _SOURCES)],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     if done.returncode:
         raise OSError((done.stderr.strip().splitlines() or ["no message"])[0])
