@@ -46,7 +46,10 @@ function loading(subnet) {
 // -- charts ---------------------------------------------------------------------------------------------------------
 
 const isDark = () => root.dataset.theme === "dark";
-const colors = () => (isDark() ? page.colors.dark : page.colors.light);
+const colors = () => {
+  const few = isDark() ? page.colors.dark : page.colors.light;
+  return series.map((_, number) => few[number] || `hsl(${Math.round(number * 137.5) % 360}, 60%, ${isDark() ? 65 : 40}%)`);
+};
 const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 
 function theme() {
@@ -61,7 +64,7 @@ function theme() {
 
 const color = () => ({
   field: "series", type: "nominal", legend: null,
-  scale: { domain: series, range: series.map((_, number) => colors()[number % colors().length]) },
+  scale: { domain: series, range: colors() },
 });
 const axis = (field, title, more = {}) => ({ field, type: "quantitative", title, scale: { zero: false, nice: false, padding: 12 }, ...more });
 const tooltip = { content: "data" };
@@ -163,7 +166,7 @@ async function copy(from) {
 
 // -- the page -------------------------------------------------------------------------------------------------------
 
-const swatch = (name) => element("span", { class: "swatch", style: `background:${colors()[series.indexOf(name) % colors().length]}` });
+const swatch = (name) => element("span", { class: "swatch", style: `background:${colors()[series.indexOf(name)]}` });
 const key = () => (several ? element("p", { class: "key" }, ...series.map((name) => element("span", {}, swatch(name), name))) : "");
 
 function table(header, rows) {
