@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -86,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     hide_others_notes()
     if argv is None:
         hide_in_children()
+        _print_at_once()
         warnings.formatwarning = format_warning
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
@@ -116,6 +118,12 @@ def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.Abstract
     from .progress import said_if_slow
 
     return said_if_slow(f"alphanet {verb} ...")
+
+
+def _print_at_once() -> None:
+    """Write each line when it is printed, also into a pipe or file, where lines would come in blocks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def _show(error: Exception) -> int:

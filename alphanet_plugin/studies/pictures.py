@@ -99,7 +99,8 @@ def _shown_arms(study: StudyConfig) -> list[str]:
 
 def _seeds(shown: Outcomes) -> str:
     counts = sorted({len(by_seed) for by_seed in shown.values()})
-    return f"{'-'.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}"
+    range_of = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"{range_of} seed{'s' if counts[-1] > 1 else ''}"
 
 
 def _regimes(outcome: CellOutcome) -> list[str]:

@@ -8,7 +8,7 @@ from alphanet_plugin.config import PictureConfig, StudyConfig, from_dict
 from alphanet_plugin.report.canvas import SERIES
 from alphanet_plugin.studies.cell_kind import CellOutcome
 from alphanet_plugin.studies.grid import Cell
-from alphanet_plugin.studies.pictures import draw_pictures, relative_accuracy
+from alphanet_plugin.studies.pictures import _seeds, draw_pictures, relative_accuracy
 from alphanet_plugin.studies.results import StudyResults
 
 ARMS = ["w/ KL", "w/o"]
@@ -98,6 +98,13 @@ def test_an_arm_looks_the_same_in_all_pictures_of_a_study(tmp_path):
     shown = {"6a": {1}, "6b": {1, 2}, "pareto": {1}, "curves": {2}}  # of the three that are shown anywhere
     for name, places in shown.items():
         assert {n for n, color in enumerate(SERIES[:4]) if num_near(written[name], color) > 20} == places, name
+
+
+def test_pictures_say_of_how_many_seeds():
+    arms = {"a": {0: None}, "b": {0: None, 1: None, 4: None}, "c": {0: None, 1: None}}
+    assert _seeds(arms) == "1 to 3 seeds"
+    assert _seeds({"c": arms["c"]}) == "2 seeds"
+    assert _seeds({"a": arms["a"]}) == "1 seed"
 
 
 def num_near(path, color):

@@ -57,7 +57,7 @@ function theme() {
   const font = "system-ui, sans-serif";
   return {
     background: null, font, view: { stroke: null },
-    axis: { labelColor: faint, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 },
+    axis: { labelColor: faint, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, titlePadding: 8 },
     text: { color: faint, fontSize: 12 },
   };
 }
@@ -225,12 +225,12 @@ function publishedSection() {
 }
 
 function about(run) {
-  return [
-    ...(several ? [element("h3", {}, run.name)] : []),
+  const parts = [
     ...(run.cost.length ? [table(Object.keys(run.cost[0]), run.cost.map((row) => Object.values(row)))] : []),
     element("p", { class: "note" }, `Machine: ${Object.entries(run.machine).map(([name, value]) => `${name} ${value}`).join(", ") || "not recorded"}.`),
     element("details", {}, element("summary", {}, "configuration"), element("pre", {}, run.config)),
   ];
+  return several ? [element("details", { open: page.runs.length < 4 && "" }, element("summary", {}, run.name), ...parts)] : parts;
 }
 
 async function render() {
