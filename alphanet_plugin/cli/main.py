@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -34,9 +35,6 @@ VERBS = {
 
 BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
-
-SLOW = ("export", "predict")
-"""Further verbs that take seconds before they say anything."""
 
 RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
 """Verbs that go on where the same command was stopped."""
@@ -102,12 +100,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     hide_others_notes()
     if argv is None:
         hide_in_children()
+        _print_at_once()
         warnings.formatwarning = format_warning
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
+            if argv is None and verb in BUSY:
+                prepare_process()  # before a verb's module loads torch
             arguments = build_parser(verb or "").parse_args(given)
-            if argv is None and arguments.verb in BUSY:
-                prepare_process()
             logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
             check_device(getattr(arguments, "device", None))
             _module(VERBS[arguments.verb]).run(arguments)
@@ -126,12 +125,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.AbstractContextManager[None]:
-    """A line on standard error where a verb takes seconds to load torch and images, on the first rank."""
-    if verb not in (*BUSY, *SLOW) or {"-h", "--help"} & set(given) or os.environ.get("RANK", "0") != "0":
+    """Lines on standard error while a verb loads torch and images or has no steps to count, on the first rank."""
+    if verb is None or {"-h", "--help"} & set(given) or os.environ.get("RANK", "0") != "0":
         return contextlib.nullcontext()
     from .progress import said_if_slow
 
     return said_if_slow(f"alphanet {verb} ...")
+
+
+def _print_at_once() -> None:
+    """Write each line when it is printed, also into a pipe or file, where lines would come in blocks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def _show(error: Exception) -> int:

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from ..training import Trainer
 
-_FIRST_LINE, _LATER_LINES = 2.0, 15.0  # seconds
+_OPENING, _FIRST_LINE, _LATER_LINES = 1.0, 2.0, 15.0  # seconds
 
 
 class Advance(Protocol):
@@ -24,29 +24,77 @@ class Advance(Protocol):
     def __call__(self, done: int, total: int, note: str = "", part: str = "") -> None: ...
 
 
-_first_line: threading.Timer | None = None
+_notice: _Notice | None = None
 
 
 def say(what: str, *, shown: bool = True) -> None:
-    """One line on what is being done now, beside a verb's results."""
+    """One line on what is being done now, beside a verb's results; one that ends in "..." is said again if it lasts."""
     if shown:
-        if _first_line is not None:
-            _first_line.cancel()
-        print(what, file=sys.stderr, flush=True)
+        if _notice is not None:
+            _notice.put_off(what)
+        _write(what)
 
 
 @contextmanager
 def said_if_slow(what: str) -> Iterator[None]:
-    """Say `what` once, where the block has said nothing for two seconds: loading torch and images takes its time."""
-    global _first_line
-    _first_line = threading.Timer(_FIRST_LINE, say, [what])
-    _first_line.daemon = True
-    _first_line.start()
+    """Say `what` after a second, and what is being done every 15 s while the block says nothing and has no bar.
+
+    Loading torch, timm and images takes seconds, as does much that has no steps to count.
+    """
+    global _notice
+    _notice = _Notice(what)
     try:
         yield
     finally:
-        _first_line.cancel()
-        _first_line = None
+        _notice.ended.set()
+        _notice = None
+
+
+class _Notice:
+    """Says what is being done where nothing else was said for long."""
+
+    def __init__(self, what: str):
+        self.verb = self.doing = (what, time.monotonic())  # with its beginning
+        self.due, self.said, self.bars = time.monotonic() + _OPENING, False, 0
+        self.ended = threading.Event()
+        threading.Thread(target=self._watch, name="notice", daemon=True).start()
+
+    def put_off(self, said: str = "") -> None:
+        """Something was said or shown."""
+        self.doing = (said, time.monotonic()) if said.endswith("...") else self.verb
+        self.due, self.said = time.monotonic() + _LATER_LINES, True
+
+    def _watch(self) -> None:
+        while not self.ended.wait(min(_OPENING / 5, _LATER_LINES)):
+            if not self.bars and time.monotonic() >= self.due:
+                what, began = self.doing
+                _write(f"{what} {_clock(began)}" if self.said else what)
+                self.due, self.said = time.monotonic() + _LATER_LINES, True
+
+
+@contextmanager
+def _instead_of_notices() -> Iterator[None]:
+    """While a stage shows its own progress."""
+    notice = _notice
+    if notice is None:
+        yield
+        return
+    notice.bars += 1
+    try:
+        yield
+    finally:
+        notice.bars -= 1
+        notice.put_off()
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(f"{line}\n")  # at once, as another thread or process may write too
+    sys.stderr.flush()
+
+
+def _clock(began: float) -> str:
+    minutes, seconds = divmod(int(time.monotonic() - began), 60)
+    return f"{minutes}:{seconds:02}"
 
 
 def say_where_it_begins(trainer: Trainer) -> None:
@@ -73,12 +121,13 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
     elif not console.is_terminal:
         lines = _Lines(stage)
         try:
-            yield lines.advance
+            with _instead_of_notices():
+                yield lines.advance
             lines.end()
         finally:
             lines.ended.set()
     else:
-        with _bar(console) as progress:
+        with _instead_of_notices(), _bar(console) as progress:
             tasks = {"": progress.add_task(stage, total=None, note="")}
 
             def advance(done: int, total: int, note: str = "", part: str = "") -> None:
@@ -97,7 +146,8 @@ def _bar(console: Console) -> Progress:
         TextColumn("{task.description:<9}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("eta"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    return Progress(*columns, console=console)
+    # What goes to a file or another program goes past the bar.
+    return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty())
 
 
 class _Lines:
@@ -107,7 +157,7 @@ class _Lines:
         self.stage, self.began = stage, time.monotonic()
         self.last = self.printed = ("", "")
         self.ended = threading.Event()
-        say(f"{stage} ...")
+        _write(f"{stage} ...")
         self.beat = threading.Thread(target=self._beat, name="progress", daemon=True)
         self.beat.start()
 
@@ -127,6 +177,5 @@ class _Lines:
             pause = _LATER_LINES
 
     def _print(self) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
         count, note = self.printed = self.last
-        say(" ".join(filter(None, (f"{self.stage:<9}", count, f"{minutes}:{seconds:02}", note))))
+        _write(" ".join(filter(None, (f"{self.stage:<9}", count, _clock(self.began), note))))

@@ -21,7 +21,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .options import add_overrides
-from .progress import progress_bar
+from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..evaluation import LatencyTable
@@ -105,6 +105,8 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
     """Measure the table where that is not done yet, and say what it is worth."""
     from ..runs import check_latency_table, search_options
 
+    if not (table.num_fitted and table.error):
+        say(f"measuring the latency table on {table.here.machine}, to be kept as {table.path} ...")
     options = search_options(trained.config, trained.space, trained.splits.num_classes)
     error = check_latency_table(table, trained.space, options["min_mflops"], options["max_mflops"], count)
     return f"{error}\n{len(table)} parts of networks, {table.conditions}: {table.path}"

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -200,19 +201,63 @@ def test_a_stage_is_not_silent_while_one_step_takes_long(monkeypatch, capsys):
     assert lines[-1].startswith("calibrate 1/10 0:0")
 
 
-def test_what_loads_for_long_says_so_once(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_FIRST_LINE", 0.01)
-    said = ""
+def spoken(capsys, count):
+    """The next lines on standard error; waits for them, or for pytest's timeout."""
+    lines = []
+    while len(lines) < count:
+        lines += capsys.readouterr().err.splitlines()
+    return lines
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(progress, "_OPENING", 0.01)
+    monkeypatch.setattr(progress, "_LATER_LINES", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_verb_says_again_what_it_is_at(capsys):
     with progress.said_if_slow("alphanet evaluate ..."):
-        while not said:  # or pytest's timeout
-            said = capsys.readouterr().err
-    assert said == "alphanet evaluate ...\n"
+        first, second, *_ = spoken(capsys, 2)
+        assert first == "alphanet evaluate ..."
+        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", second)
+        progress.say("reading a.pth ...")
+        said = spoken(capsys, 3)
+        assert re.fullmatch(r"reading a\.pth \.\.\. 0:\d\d", said[said.index("reading a.pth ...") + 1])
+        progress.say("images: 48 pixels")
+        assert spoken(capsys, 3)[-1].startswith("alphanet evaluate ... 0:"), "it is read"
+    assert progress._notice is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
     monkeypatch.setattr(progress, "_FIRST_LINE", 30.0)
     with progress.said_if_slow("alphanet evaluate ..."):
-        progress.say("evaluate ...")
-        assert progress._first_line.finished.is_set()
-    assert progress._first_line is None
-    assert capsys.readouterr().err == "evaluate ...\n"
+        spoken(capsys, 1)
+        with progress_bar("evaluate"):
+            capsys.readouterr()
+            assert not threading.Event().wait(0.1)  # ten lines' time
+            assert capsys.readouterr().err == ""
+        assert spoken(capsys, 2)[-1].startswith("alphanet evaluate ... 0:")
+
+
+@pytest.mark.parametrize("verb", cli_main.VERBS)
+def test_every_verb_says_what_it_is_at(verb, monkeypatch):
+    """Of several ranks the first alone; help is quick."""
+    said = []
+    monkeypatch.setattr(progress, "said_if_slow", said.append)
+    monkeypatch.delenv("RANK", raising=False)
+    cli_main._said_if_slow(verb, [verb])
+    cli_main._said_if_slow(verb, [verb, "--help"])
+    monkeypatch.setenv("RANK", "1")
+    cli_main._said_if_slow(verb, [verb])
+    assert said == [f"alphanet {verb} ..."]
+
+
+def test_what_is_done_soon_needs_no_word(capsys):
+    with progress.said_if_slow("alphanet models ..."):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_predict_prepares_as_evaluate_does(tmp_path, capsys):
