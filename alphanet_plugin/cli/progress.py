@@ -50,14 +50,26 @@ def said_if_slow(what: str) -> Iterator[None]:
         _notice = None
 
 
+def say_if_slow(what: str) -> None:
+    """In the block of `said_if_slow`: from now on it is this that is being done."""
+    if _notice is not None:
+        _notice.begin(what)
+
+
 class _Notice:
     """Says what is being done where nothing else was said for long."""
 
     def __init__(self, what: str):
-        self.verb = self.doing = (what, time.monotonic())  # with its beginning
-        self.due, self.said, self.bars = time.monotonic() + _OPENING, False, 0
+        self.bars = 0
+        self.begin(what)
         self.ended = threading.Event()
         threading.Thread(target=self._watch, name="notice", daemon=True).start()
+
+    def begin(self, what: str) -> None:
+        """Say it after a second."""
+        now = time.monotonic()
+        self.verb = self.doing = (what, now)  # with its beginning
+        self.due, self.said = now + _OPENING, False
 
     def put_off(self, said: str = "") -> None:
         """Something was said or shown."""

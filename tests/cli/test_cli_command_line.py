@@ -223,6 +223,17 @@ def test_a_verb_says_again_what_it_is_at(capsys):
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_verb_says_when_it_has_loaded(capsys):
+    with progress.said_if_slow("loading torch and timm ..."):
+        assert spoken(capsys, 2)[0] == "loading torch and timm ..."
+        progress.say_if_slow("alphanet evaluate ...")
+        said = spoken(capsys, 3)
+        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", said[said.index("alphanet evaluate ...") + 1])
+    progress.say_if_slow("alphanet evaluate ...")  # called by another program
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
     monkeypatch.setattr(progress, "_FIRST_LINE", 30.0)
     with progress.said_if_slow("alphanet evaluate ..."):
@@ -244,7 +255,7 @@ def test_every_verb_says_what_it_is_at(verb, monkeypatch):
     cli_main._said_if_slow(verb, [verb, "--help"])
     monkeypatch.setenv("RANK", "1")
     cli_main._said_if_slow(verb, [verb])
-    assert said == [f"alphanet {verb} ..."]
+    assert said == ["loading torch and timm ..."]
 
 
 def test_what_is_done_soon_needs_no_word(capsys):
