@@ -21,7 +21,7 @@ EXTRAS = {
 }
 USES = {
     "shtab": ("completion", lambda: completion.run(argparse.Namespace(shell="bash"))),
-    **{name: ("export", FORMATS["onnx"].require) for name in ("onnx", "onnxscript", "onnxruntime")},
+    **dict.fromkeys(("onnx", "onnxscript", "onnxruntime"), ("export", FORMATS["onnx"].require)),
 }
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,35 @@ def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
             assert not threading.Event().wait(0.1)  # ten lines' time
             assert capsys.readouterr().err == ""
         assert spoken(capsys, 2)[-1].startswith("alphanet evaluate ... 0:")
+
+
+def test_in_a_notebook_a_bar_is_drawn_in_its_place(monkeypatch, capsys):
+    drawn = []
+
+    class Handle:
+        def update(self, shown, **_):
+            drawn.append(shown)
+
+    def display(shown, **_):
+        drawn.append(shown)
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=display))
+    monkeypatch.setattr(progress, "Console", lambda **_: types.SimpleNamespace(is_jupyter=True, is_terminal=False))
+    with progress_bar("train") as advance:
+        for step in range(1, 4):
+            advance(step, 3, "loss <1>", "full")
+        advance(1, 9, "", "shrink")
+        monkeypatch.setattr(progress, "_REDRAWN", 0.0)
+        advance(2, 9, "", "shrink")
+    assert drawn[0]["text/html"] == "<code>train ...</code>"
+    full, shrink = drawn[-1]["text/plain"].splitlines()
+    assert re.fullmatch(r"full 3/3 0:\d\d loss <1>", full)
+    assert re.fullmatch(r"shrink 2/9 0:\d\d", shrink)
+    assert '<progress value="3" max="3"></progress> <code>full 3/3' in drawn[-1]["text/html"]
+    assert "loss &lt;1&gt;" in drawn[-1]["text/html"]
+    assert len(drawn) < 6, "not at every step"
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("verb", cli_main.VERBS)
