@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import AlphaNetError, one_line
-from ..nearest import did_you_mean
+from ..nearest import did_you_mean, nearest
 from ..others_notes import hide_in_children, hide_others_notes
 from .process import StderrHandler, check_device, format_warning, prepare_process, version
 
@@ -41,10 +41,23 @@ RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with one line on an argument that is wrong, as every other error does."""
+    """Ends with one line on an argument that is wrong, as every other error does, and names the nearest option."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"alphanet: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> tuple[argparse.Namespace, list[str]]:
+        """argparse asks the parser of a verb by this, and leaves to the one above it what that one does not know."""
+        arguments, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._hint(unknown)}")
+        return arguments, unknown
+
+    def _hint(self, unknown: Sequence[str]) -> str:
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        near = wrong and nearest(wrong, options)
+        return f"; did you mean {near}?" if near else ""
 
 
 def build_parser(called: str | None = None) -> argparse.ArgumentParser:

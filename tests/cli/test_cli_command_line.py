@@ -58,6 +58,13 @@ def test_version(capsys):
         (["search"], "RUN (see alphanet search --help)"),
         (["profile"], "arch (see alphanet profile --help)"),
         (["profile", "a0", "--classes", "many"], "invalid int value: 'many'"),
+        (["train", "--confg", "x.yaml"], "--confg x.yaml; did you mean --config? (see alphanet train --help)"),
+        (["train", "--Config=x.yaml"], "did you mean --config?"),
+        (["search", "run", "--latecny", "cpu"], "did you mean --latency?"),
+        (["nni", "run", "x.yaml", "--prot", "80"], "did you mean --port? (see alphanet nni run --help)"),
+        (["--debgu", "profile", "a0"], "did you mean --debug? (see alphanet --help)"),
+        (["profile", "a0", "--qqq"], "unrecognized arguments: --qqq (see alphanet profile --help)"),
+        (["profile", "a0", "a1"], "unrecognized arguments: a1 (see alphanet profile --help)"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
