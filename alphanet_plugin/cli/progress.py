@@ -173,7 +173,7 @@ class _Cell:
 
         self.stage, self.began, self.drawn = stage, time.monotonic(), 0.0
         self.parts: dict[str, tuple[int, int, str]] = {}
-        self.handle = display(self._shown(), raw=True, display_id=True)
+        self.handle: Any = display(self._shown(), raw=True, display_id=True)
 
     def advance(self, done: int, total: int, note: str = "", part: str = "") -> None:
         self.parts[part] = (done, total, f"{_clock(self.began)} {note}".rstrip())
