@@ -107,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if argv is None and verb in BUSY:
                 prepare_process()  # before a verb's module loads torch
             arguments = build_parser(verb or "").parse_args(given)
+            _say_if_slow(f"alphanet {verb} ...")
             logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
             check_device(getattr(arguments, "device", None))
             _module(VERBS[arguments.verb]).run(arguments)
@@ -130,7 +131,13 @@ def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.Abstract
         return contextlib.nullcontext()
     from .progress import said_if_slow
 
-    return said_if_slow(f"alphanet {verb} ...")
+    return said_if_slow("loading torch and timm ...")
+
+
+def _say_if_slow(what: str) -> None:
+    from .progress import say_if_slow
+
+    say_if_slow(what)
 
 
 def _print_at_once() -> None:

@@ -1,13 +1,14 @@
-"""Progress, all of one kind: a bar on a terminal, elsewhere a line every so often."""
+"""Progress, all of one kind: a bar on a terminal and in a notebook's cell, elsewhere a line every so often."""
 
 from __future__ import annotations
 
+import html
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from ..training import Trainer
 
-_OPENING, _FIRST_LINE, _LATER_LINES = 1.0, 2.0, 15.0  # seconds
+_OPENING, _FIRST_LINE, _LATER_LINES, _REDRAWN = 1.0, 2.0, 15.0, 0.25  # seconds
 
 
 class Advance(Protocol):
@@ -50,14 +51,26 @@ def said_if_slow(what: str) -> Iterator[None]:
         _notice = None
 
 
+def say_if_slow(what: str) -> None:
+    """In the block of `said_if_slow`: from now on it is this that is being done."""
+    if _notice is not None:
+        _notice.begin(what)
+
+
 class _Notice:
     """Says what is being done where nothing else was said for long."""
 
     def __init__(self, what: str):
-        self.verb = self.doing = (what, time.monotonic())  # with its beginning
-        self.due, self.said, self.bars = time.monotonic() + _OPENING, False, 0
+        self.bars = 0
+        self.begin(what)
         self.ended = threading.Event()
         threading.Thread(target=self._watch, name="notice", daemon=True).start()
+
+    def begin(self, what: str) -> None:
+        """Say it after a second."""
+        now = time.monotonic()
+        self.verb = self.doing = (what, now)  # with its beginning
+        self.due, self.said = now + _OPENING, False
 
     def put_off(self, said: str = "") -> None:
         """Something was said or shown."""
@@ -109,7 +122,7 @@ def say_where_it_begins(trainer: Trainer) -> None:
 
 @contextmanager
 def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
-    """A bar for one stage. Where the output is no terminal: a line at its start, every 15 s, and at its end.
+    """A bar for one stage. Where there is neither terminal nor notebook: a line at its start, every 15 s, at its end.
 
     Args:
         stage: What is being done, such as "train".
@@ -118,6 +131,8 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
     console = Console(stderr=True)
     if not shown:
         yield lambda done, total, note="", part="": None  # noqa: ARG005
+    elif console.is_jupyter:
+        yield _Cell(stage).advance
     elif not console.is_terminal:
         lines = _Lines(stage)
         try:
@@ -148,6 +163,34 @@ def _bar(console: Console) -> Progress:
     )  # fmt: skip
     # What goes to a file or another program goes past the bar.
     return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty())
+
+
+class _Cell:
+    """A stage's progress in the output of a notebook's cell: bars that are drawn anew in their place."""
+
+    def __init__(self, stage: str):
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+        self.stage, self.began, self.drawn = stage, time.monotonic(), 0.0
+        self.parts: dict[str, tuple[int, int, str]] = {}
+        self.handle: Any = display(self._shown(), raw=True, display_id=True)
+
+    def advance(self, done: int, total: int, note: str = "", part: str = "") -> None:
+        self.parts[part] = (done, total, f"{_clock(self.began)} {note}".rstrip())
+        if done == total or time.monotonic() - self.drawn > _REDRAWN:
+            self.drawn = time.monotonic()
+            self.handle.update(self._shown(), raw=True)
+
+    def _shown(self) -> dict[str, Any]:
+        """As HTML, and as text for what shows none."""
+        rows = [(part or self.stage, *figures) for part, figures in self.parts.items()]
+        text = [f"{name} {done}/{total} {note}" for name, done, total, note in rows]
+        bars = [
+            f'<div><progress value="{done}" max="{total}"></progress> <code>{html.escape(line)}</code></div>'
+            for line, (_, done, total, _) in zip(text, rows, strict=True)
+        ]
+        waiting = f"{self.stage} ..."
+        return {"text/plain": "\n".join(text) or waiting, "text/html": "".join(bars) or f"<code>{waiting}</code>"}
 
 
 class _Lines:

@@ -106,7 +106,7 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
     from ..runs import check_latency_table, search_options
 
     if not (table.num_fitted and table.error):
-        say(f"measuring the latency table on {table.here.machine}, to be kept as {table.path} ...")
+        say(f"measuring {table.path} ...")
     options = search_options(trained.config, trained.space, trained.splits.num_classes)
     error = check_latency_table(table, trained.space, options["min_mflops"], options["max_mflops"], count)
     return f"{error}\n{len(table)} parts of networks, {table.conditions}: {table.path}"
@@ -114,8 +114,10 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
 
 def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluated]:
     """Search a trained run behind a progress bar."""
-    from ..runs import search_run
+    from ..runs import search_results, search_run
 
+    known = len(search_results(trained))
+    say(f"going on from {known} evaluated subnets ({trained.folder.history})", shown=known > 0)
     with progress_bar("search") as advance:
 
         def on_evaluated(done: int, total: int, subnet: Evaluated) -> None:

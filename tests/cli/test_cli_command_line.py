@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,17 @@ def test_a_verb_says_again_what_it_is_at(capsys):
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_verb_says_when_it_has_loaded(capsys):
+    with progress.said_if_slow("loading torch and timm ..."):
+        assert spoken(capsys, 2)[0] == "loading torch and timm ..."
+        progress.say_if_slow("alphanet evaluate ...")
+        said = spoken(capsys, 3)
+        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", said[said.index("alphanet evaluate ...") + 1])
+    progress.say_if_slow("alphanet evaluate ...")  # called by another program
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
     monkeypatch.setattr(progress, "_FIRST_LINE", 30.0)
     with progress.said_if_slow("alphanet evaluate ..."):
@@ -239,6 +251,35 @@ def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
             assert not threading.Event().wait(0.1)  # ten lines' time
             assert capsys.readouterr().err == ""
         assert spoken(capsys, 2)[-1].startswith("alphanet evaluate ... 0:")
+
+
+def test_in_a_notebook_a_bar_is_drawn_in_its_place(monkeypatch, capsys):
+    drawn = []
+
+    class Handle:
+        def update(self, shown, **_):
+            drawn.append(shown)
+
+    def display(shown, **_):
+        drawn.append(shown)
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=display))
+    monkeypatch.setattr(progress, "Console", lambda **_: types.SimpleNamespace(is_jupyter=True, is_terminal=False))
+    with progress_bar("train") as advance:
+        for step in range(1, 4):
+            advance(step, 3, "loss <1>", "full")
+        advance(1, 9, "", "shrink")
+        monkeypatch.setattr(progress, "_REDRAWN", 0.0)
+        advance(2, 9, "", "shrink")
+    assert drawn[0]["text/html"] == "<code>train ...</code>"
+    full, shrink = drawn[-1]["text/plain"].splitlines()
+    assert re.fullmatch(r"full 3/3 0:\d\d loss <1>", full)
+    assert re.fullmatch(r"shrink 2/9 0:\d\d", shrink)
+    assert '<progress value="3" max="3"></progress> <code>full 3/3' in drawn[-1]["text/html"]
+    assert "loss &lt;1&gt;" in drawn[-1]["text/html"]
+    assert len(drawn) < 6, "not at every step"
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("verb", cli_main.VERBS)
@@ -251,7 +292,7 @@ def test_every_verb_says_what_it_is_at(verb, monkeypatch):
     cli_main._said_if_slow(verb, [verb, "--help"])
     monkeypatch.setenv("RANK", "1")
     cli_main._said_if_slow(verb, [verb])
-    assert said == [f"alphanet {verb} ..."]
+    assert said == ["loading torch and timm ..."]
 
 
 def test_what_is_done_soon_needs_no_word(capsys):

@@ -126,6 +126,9 @@ def test_started_again_it_trains_and_evaluates_nothing_twice(quickstart):
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in checkpoints.rglob("*")} == before
     assert (folder / "runs/digits/search.jsonl").read_bytes() == history
+    entries = len(read_history(folder / "runs/digits/search.jsonl")[1])
+    assert f"going on from {entries} evaluated subnets" in again.stderr
+    assert re.search(r"already trained: step (\d+) of \1 ", again.stderr)
     assert published(again.stdout) == published(done.stdout)
 
 
