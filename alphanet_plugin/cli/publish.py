@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .options import add_overrides, read_run_arch
-from .progress import progress_bar
+from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..runs import TrainedRun
@@ -89,6 +89,7 @@ def upload(published: list[Publication], org: str, private: bool) -> None:
 
     names = [one.name for one in published]
     for number, one in enumerate(published):
+        say(f"uploading {one.name} ...")
         try:
             print(f"Uploaded {push_to_hub(store.model_folder(one.architecture, one.tag), org, private)}")
         except AlphaNetError as error:
