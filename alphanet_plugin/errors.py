@@ -56,6 +56,10 @@ class InUseError(AlphaNetError, RuntimeError):
     """Another process writes what this one was to write."""
 
 
+class RanksError(AlphaNetError, RuntimeError):
+    """One of several processes that work together died, or sees something else than the first."""
+
+
 class _Brief(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

@@ -38,6 +38,9 @@ BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "eval
 SLOW = ("export", "predict")
 """Further verbs that take seconds before they say anything."""
 
+TOGETHER = ("train", "distill", "finetune", "search", "publish", "import")
+"""Verbs whose work the processes of a launch share; of all others the first alone works."""
+
 RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
 """Verbs that go on where the same command was stopped."""
 
@@ -93,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
             arguments = build_parser(verb or "").parse_args(given)
+            if argv is None and arguments.verb not in TOGETHER and not _alone_of_launch(arguments.verb):
+                return 0
             if argv is None and arguments.verb in BUSY:
                 prepare_process()
             logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
@@ -110,6 +115,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _show(error)
     return 0
+
+
+def _alone_of_launch(verb: str) -> bool:
+    """Whether this process does a verb that one process does: it is the first of its launch, or was not launched."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return True
+    if os.environ.get("RANK", "0") != "0":
+        return False
+    from ..runs import leave_launch
+    from .progress import say
+
+    leave_launch()
+    say(f"alphanet {verb} works in one process; the others that were launched end here")
+    return True
 
 
 def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.AbstractContextManager[None]:
