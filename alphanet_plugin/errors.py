@@ -60,6 +60,13 @@ class RanksError(AlphaNetError, RuntimeError):
     """One of several processes that work together died, or sees something else than the first."""
 
 
+def how_to_install(*packages: str, extra: str) -> str:
+    """What to type where optional packages are missing, and the extra of this package that has them."""
+    # In quotes for every shell: zsh, for one, takes a word with = for something else.
+    quoted = " ".join(package if package.replace("-", "").isidentifier() else f"'{package}'" for package in packages)
+    return f"pip install {quoted} (in a clone: pip install '.[{extra}]')"
+
+
 class _Brief(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()

@@ -41,11 +41,17 @@ def nearest_path(path: str | Path, root: Path = Path()) -> Path | None:
     found = Path(Path(path).anchor)
     for part in Path(path).relative_to(found).parts:
         if not (root / found / part).exists():
-            part = nearest(part, _names_in(root / found))
+            part = nearest_name(part, _names_in(root / found))
             if part is None:
                 return None
         found /= part
     return found
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """As `nearest`, of names of files, which a common ending alone does not bring near."""
+    stem = Path(name).stem
+    return nearest(name, [one for one in known if nearest(stem, [Path(one).stem])])
 
 
 def path_hint(path: str | Path) -> str:

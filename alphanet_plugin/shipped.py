@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .nearest import nearest_path
+from .nearest import nearest_name, nearest_path
 
 _PACKAGE = Path(__file__).parent
 
@@ -28,18 +28,29 @@ def shipped_config(path: str) -> Path:
         try:
             return shipped(path)
         except FileNotFoundError:
-            folder = shipped("configs")
-            files = sorted(folder.rglob("*.yaml"), key=lambda other: (len(other.parts), other))
-            known = ", ".join(f"configs/{other.relative_to(folder)}" for other in files)
-            hint = config_hint(path) or f": {known}"
+            hint = config_hint(path) or "; they lie in configs/, such as configs/digits.yaml"
             raise FileNotFoundError(f"there is no {path}, here or among the shipped ones{hint}") from None
     return file
 
 
 def config_hint(path: str) -> str:
-    """As `path_hint`, of files, here or shipped."""
+    """As `path_hint`, of files, here or shipped; also of a shipped one by its name without its folder."""
+    name, by_name = Path(path).name, _shipped_configs()
+    near = [_near(path), by_name.get(name), by_name.get(nearest_name(name, by_name) or "")]
+    near = sorted(filter(None, near), key=lambda one: one.name != name)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _near(path: str) -> Path | None:
     for root in (Path(), shipped("configs").parent):
         near = nearest_path(path, root)
         if near is not None and (root / near).is_file() and (root == Path() or near.parts[0] == "configs"):
-            return f"; did you mean {near}?"
-    return ""
+            return near
+    return None
+
+
+def _shipped_configs() -> dict[str, Path]:
+    """Paths such as configs/digits.yaml by their names; the outermost of each name."""
+    root = shipped("configs")
+    files = sorted(root.rglob("*.yaml"), key=lambda file: (-len(file.parts), file))
+    return {file.name: Path(root.name) / file.relative_to(root) for file in files}

@@ -40,6 +40,15 @@ def test_paths(tmp_path, monkeypatch):
     assert path_hint("somewhere/else") == ""
     assert nearest_path("digts", tmp_path / "runs").name == "digits"
     assert path_hint("runs/\0") == ""
+    (tmp_path / "pilot.yaml").touch()
+    assert path_hint("x.yaml") == ""  # the ending is all that they have in common
+    assert path_hint("pilto.yml") == "; did you mean pilot.yaml?"
+
+
+def test_a_configuration_unlike_all_shipped_ones_names_their_folder(capsys):
+    assert main(["train", "--config", "configs/xyzzyqq.yaml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("here or among the shipped ones; they lie in configs/, such as configs/digits.yaml")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +57,11 @@ def test_paths(tmp_path, monkeypatch):
         ("trian --config configs/digits.yaml", "'train'"),
         ("train --config configs/digit.yaml", "configs/digits.yaml"),
         ("train --config config/us_mobilenetv2_digits.yaml", "configs/us_mobilenet_v2_digits.yaml"),
+        ("train --config digits.yaml", "configs/digits.yaml"),
+        ("train --config digits", "configs/digits.yaml"),
+        ("nni run configs/hpo_kd.yaml", "configs/nni/hpo_kd.yaml"),
+        ("study tabel3_digits.yaml", "configs/studies/table3_digits.yaml"),
+        ("nni run hpo_kd.yaml", "configs/nni/hpo_kd.yaml"),
         ("train --recipe dpes", "'deps'"),
         ("train --config configs/digits.yaml --set training.epoch=3", "'epochs'"),
         ("train --config configs/digits.yaml --set data.name=digit", "'digits'"),

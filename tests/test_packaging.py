@@ -111,5 +111,7 @@ def test_messages_name_extras_that_there_are():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 named |= set(re.findall(r"(?:\.|alphanet-plugin)\[(\w+)\]'", node.value))
+            elif isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Constant):
+                named.add(node.value.value)  # of `errors.how_to_install`
     assert "nas" in named
     assert named <= extras

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import AlphaNetError
+from ..errors import AlphaNetError, how_to_install
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -25,5 +25,6 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         import shtab  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise AlphaNetError("alphanet completion needs shtab, which is not installed: pip install shtab") from None
+        hint = how_to_install("shtab", extra="completion")
+        raise AlphaNetError(f"alphanet completion needs shtab, which is not installed: {hint}") from None
     print(shtab.complete(build_parser(), shell=arguments.shell))

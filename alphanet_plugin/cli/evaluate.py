@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..store import CONFIG_FILE
 from .options import add_overrides, load_model, read_run_arch
+from .progress import progress_bar
 
 if TYPE_CHECKING:
     from ..data import Preparation
@@ -119,7 +121,17 @@ def _evaluate_model(arguments: argparse.Namespace) -> tuple[str, Facts, Metrics]
     batches = eval_loader(images, batch_size=arguments.batch_size, num_workers=arguments.workers)
     name = f"{arguments.subject} ({arguments.protocol} protocol, images of {preparation.input_size[-1]} pixels)"
     facts = {"data": arguments.data, "protocol": arguments.protocol, "preparation": vars(preparation)}
-    return name, facts, evaluate(model.to(arguments.device), batches)
+    return name, facts, evaluate(model.to(arguments.device), _counted(batches, len(images)))
+
+
+def _counted(batches: Iterable[Any], total: int) -> Iterator[Any]:
+    """The batches, behind a progress bar over their `total` images."""
+    done = 0
+    with progress_bar("evaluate") as advance:
+        for batch in batches:
+            yield batch
+            done += len(batch[1])
+            advance(done, total)
 
 
 def _model_and_preparation(arguments: argparse.Namespace) -> tuple[Any, Preparation]:

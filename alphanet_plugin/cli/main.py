@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import io
 import logging
 import os
 import signal
@@ -17,10 +18,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import AlphaNetError, one_line
-from ..nearest import did_you_mean
+from ..nearest import did_you_mean, nearest
 from ..others_notes import hide_in_children, hide_others_notes
 from .process import StderrHandler, check_device, format_warning, prepare_process, version
 
@@ -35,9 +36,6 @@ VERBS = {
 BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
-SLOW = ("export", "predict")
-"""Further verbs that take seconds before they say anything."""
-
 TOGETHER = ("train", "distill", "finetune", "search", "publish", "import")
 """Verbs whose work the processes of a launch share; of all others the first alone works."""
 
@@ -46,10 +44,23 @@ RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with one line on an argument that is wrong, as every other error does."""
+    """Ends with one line on an argument that is wrong, as every other error does, and names the nearest option."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"alphanet: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> tuple[argparse.Namespace, list[str]]:
+        """argparse asks the parser of a verb by this, and leaves to the one above it what that one does not know."""
+        arguments, unknown = super().parse_known_args(*args, **kwargs)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._hint(unknown)}")
+        return arguments, unknown
+
+    def _hint(self, unknown: Sequence[str]) -> str:
+        options = [option for option in self._option_string_actions if option.startswith("--")]
+        wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        near = wrong and nearest(wrong, options)
+        return f"; did you mean {near}?" if near else ""
 
 
 def build_parser(called: str | None = None) -> argparse.ArgumentParser:
@@ -92,14 +103,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     hide_others_notes()
     if argv is None:
         hide_in_children()
+        _print_at_once()
         warnings.formatwarning = format_warning
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
-            arguments = build_parser(verb or "").parse_args(given)
-            if argv is None and arguments.verb not in TOGETHER and not _alone_of_launch(arguments.verb):
+            if argv is None and verb not in TOGETHER and not _alone_of_launch(verb):
                 return 0
-            if argv is None and arguments.verb in BUSY:
-                prepare_process()
+            if argv is None and verb in BUSY:
+                prepare_process()  # before a verb's module loads torch
+            arguments = build_parser(verb or "").parse_args(given)
+            _say_if_slow(f"alphanet {verb} ...")
             logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[StderrHandler()])
             check_device(getattr(arguments, "device", None))
             _module(VERBS[arguments.verb]).run(arguments)
@@ -117,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _alone_of_launch(verb: str) -> bool:
+def _alone_of_launch(verb: str | None) -> bool:
     """Whether this process does a verb that one process does: it is the first of its launch, or was not launched."""
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return True
@@ -127,17 +140,29 @@ def _alone_of_launch(verb: str) -> bool:
     from .progress import say
 
     leave_launch()
-    say(f"alphanet {verb} works in one process; the others that were launched end here")
+    say(f"alphanet {verb} works in one process; the others that were launched end here", shown=verb is not None)
     return True
 
 
 def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.AbstractContextManager[None]:
-    """A line on standard error where a verb takes seconds to load torch and images, on the first rank."""
-    if verb not in (*BUSY, *SLOW) or {"-h", "--help"} & set(given) or os.environ.get("RANK", "0") != "0":
+    """Lines on standard error while a verb loads torch and images or has no steps to count, on the first rank."""
+    if verb is None or {"-h", "--help"} & set(given) or os.environ.get("RANK", "0") != "0":
         return contextlib.nullcontext()
     from .progress import said_if_slow
 
-    return said_if_slow(f"alphanet {verb} ...")
+    return said_if_slow("loading torch and timm ...")
+
+
+def _say_if_slow(what: str) -> None:
+    from .progress import say_if_slow
+
+    say_if_slow(what)
+
+
+def _print_at_once() -> None:
+    """Write each line when it is printed, also into a pipe or file, where lines would come in blocks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def _show(error: Exception) -> int:

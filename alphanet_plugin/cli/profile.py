@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..spaces import Arch, SearchSpace, get_space
 from .options import read_arch_option
+from .progress import say
 
 if TYPE_CHECKING:
     from ..evaluation import Latency
@@ -74,5 +75,6 @@ def _latency(space: SearchSpace, arch: Arch, arguments: argparse.Namespace) -> L
     from ..evaluation import measure_latency
     from ..models import build_static
 
+    say(f"measuring a forward of {arguments.batch} on {arguments.device} ...")
     model = build_static(space, arch, num_classes=arguments.classes).to(arguments.device)
     return measure_latency(model, (3, arch.resolution, arch.resolution), batch=arguments.batch)

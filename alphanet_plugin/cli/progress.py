@@ -1,13 +1,14 @@
-"""Progress, all of one kind: a bar on a terminal, elsewhere a line every so often."""
+"""Progress, all of one kind: a bar on a terminal and in a notebook's cell, elsewhere a line every so often."""
 
 from __future__ import annotations
 
+import html
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from ..training import Trainer
 
-_FIRST_LINE, _LATER_LINES = 2.0, 15.0  # seconds
+_OPENING, _FIRST_LINE, _LATER_LINES, _REDRAWN = 1.0, 2.0, 15.0, 0.25  # seconds
 
 
 class Advance(Protocol):
@@ -24,29 +25,89 @@ class Advance(Protocol):
     def __call__(self, done: int, total: int, note: str = "", part: str = "") -> None: ...
 
 
-_first_line: threading.Timer | None = None
+_notice: _Notice | None = None
 
 
 def say(what: str, *, shown: bool = True) -> None:
-    """One line on what is being done now, beside a verb's results."""
+    """One line on what is being done now, beside a verb's results; one that ends in "..." is said again if it lasts."""
     if shown:
-        if _first_line is not None:
-            _first_line.cancel()
-        print(what, file=sys.stderr, flush=True)
+        if _notice is not None:
+            _notice.put_off(what)
+        _write(what)
 
 
 @contextmanager
 def said_if_slow(what: str) -> Iterator[None]:
-    """Say `what` once, where the block has said nothing for two seconds: loading torch and images takes its time."""
-    global _first_line
-    _first_line = threading.Timer(_FIRST_LINE, say, [what])
-    _first_line.daemon = True
-    _first_line.start()
+    """Say `what` after a second, and what is being done every 15 s while the block says nothing and has no bar.
+
+    Loading torch, timm and images takes seconds, as does much that has no steps to count.
+    """
+    global _notice
+    _notice = _Notice(what)
     try:
         yield
     finally:
-        _first_line.cancel()
-        _first_line = None
+        _notice.ended.set()
+        _notice = None
+
+
+def say_if_slow(what: str) -> None:
+    """In the block of `said_if_slow`: from now on it is this that is being done."""
+    if _notice is not None:
+        _notice.begin(what)
+
+
+class _Notice:
+    """Says what is being done where nothing else was said for long."""
+
+    def __init__(self, what: str):
+        self.bars = 0
+        self.begin(what)
+        self.ended = threading.Event()
+        threading.Thread(target=self._watch, name="notice", daemon=True).start()
+
+    def begin(self, what: str) -> None:
+        """Say it after a second."""
+        now = time.monotonic()
+        self.verb = self.doing = (what, now)  # with its beginning
+        self.due, self.said = now + _OPENING, False
+
+    def put_off(self, said: str = "") -> None:
+        """Something was said or shown."""
+        self.doing = (said, time.monotonic()) if said.endswith("...") else self.verb
+        self.due, self.said = time.monotonic() + _LATER_LINES, True
+
+    def _watch(self) -> None:
+        while not self.ended.wait(min(_OPENING / 5, _LATER_LINES)):
+            if not self.bars and time.monotonic() >= self.due:
+                what, began = self.doing
+                _write(f"{what} {_clock(began)}" if self.said else what)
+                self.due, self.said = time.monotonic() + _LATER_LINES, True
+
+
+@contextmanager
+def _instead_of_notices() -> Iterator[None]:
+    """While a stage shows its own progress."""
+    notice = _notice
+    if notice is None:
+        yield
+        return
+    notice.bars += 1
+    try:
+        yield
+    finally:
+        notice.bars -= 1
+        notice.put_off()
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(f"{line}\n")  # at once, as another thread or process may write too
+    sys.stderr.flush()
+
+
+def _clock(began: float) -> str:
+    minutes, seconds = divmod(int(time.monotonic() - began), 60)
+    return f"{minutes}:{seconds:02}"
 
 
 def say_where_it_begins(trainer: Trainer) -> None:
@@ -61,7 +122,7 @@ def say_where_it_begins(trainer: Trainer) -> None:
 
 @contextmanager
 def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
-    """A bar for one stage. Where the output is no terminal: a line at its start, every 15 s, and at its end.
+    """A bar for one stage. Where there is neither terminal nor notebook: a line at its start, every 15 s, at its end.
 
     Args:
         stage: What is being done, such as "train".
@@ -70,15 +131,18 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
     console = Console(stderr=True)
     if not shown:
         yield lambda done, total, note="", part="": None  # noqa: ARG005
+    elif console.is_jupyter:
+        yield _Cell(stage).advance
     elif not console.is_terminal:
         lines = _Lines(stage)
         try:
-            yield lines.advance
+            with _instead_of_notices():
+                yield lines.advance
             lines.end()
         finally:
             lines.ended.set()
     else:
-        with _bar(console) as progress:
+        with _instead_of_notices(), _bar(console) as progress:
             tasks = {"": progress.add_task(stage, total=None, note="")}
 
             def advance(done: int, total: int, note: str = "", part: str = "") -> None:
@@ -97,7 +161,36 @@ def _bar(console: Console) -> Progress:
         TextColumn("{task.description:<9}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
         TextColumn("eta"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    return Progress(*columns, console=console)
+    # What goes to a file or another program goes past the bar.
+    return Progress(*columns, console=console, redirect_stdout=sys.stdout.isatty())
+
+
+class _Cell:
+    """A stage's progress in the output of a notebook's cell: bars that are drawn anew in their place."""
+
+    def __init__(self, stage: str):
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+        self.stage, self.began, self.drawn = stage, time.monotonic(), 0.0
+        self.parts: dict[str, tuple[int, int, str]] = {}
+        self.handle: Any = display(self._shown(), raw=True, display_id=True)
+
+    def advance(self, done: int, total: int, note: str = "", part: str = "") -> None:
+        self.parts[part] = (done, total, f"{_clock(self.began)} {note}".rstrip())
+        if done == total or time.monotonic() - self.drawn > _REDRAWN:
+            self.drawn = time.monotonic()
+            self.handle.update(self._shown(), raw=True)
+
+    def _shown(self) -> dict[str, Any]:
+        """As HTML, and as text for what shows none."""
+        rows = [(part or self.stage, *figures) for part, figures in self.parts.items()]
+        text = [f"{name} {done}/{total} {note}" for name, done, total, note in rows]
+        bars = [
+            f'<div><progress value="{done}" max="{total}"></progress> <code>{html.escape(line)}</code></div>'
+            for line, (_, done, total, _) in zip(text, rows, strict=True)
+        ]
+        waiting = f"{self.stage} ..."
+        return {"text/plain": "\n".join(text) or waiting, "text/html": "".join(bars) or f"<code>{waiting}</code>"}
 
 
 class _Lines:
@@ -107,7 +200,7 @@ class _Lines:
         self.stage, self.began = stage, time.monotonic()
         self.last = self.printed = ("", "")
         self.ended = threading.Event()
-        say(f"{stage} ...")
+        _write(f"{stage} ...")
         self.beat = threading.Thread(target=self._beat, name="progress", daemon=True)
         self.beat.start()
 
@@ -127,6 +220,5 @@ class _Lines:
             pause = _LATER_LINES
 
     def _print(self) -> None:
-        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
         count, note = self.printed = self.last
-        say(" ".join(filter(None, (f"{self.stage:<9}", count, f"{minutes}:{seconds:02}", note))))
+        _write(" ".join(filter(None, (f"{self.stage:<9}", count, _clock(self.began), note))))

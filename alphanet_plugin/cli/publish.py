@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, read_run_arch
-from .progress import progress_bar
+from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..runs import Ranks, TrainedRun
@@ -102,6 +102,7 @@ def upload(published: list[Publication], org: str, private: bool) -> None:
 
     names = [one.name for one in published]
     for number, one in enumerate(published):
+        say(f"uploading {one.name} ...")
         try:
             print(f"Uploaded {push_to_hub(store.model_folder(one.architecture, one.tag), org, private)}")
         except AlphaNetError as error:

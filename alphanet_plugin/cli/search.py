@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides
-from .progress import progress_bar
+from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..evaluation import LatencyTable
@@ -121,6 +121,8 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
     """Measure the table where that is not done yet, and say what it is worth."""
     from ..runs import check_latency_table, search_options
 
+    if not (table.num_fitted and table.error):
+        say(f"measuring {table.path} ...")
     options = search_options(trained.config, trained.space, trained.splits.num_classes)
     error = check_latency_table(table, trained.space, options["min_mflops"], options["max_mflops"], count)
     return f"{error}\n{len(table)} parts of networks, {table.conditions}: {table.path}"
@@ -128,8 +130,10 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
 
 def search(trained: TrainedRun, cost: SearchCost | None = None, ranks: Ranks | None = None) -> list[Evaluated]:
     """Search a trained run behind a progress bar, by this process and those that help it."""
-    from ..runs import search_run
+    from ..runs import search_results, search_run
 
+    known = len(search_results(trained))
+    say(f"going on from {known} evaluated subnets ({trained.folder.history})", shown=known > 0)
     with progress_bar("search") as advance:
 
         def on_evaluated(done: int, total: int, subnet: Evaluated) -> None:

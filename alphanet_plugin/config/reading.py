@@ -85,7 +85,8 @@ def recipe_file(name: Any) -> Path:
     known = list_recipes()
     if name in known:
         return shipped("configs/recipes") / f"{name}.yaml"
-    hint = did_you_mean(name, known, f"known are {', '.join(known)}, or the path of a YAML file")
+    file = config_hint(f"{name}.yaml").removeprefix("; ")
+    hint = did_you_mean(name, known, file or f"known are {', '.join(known)}, or the path of a YAML file")
     raise ConfigError(f"recipe: there is no {brief(name)}; {hint}")
 
 

@@ -10,7 +10,7 @@ from .image_subset import ImageSource, ImageSubset
 from .small_sets import ArraySource
 from .splits import Splits
 
-_CHANNELS = 3  # bytes of a pixel
+_GREY, _COLOUR = 1, 4  # bytes of a pixel, as Pillow keeps them: those of RGB with a fourth beside them
 
 
 class DecodedImages:
@@ -32,7 +32,7 @@ class DecodedImages:
         if kept is not None:
             return kept
         image = self.source.image(position)
-        size = _CHANNELS * image.width * image.height
+        size = (_GREY if image.mode == "L" else _COLOUR) * image.width * image.height
         if size <= self._room:
             image.load()
             self._kept[position] = image

@@ -17,7 +17,7 @@ from ..errors import ExportError
 from ..models import fuse
 from .describe import describe
 from .file_format import FileFormat, Layout
-from .onnx_format import OLDEST_PROGRAM_OPSET, OnnxFormat
+from .onnx_format import OLDEST_PROGRAM_OPSET, OnnxFormat, opsets_that_work, require_opset
 from .pt2_format import Pt2Format
 from .read_back import read_back
 
@@ -85,6 +85,8 @@ def export_model(
         raise ExportError(f"no export format {file_format!r}: give one of {', '.join(FORMATS)}")
     written = FORMATS[file_format]
     written.require()
+    if opset is not None and isinstance(written, OnnxFormat):
+        require_opset(opset)
     model = copy.deepcopy(model).cpu().float().eval()
     description = describe(model)
     size = _input_size(model)
@@ -167,7 +169,8 @@ def _write(
     except ExportError:
         raise
     except Exception as error:
-        raise _failed(model, f"to {file_format}" + (f" at opset {opset}" if opset else ""), error) from error
+        failed = _failed(model, f"to {file_format}" + (f" at opset {opset}" if opset else ""), error)
+        raise (ExportError(f"{str(failed).rstrip('.')}; {opsets_that_work()}") if opset else failed) from error
 
 
 def _input_size(model: Any) -> tuple[int, int, int]:
@@ -188,7 +191,7 @@ def _export(model: nn.Module, size: tuple[int, int, int], layout: Layout) -> tor
 
 
 def _failed(model: nn.Module, how: str, error: Exception) -> ExportError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0].partition("[Caused by")[0].strip()
     return ExportError(f"torch cannot export {type(model).__name__} {how}: {reason}")
 
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import torch
 
-from ..errors import ExportError
+from ..errors import ExportError, how_to_install
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,8 @@ class FileFormat(ABC):
         missing = [package for package in self.packages if not _is_there(package)]
         if missing:
             raise ExportError(
-                f"this export needs {' and '.join(missing)}, which cannot be imported: pip install {' '.join(missing)}"
+                f"this export needs {' and '.join(missing)}, which cannot be imported: "
+                + how_to_install(*missing, extra="export")
             )
 
     def reader_source(self) -> str:

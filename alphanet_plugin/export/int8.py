@@ -19,7 +19,7 @@ from ..atomic import atomic_file
 from ..data import preparation_of
 from ..data.folder import open_class_folders
 from ..data.image_subset import ImageSubset
-from ..errors import ExportError
+from ..errors import AlphaNetError, ExportError, one_line
 from .export_model import export_model
 
 CALIBRATION_IMAGES = 256
@@ -88,8 +88,14 @@ def export_int8(
     with tempfile.TemporaryDirectory() as folder:
         plain, small = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         exported = export_model(model, plain, fused=fused, tolerance=tolerance, opset=opset)
-        _quantise(plain, small, ImageSubset(images.source, images.positions[chosen], images.transform))
-        runs = [_session(file) for file in (plain, small)]
+        try:
+            _quantise(plain, small, ImageSubset(images.source, images.positions[chosen], images.transform))
+            runs = [_session(file) for file in (plain, small)]
+        except AlphaNetError:  # an image that cannot be read
+            raise
+        except Exception as error:  # onnxruntime's have no class in common
+            advice = "" if opset is None else "; give a lower --opset, or none for the exporter's own"
+            raise ExportError(f"onnxruntime cannot write or run 8 bits: {one_line(error, 200)}{advice}") from error
         float_ms, int8_ms = _latencies(runs, exported.input_size)
         top1 = [None, None] if measured is None else [_top1(run, measured) for run in runs]
         figures = Int8Figures(

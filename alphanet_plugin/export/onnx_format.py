@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -14,6 +17,9 @@ from .file_format import FileFormat, Layout
 
 OLDEST_PROGRAM_OPSET = 18
 """torch's exporter of programs writes no older one, and what it writes cannot be converted down."""
+OLDEST_OPSET = 11
+"""Of this package's networks, whose shortcuts are padded by the images' size; some others of timm's go down to 7."""
+_OLDEST_OF_TORCH = 7
 
 
 class OnnxFormat(FileFormat):
@@ -58,7 +64,7 @@ class OnnxFormat(FileFormat):
         """Write `model` for runtimes that know no `OLDEST_PROGRAM_OPSET`, by torch's exporter of traced models."""
         import onnx
 
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_graphs():
             warnings.simplefilter("ignore")  # it calls itself deprecated, and says which constants it does not fold
             torch.onnx.export(
                 model,
@@ -74,6 +80,41 @@ class OnnxFormat(FileFormat):
         onnx.helper.set_model_props(written, dict(description))
         onnx.save(written, str(path))
         check_opset(path, opset)
+
+
+def require_opset(opset: int) -> None:
+    """ExportError where neither of torch's exporters can write this operator set, whatever the network."""
+    newest = _newest_opset()
+    if not _OLDEST_OF_TORCH <= opset <= newest:
+        raise ExportError(
+            f"opset {opset} cannot be written: torch and the installed onnx reach {_OLDEST_OF_TORCH} to {newest}, and "
+            f"this package's networks need {OLDEST_OPSET} or later"
+        )
+
+
+def opsets_that_work() -> str:
+    """For messages about one that does not."""
+    return f"this package's networks can be had at opsets {OLDEST_OPSET} to {_newest_opset()}"
+
+
+def _newest_opset() -> int:
+    from onnx.defs import onnx_opset_version
+
+    return onnx_opset_version()
+
+
+@contextlib.contextmanager
+def _without_graphs() -> Iterator[None]:
+    """torch's older exporter prints the graph of a network that it cannot write on the process's standard output."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def check_opset(path: Path, opset: int | None) -> None:

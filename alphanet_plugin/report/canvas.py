@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..atomic import atomic_file
 
@@ -22,8 +22,10 @@ SERIES = (
     "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#1b2733", "#8c96a0", "#882255", "#999933",
 )  # fmt: skip
 """Colours of what is compared, in order: Okabe and Ito's (2008), which the colour-blind tell apart, and three more."""
-DISTINCT, HATCH = 5, "////"
-"""So many of them differ much; areas of the others are hatched too."""
+MARKERS = "os^DvPX<>p"
+"""Of points, in the same order."""
+DISTINCT, HATCH, DASHES = 5, "////", (4, 1.5)
+"""So many of the colours differ much; areas of the others are hatched, lines dashed."""
 SERIES_ON_DARK = (
     "#3d9bd9", "#f0783c", "#1fbf92", "#f0b03a", "#de9cc1", "#8ccbf2", "#e6ebf0", "#8c96a0", "#c45a8a", "#b5b54a",
 )  # fmt: skip
@@ -110,24 +112,67 @@ def legend_style() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def draw_key(figure: Figure, names: Sequence[str], top: float = 0.87) -> float:
-    """Say which colour of `SERIES` is whose, in rows under `top`; returns where the axes may begin.
+class Look(NamedTuple):
+    """How one of the things that a picture compares is drawn: its colour, marker of points, hatch and dashes."""
+
+    color: str
+    marker: str
+    hatch: str | None
+    dashes: tuple[float, float] | None
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Keywords of matplotlib's lines."""
+        return {"color": self.color, **({"dashes": self.dashes} if self.dashes else {})}
+
+
+def looks(names: Sequence[str], among: Sequence[str] | None = None) -> dict[str, Look]:
+    """How each is drawn.
+
+    Args:
+        names: What a picture compares.
+        among: All that several pictures compare, so that each looks the same in all of them; by default `names`. If
+            they are more than there are colours, each picture is by itself.
 
     Raises:
         ValueError: There are more names than colours.
     """
+    if len(names) > len(SERIES):
+        raise ValueError(f"a picture compares at most {len(SERIES)} things, not {len(names)}")
+    order = list(names if among is None or len(among) > len(SERIES) else among)
+    places = {name: order.index(name) for name in names}
+    return {
+        name: Look(
+            color=SERIES[place],
+            marker=MARKERS[place],
+            hatch=HATCH if place >= DISTINCT else None,
+            dashes=DASHES if place >= DISTINCT else None,
+        )
+        for name, place in places.items()
+    }
+
+
+def draw_key(figure: Figure, named: Mapping[str, Look], *, areas: bool = False, top: float = 0.87) -> float:
+    """Say which look is whose, in rows under `top`; returns where the axes may begin.
+
+    Args:
+        figure: The picture.
+        named: Name -> look.
+        areas: Whether areas are drawn in them, which are hatched, not lines with markers.
+        top: Of the key, a share of the picture.
+    """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    if len(names) > len(SERIES):
-        raise ValueError(f"a picture compares at most {len(SERIES)} things, not {len(names)}")
+    names = list(named)
     handles = [
-        Line2D([], [], color=color, linewidth=6, solid_capstyle="butt")
-        if number < DISTINCT
-        else Patch(facecolor="white", edgecolor=color, hatch=HATCH)
-        for number, color in enumerate(SERIES[: len(names)])
+        Patch(facecolor="white" if look.hatch else look.color, edgecolor=look.color, hatch=look.hatch)
+        if areas
+        else Line2D([], [], **look.line, linewidth=2, marker=look.marker, markersize=5)
+        for look in named.values()
     ]
-    style = {**legend_style(), "handlelength": 0.7, "borderpad": 0.0, "borderaxespad": 0.0, "columnspacing": 1.6}
+    style = {**legend_style(), "borderpad": 0.0, "borderaxespad": 0.0, "columnspacing": 1.6}
+    style["handlelength"] = 0.9 if areas else 2.4
     for columns in range(len(names), 0, -1):
         key = figure.legend(handles, names, loc="upper left", bbox_to_anchor=(LEFT, top), ncols=columns, **style)
         box = key.get_window_extent()

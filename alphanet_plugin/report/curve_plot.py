@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .canvas import LEFT, RIGHT, SERIES, TOP1, check_png, draw_key, new_axes, new_figure, text_style, write_picture
+from .canvas import LEFT, RIGHT, TOP1, check_png, draw_key, looks, new_axes, new_figure, text_style, write_picture
 
 Curve = Sequence[tuple[float, float]]
 """(epoch, accuracy) of one run."""
@@ -22,6 +22,7 @@ def plot_curves(
     title: str,
     subtitle: str = "",
     xlabel: str = "epochs",
+    among: Sequence[str] | None = None,
 ) -> Path:
     """Write a PNG: a panel for each subnet, of each recipe the mean over runs with a band of one standard deviation.
 
@@ -31,6 +32,7 @@ def plot_curves(
         title: Above the picture.
         subtitle: A smaller line under the title.
         xlabel: With its unit.
+        among: As of `looks`.
 
     Raises:
         ValueError: There is nothing to plot, a recipe's runs differ in their epochs, or the path is not a PNG's.
@@ -40,7 +42,8 @@ def plot_curves(
     if not names:
         raise ValueError("there is no curve to plot")
     figure = new_figure(title, subtitle)
-    top = draw_key(figure, names) - 0.045
+    named = looks(names, among)
+    top = draw_key(figure, named) - 0.045
     width = (RIGHT - LEFT - _GAP * (len(panels) - 1)) / len(panels)
     for place, (subnet, panel) in enumerate(panels.items()):
         left = LEFT + place * (width + _GAP)
@@ -49,10 +52,10 @@ def plot_curves(
         figure.text(left, top + 0.022, subnet, fontsize=10.5, fontweight="bold", va="center", **text_style())
         for name, curves in panel.items():
             if curves:
-                color = SERIES[names.index(name)]
+                look = named[name]
                 epochs, mean, std = _over_runs(name, curves)
-                axes.fill_between(epochs, mean - std, mean + std, color=color, alpha=0.15, linewidth=0, zorder=2)
-                axes.plot(epochs, mean, color=color, linewidth=1.8, marker="o", markersize=3, zorder=3)
+                axes.fill_between(epochs, mean - std, mean + std, color=look.color, alpha=0.15, linewidth=0, zorder=2)
+                axes.plot(epochs, mean, **look.line, linewidth=1.8, marker=look.marker, markersize=4.5, zorder=3)
         places = {place for curves in panel.values() for curve in curves for place, _ in curve}
         if len(places) == 1:  # matplotlib would mark hundredths about it
             axes.set_xticks(list(places))

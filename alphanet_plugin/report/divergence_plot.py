@@ -10,18 +10,19 @@ from pathlib import Path
 from .canvas import (
     FAINT,
     FONT,
+    INK,
     LEFT,
     RIGHT,
-    SERIES,
     check_png,
     legend_style,
+    looks,
     new_axes,
     new_figure,
     text_style,
     write_picture,
 )
 
-_TEACHER, _STUDENT = "#8fa3b5", "#e07b1a"
+_TEACHER, _STUDENT = "#b9c2cb", INK  # none of the colours of the examples
 _GAP, _TOP = 0.055, 0.8  # shares of the picture
 
 
@@ -82,8 +83,12 @@ def plot_divergences(
     axes = new_axes(figure, "alpha", "", top=_TOP, left=left, right=left + width)
     figure.text(left, _TOP + 0.03, "alpha-divergence (nats)", fontsize=9.5, fontweight="bold", va="center",
                 **text_style())  # fmt: skip
-    for color, example in zip(SERIES, examples, strict=False):
-        axes.plot(alphas, example.divergences, color=color, linewidth=1.8, label=example.name, zorder=3)
+    spread = max(1, len(alphas) // 8)
+    for look, example in zip(looks([str(n) for n in range(len(examples))]).values(), examples, strict=True):
+        axes.plot(
+            alphas, example.divergences, **look.line, linewidth=1.8, marker=look.marker, markevery=spread,
+            label=example.name, zorder=3,
+        )  # fmt: skip
     axes.axvline(1.0, color=FAINT, linewidth=0.9, linestyle=":", zorder=2)
     axes.text(0.96, sum(axes.get_ylim()) / 2, "KL", fontsize=8.5, ha="right", rotation=90, **text_style(FAINT))
     axes.legend(loc="upper center", **legend_style())

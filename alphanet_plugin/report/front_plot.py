@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import MFLOPS, SERIES, TOP1, check_png, draw_key, new_axes, new_figure, write_picture
+from .canvas import MFLOPS, TOP1, check_png, draw_key, looks, new_axes, new_figure, write_picture
 from .pareto_plot import front_of
 
 Run = Sequence[tuple[float, float]]
@@ -23,6 +23,7 @@ def plot_fronts(
     *,
     title: str,
     subtitle: str = "",
+    among: Sequence[str] | None = None,
 ) -> Path:
     """Write a PNG: of each recipe every run's front as a thin line of steps, and their mean as a thick one.
 
@@ -33,6 +34,7 @@ def plot_fronts(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
+        among: As of `looks`.
 
     Raises:
         ValueError: A run holds no subnet, or the path is not a PNG's.
@@ -42,13 +44,18 @@ def plot_fronts(
     if not fronts:
         raise ValueError("there is no front to plot")
     figure = new_figure(title, subtitle)
-    axes = new_axes(figure, MFLOPS, TOP1, top=draw_key(figure, list(fronts)))
+    named = looks(list(fronts), among)
+    axes = new_axes(figure, MFLOPS, TOP1, top=draw_key(figure, named))
     right = max(front[-1, 0] for of_name in fronts.values() for front in of_name)
-    for color, of_name in zip(SERIES, fronts.values(), strict=False):
+    for number, (name, of_name) in enumerate(fronts.items()):
+        look = named[name]
         for front in of_name:
             ends = np.append(front, [[right, front[-1, 1]]], axis=0)
-            axes.step(*ends.T, where="post", color=color, linewidth=0.8, alpha=0.3, zorder=2)
-        axes.step(*mean_front(of_name, right).T, where="post", color=color, linewidth=2.0, zorder=3)
+            axes.step(*ends.T, where="post", color=look.color, linewidth=0.8, alpha=0.3, zorder=2)
+        mean = mean_front(of_name, right)
+        apart = (_PLACES * (2 * number + 1) // (12 * len(fronts)), _PLACES // 6)  # no marker upon another's
+        style = {**look.line, "marker": look.marker, "markersize": 5, "markevery": apart}
+        axes.step(*mean.T, where="post", **style, linewidth=2.0, zorder=3)
     write_picture(figure, path)
     return path
 

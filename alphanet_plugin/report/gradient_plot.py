@@ -8,7 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .canvas import FAINT, LEFT, RIGHT, SERIES, check_png, draw_key, new_axes, new_figure, text_style, write_picture
+from .canvas import (
+    FAINT,
+    LEFT,
+    RIGHT,
+    Look,
+    check_png,
+    draw_key,
+    looks,
+    new_axes,
+    new_figure,
+    text_style,
+    write_picture,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +51,11 @@ def plot_gradients(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
     figure = new_figure(
         title, f"by layer at step {shown['step']}; {len(layers)} layers from the stem to the classifier"
     )
-    top = draw_key(figure, _NAMES) - 0.045
+    named = looks(_NAMES)
+    full, others, whole, unscaled = named.values()
+    top = draw_key(figure, named) - 0.045
     width = (RIGHT - LEFT - 2 * _GAP) / 3
-    panels = (("layer", "L2 norm of the gradient"), ("layer", "cosine"), ("step", "norm / initial full model's"))
+    panels = (("layer", "L2 norm of the gradient"), ("layer", "cosine"), ("step", "norm / initial full one's"))
     axes = []
     for number, (xlabel, name) in enumerate(panels):
         left = LEFT + number * (width + _GAP)
@@ -49,15 +63,15 @@ def plot_gradients(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
         figure.text(left, top + 0.022, name, fontsize=10, fontweight="bold", va="center", **text_style())
     norms, cosines, ratios = axes
     places = range(1, len(layers) + 1)
-    for key, color in zip(("full", "shrink"), SERIES, strict=False):
-        _draw(norms, places, [one[key] or None for one in layers], color)
+    for key, look in (("full", full), ("shrink", others)):
+        _draw(norms, places, [one[key] or None for one in layers], look)
     norms.set_yscale("log")
     norms.tick_params(which="minor", length=0)
-    _draw(cosines, places, [one["cosine"] for one in layers], SERIES[1])
+    _draw(cosines, places, [one["cosine"] for one in layers], others)
     cosines.axhline(0, color=FAINT, linewidth=0.8)
     shrinking = [record for record in records if record["all"]["shrink"] and record.get("scale")]
-    _draw(ratios, [one["step"] for one in shrinking], [_unscaled_ratio(one) for one in shrinking], SERIES[3])
-    _draw(ratios, [record["step"] for record in records], [record["all"]["ratio"] for record in records], SERIES[2])
+    _draw(ratios, [one["step"] for one in shrinking], [_unscaled_ratio(one) for one in shrinking], unscaled)
+    _draw(ratios, [record["step"] for record in records], [record["all"]["ratio"] for record in records], whole)
     write_picture(figure, path)
     return path
 
@@ -71,7 +85,7 @@ def _unscaled_ratio(record: Mapping[str, Any]) -> float | None:
     return ratio * unscaled / whole if ratio and whole else None
 
 
-def _draw(axes: Axes, x: Sequence[int], y: Sequence[float | None], color: str) -> None:
+def _draw(axes: Axes, x: Sequence[int], y: Sequence[float | None], look: Look) -> None:
     """A line with a gap where there is no value."""
     values = [math.nan if value is None else value for value in y]
-    axes.plot(x, values, color=color, marker="o", markersize=3, linewidth=1.2)
+    axes.plot(x, values, **look.line, marker=look.marker, markersize=3.5, linewidth=1.2)

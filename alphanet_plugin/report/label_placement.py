@@ -1,13 +1,45 @@
 """Where labels of points go so that they cover neither each other nor what is drawn."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
 
 Floats = NDArray[np.float64]
 
 _ANGLES = np.deg2rad(np.arange(0, 360, 22.5))
 _GAPS = (11.0, 17.0, 26.0, 40.0, 58.0)  # free space between point and label, in pixels of a 1200 x 800 picture
 _SWEEPS = 4
+_FAR = 20.0  # pixels from which on one asks whose label it is
+
+
+def move_labels(axes: Axes, texts: Sequence[Text], anchors: Floats, marks: Floats, dots: Floats) -> None:
+    """Move texts, which are centred, to where `place_labels` wants them; a thin line leads to one that is far off.
+
+    Args:
+        axes: With their final limits.
+        texts: Labels.
+        anchors: The labelled points (n, 2), like all that follow in the units of the axes.
+        marks: As of `place_labels`.
+        dots: As of `place_labels`.
+    """
+    to_pixels, to_data = axes.transData.transform, axes.transData.inverted().transform
+    sizes = np.asarray([[box.width, box.height] for box in (text.get_window_extent() for text in texts)])
+    bounds = axes.get_window_extent().get_points()
+    centres = place_labels(to_pixels(anchors), sizes, to_pixels(marks), to_pixels(dots), bounds)
+    for text, centre, anchor, size in zip(texts, centres, to_pixels(anchors), sizes, strict=True):
+        x, y = to_data(centre)
+        text.set_position((x, y))
+        edge = centre + np.clip(anchor - centre, -size / 2, size / 2)
+        if np.hypot(*(edge - anchor)) > _FAR:
+            axes.plot(*to_data(np.stack([edge, anchor])).T, color=text.get_color(), linewidth=0.8, alpha=0.7, zorder=4)
 
 
 def place_labels(anchors: Floats, sizes: Floats, marks: Floats, dots: Floats, bounds: Floats) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .canvas import FAINT, FONT, MFLOPS, TOP1, check_png, legend_style, new_axes, new_figure, write_picture
-from .label_placement import place_labels
+from .label_placement import move_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -209,18 +209,8 @@ def _draw_labels(
         )
         for (x, y), name in zip(named, names, strict=True)
     ]  # fmt: skip
-    sizes = np.asarray([[box.width, box.height] for box in (text.get_window_extent() for text in texts)])
-    to_pixels = axes.transData.transform
-    centres = place_labels(
-        to_pixels(named), sizes, _along(to_pixels(front)), to_pixels(dots), axes.get_window_extent().get_points()
-    )
-    for text, centre, anchor, size in zip(texts, centres, to_pixels(named), sizes, strict=True):
-        x, y = axes.transData.inverted().transform(centre)
-        text.set_position((x, y))
-        edge = centre + np.clip(anchor - centre, -size / 2, size / 2)
-        if np.hypot(*(edge - anchor)) > 20:  # far enough to ask whose label it is
-            ends = axes.transData.inverted().transform(np.stack([edge, anchor]))
-            axes.plot(*ends.T, color=text.get_color(), linewidth=0.8, alpha=0.7, zorder=4)
+    course = axes.transData.inverted().transform(_along(axes.transData.transform(front)))
+    move_labels(axes, texts, named, course, dots)
 
 
 def _along(line: NDArray[np.float64], spacing: float = 6.0) -> NDArray[np.float64]:

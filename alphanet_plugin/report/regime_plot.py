@@ -9,21 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import (
-    DISTINCT,
-    FAINT,
-    FONT,
-    HATCH,
-    INK,
-    MFLOPS,
-    SERIES,
-    TOP1,
-    check_png,
-    draw_key,
-    new_axes,
-    new_figure,
-    write_picture,
-)  # fmt: skip
+from .canvas import FAINT, FONT, INK, MFLOPS, TOP1, check_png, draw_key, looks, new_axes, new_figure, write_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +24,7 @@ def plot_boxes(
     *,
     title: str,
     subtitle: str = "",
+    among: Sequence[str] | None = None,
 ) -> Path:
     """Write a PNG: in each regime a box for each recipe, from bottom to top minimum, quartiles, maximum.
 
@@ -47,6 +34,7 @@ def plot_boxes(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
+        among: As of `looks`.
 
     Raises:
         ValueError: There is nothing to plot, a recipe has another number of regimes, or the path is not a PNG's.
@@ -54,21 +42,22 @@ def plot_boxes(
     path = check_png(path)
     _check(regimes, values)
     figure = new_figure(title, subtitle)
-    axes = new_axes(figure, MFLOPS, TOP1, top=draw_key(figure, list(values)))
+    named = looks(list(values), among)
+    axes = new_axes(figure, MFLOPS, TOP1, top=draw_key(figure, named, areas=True))
     width = _SHARE / len(values)
-    for place, (color, of_name) in enumerate(zip(SERIES, values.values(), strict=False)):
+    for place, (name, of_name) in enumerate(values.items()):
+        look = named[name]
         filled = [number for number, one in enumerate(of_name) if len(one)]
-        line: dict[str, Any] = {"color": color, "linewidth": 1.1}
+        line: dict[str, Any] = {"color": look.color, "linewidth": 1.1}
         drawn = axes.boxplot(
             [of_name[number] for number in filled],
             positions=[number + _offset(place, len(values)) for number in filled],
             widths=0.8 * width, whis=(0, 100), showfliers=False, patch_artist=True, manage_ticks=False,
-            boxprops={**line, "facecolor": _pale(color)}, whiskerprops=line, capprops=line,
+            boxprops={**line, "facecolor": _pale(look.color)}, whiskerprops=line, capprops=line,
             medianprops={**line, "linewidth": 1.8},
         )  # fmt: skip
-        if place >= DISTINCT:
-            for box in drawn["boxes"]:
-                box.set_hatch(HATCH)
+        for box in drawn["boxes"]:
+            box.set_hatch(look.hatch)
     _name_regimes(axes, regimes)
     write_picture(figure, path)
     return path
@@ -81,6 +70,7 @@ def plot_relative(
     *,
     title: str,
     subtitle: str = "",
+    among: Sequence[str] | None = None,
 ) -> Path:
     """Write a PNG: in each regime a bar for each recipe, its mean difference to the baseline, and a dot for each run.
 
@@ -90,6 +80,7 @@ def plot_relative(
         path: Where to; ends in ``.png``.
         title: Above the picture.
         subtitle: A smaller line under the title.
+        among: As of `looks`.
 
     Raises:
         ValueError: There is nothing to plot, a recipe has another number of regimes, or the path is not a PNG's.
@@ -98,11 +89,12 @@ def plot_relative(
     _check(regimes, differences)
     figure = new_figure(title, subtitle)
     ylabel = "best top-1 accuracy less the baseline's (points)"
-    axes = new_axes(figure, MFLOPS, ylabel, top=draw_key(figure, list(differences)))
+    named = looks(list(differences), among)
+    axes = new_axes(figure, MFLOPS, ylabel, top=draw_key(figure, named, areas=True))
     width = _SHARE / len(differences)
     axes.axhline(0.0, color=INK, linewidth=1.0, zorder=2)
-    for place, (color, of_name) in enumerate(zip(SERIES, differences.values(), strict=False)):
-        hatch = HATCH if place >= DISTINCT else None
+    for place, (name, of_name) in enumerate(differences.items()):
+        color, _, hatch, _ = named[name]
         for number, runs in enumerate(of_name):
             if len(runs):
                 x = number + _offset(place, len(differences))

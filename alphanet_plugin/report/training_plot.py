@@ -11,6 +11,7 @@ import numpy as np
 
 from .canvas import (
     BOTTOM,
+    DASHES,
     FAINT,
     LEFT,
     RIGHT,
@@ -59,7 +60,8 @@ def plot_training(
     below = new_axes(figure, "epochs", "learning rate", top=middle - _BETWEEN / 2 + 0.02, right=RIGHT - 0.05)
     above.plot(*_smooth(epochs, records, "loss"), color=SERIES[0], linewidth=1.6, label="loss of the first pass")
     if any(record.get("kd_loss") for record in records):
-        above.plot(*_smooth(epochs, records, "kd_loss"), color=SERIES[1], linewidth=1.6, label="loss of the others")
+        line = {"color": SERIES[1], "linewidth": 1.6, "linestyle": (0, DASHES)}
+        above.plot(*_smooth(epochs, records, "kd_loss"), **line, label="loss of the others")
     below.plot(*_smooth(epochs, records, "lr"), color=SERIES[0], linewidth=1.6)
     below.set_ylim(bottom=0)
     if measured:
@@ -103,10 +105,11 @@ def _draw_accuracy(axes: Any, measured: Sequence[Mapping[str, Any]]) -> None:
     twin.tick_params(colors=FAINT, labelsize=9, length=0, pad=5)
     for side in twin.spines.values():
         side.set_visible(False)
-    for color, name in zip(SERIES[2:], ("largest", "smallest"), strict=False):
+    for color, marker, name in ((SERIES[2], "o", "largest"), (SERIES[3], "s", "smallest")):
         points = [(one["epoch"], one[name]["top1"]) for one in measured]
-        twin.plot(*zip(*points, strict=True), color=color, linewidth=1.2, marker="o", markersize=4)
-        axes.plot([], [], color=color, linewidth=1.2, marker="o", markersize=4, label=f"top-1, {name}")
+        style: dict[str, Any] = {"color": color, "linewidth": 1.2, "marker": marker, "markersize": 4}
+        twin.plot(*zip(*points, strict=True), **style)
+        axes.plot([], [], **style, label=f"top-1, {name}")
 
 
 def _draw_phases(axes: Sequence[Any], records: Sequence[Mapping[str, Any]], epochs: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from ..config import LoopConfig, to_dict
-from ..errors import ConfigError
+from ..errors import ConfigError, how_to_install
 from ..evaluation import machine_name
 
 _logger = logging.getLogger(__name__)
@@ -162,5 +162,5 @@ def _flat(values: dict[str, Any], where: str = "") -> dict[str, Any]:
 
 def _how_to_install(tracker: str) -> str:
     if tracker in _EXTRAS:
-        return f"pip install '.[{_EXTRAS[tracker]}]' in a clone of this package brings it"
+        return how_to_install(tracker, extra=_EXTRAS[tracker])
     return f"install its package, such as pip install {tracker}" if find_spec(tracker) is None else "its package fails"

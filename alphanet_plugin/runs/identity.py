@@ -13,6 +13,9 @@ from .own_parts import OWN, own_of
 from .run_folder import RunFolder
 from .run_images import without_images
 
+TEACHERS = "teachers"
+"""Key of the weights of phases' fixed teachers in an identity: ``{phase: {sha256: ...}}``."""
+
 
 def supernet_identity(config: RunConfig, *, defaults: bool = False) -> dict[str, Any]:
     """What must not change between the beginning of a run and its resumption: all that its weights depend on."""
@@ -20,19 +23,25 @@ def supernet_identity(config: RunConfig, *, defaults: bool = False) -> dict[str,
 
 
 def trained_identity(config: RunConfig, checkpoint: Path, *, defaults: bool = False) -> dict[str, Any]:
-    """The same of what was trained: with the parts that were given in Python, as its checkpoint names them."""
-    return {**supernet_identity(config, defaults=defaults), **own_of(read_state(checkpoint)["identity"])}
+    """The same of what was trained: with what is no key of a configuration, as its checkpoint has it."""
+    return {**supernet_identity(config, defaults=defaults), **_beside(read_state(checkpoint)["identity"])}
 
 
 def complete_supernet_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
     """A kept identity as today's: earlier ones hold defaults too, and lack keys that have come since then."""
-    own = own_of(kept)
+    beside = _beside(kept)
     try:
         known = {key: value for key, value in kept["space"].items() if key in SpaceConfig.__dataclass_fields__}
-        values = {key: value for key, value in kept.items() if key not in own}
-        return {**supernet_identity(from_dict(RunConfig, {**values, "space": known, "output": ""})), **own}
+        values = {key: value for key, value in kept.items() if key not in beside}
+        return {**supernet_identity(from_dict(RunConfig, {**values, "space": known, "output": ""})), **beside}
     except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now
         return dict(kept)
+
+
+def _beside(identity: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What an identity holds beside a configuration's keys: parts given in Python, teachers' weights."""
+    teachers = (identity or {}).get(TEACHERS)
+    return {**own_of(identity), **({TEACHERS: teachers} if teachers else {})}
 
 
 def check_same_supernet(config: RunConfig, folder: RunFolder) -> None:

@@ -59,7 +59,7 @@ def open_teacher(teacher: TeacherConfig, splits: Splits, accelerator: Accelerato
         ConfigError: There is no such network, there are no such weights, or it knows other classes or channels.
         HubError: Its weights cannot be fetched.
     """
-    model = _create_teacher(teacher, splits)
+    model = create_teacher(teacher, splits)
     return Teacher(
         accelerator,
         to_memory_format(model, accelerator.device),
@@ -68,8 +68,8 @@ def open_teacher(teacher: TeacherConfig, splits: Splits, accelerator: Accelerato
     )
 
 
-def _create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
-    """The teacher's network, if it tells the classes of these images apart."""
+def create_teacher(teacher: TeacherConfig, splits: Splits) -> nn.Module:
+    """The teacher's network, on the CPU, if it tells the classes of these images apart; errors as of `open_teacher`."""
     options = dict(teacher.options)
     if isinstance(teacher.pretrained, str) and Path(teacher.pretrained).is_file():
         options.setdefault("num_classes", splits.num_classes)  # a bare weight file does not say

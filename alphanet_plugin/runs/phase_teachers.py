@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -20,9 +22,9 @@ from ..errors import CheckpointError, ConfigError
 from ..evaluation import recalibrate_bn
 from ..spaces import Arch
 from ..supernet import Supernet
-from ..training import FixedTeacher, SupernetPhase
+from ..training import FixedTeacher, SupernetPhase, random_states_kept, weights_digest
 from ..weights import load_supernet, save_supernet
-from .networks import open_teacher
+from .networks import create_teacher, open_teacher
 from .run_folder import RunFolder
 
 
@@ -64,10 +66,8 @@ class PhaseTeachers:
         """
         if phase.teacher in self._phases:
             return self._earlier_phase(phase.teacher, self._phases[phase.name].teacher_statistics == "recalibrated")
-        try:
+        with _errors_of(phase):
             teacher = open_teacher(TeacherConfig(name=phase.teacher), self.splits, self.accelerator)
-        except ConfigError as error:
-            raise ConfigError(f"phases.{phase.name}.{error}") from error
         return lambda images, resolution: teacher(images)  # noqa: ARG005
 
     def _earlier_phase(self, name: str, recalibrated: bool) -> FixedTeacher:
@@ -108,3 +108,21 @@ class PhaseTeachers:
                     shutil.copytree(self._before.teacher(name), beside, dirs_exist_ok=True)
             self.accelerator.wait_for_everyone()
         return path
+
+
+def digest_of_teacher(phase: SupernetPhase, splits: Splits) -> dict[str, str]:
+    """``{sha256: ...}`` of the weights of the network of another kind that teaches in a phase.
+
+    Raises:
+        ConfigError: It is no network that tells these classes apart.
+    """
+    with random_states_kept(), _errors_of(phase):
+        return {"sha256": weights_digest(create_teacher(TeacherConfig(name=phase.teacher), splits))}
+
+
+@contextmanager
+def _errors_of(phase: SupernetPhase) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"phases.{phase.name}.{error}") from error

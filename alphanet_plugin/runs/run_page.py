@@ -53,7 +53,7 @@ def page_run(folder: RunFolder, *, name: str = "", series: str = "", models: Seq
         curve=thinned(records, epoch),
         measured=_measured(folder, epoch),
         phases=_phases(records, epoch),
-        published=[_model(model, build_space(config)) for model in models],
+        published=sorted((_model(model, build_space(config)) for model in models), key=lambda one: one.mflops),
         cost=_cost(folder) if records else [],
         machine=_machine(folder),
         config=folder.config.read_text(encoding="utf-8"),

@@ -20,6 +20,7 @@ from ..samplers import Sampler
 from ..schedules import Timeline
 from ..supernet import Supernet
 from ..training import (
+    FIRST,
     GradientComparison,
     JsonLinesLog,
     SupernetPhase,
@@ -29,14 +30,15 @@ from ..training import (
     build_optimizer,
     latest_checkpoint,
     random_states_kept,
+    read_state,
 )
 from .accelerator import open_accelerator, with_launch_flags
 from .building import build_data, build_model
 from .curve import open_curve
-from .identity import complete_supernet_identity, supernet_identity
+from .identity import TEACHERS, complete_supernet_identity, supernet_identity
 from .init import start_from
 from .own_parts import OWN, describe_part
-from .phase_teachers import PhaseTeachers
+from .phase_teachers import PhaseTeachers, digest_of_teacher
 from .start import warn_of_start
 from .timeline import build_timeline
 from .trained_run import TrainedRun, search_batches
@@ -128,10 +130,36 @@ class SupernetRun(TrainingRun[RunConfig]):
 
     def identity(self) -> dict[str, Any]:
         own = {name: describe_part(part) for name, part in self._own.items() if part is not None}
-        return {**supernet_identity(self.config), **({OWN: own} if own else {})}
+        teachers = self._phases_teachers
+        return {
+            **supernet_identity(self.config),
+            **({OWN: own} if own else {}),
+            **({TEACHERS: teachers} if teachers else {}),
+        }
 
     def complete(self, kept: Mapping[str, Any]) -> dict[str, Any]:
-        return complete_supernet_identity(kept)
+        values = complete_supernet_identity(kept)
+        if TEACHERS not in kept and self._phases_teachers:  # an earlier version's: nothing is known of them
+            values[TEACHERS] = self._phases_teachers
+        return values
+
+    @cached_property
+    def _phases_teachers(self) -> dict[str, dict[str, str]]:
+        """Digests of the networks of another kind that teach in phases; of phases that are over, those of then."""
+        phases = self.config.phases or ()
+        if {phase.teacher for phase in phases} <= {FIRST, *(phase.name for phase in phases)}:
+            return {}
+        latest = self.resumption or latest_checkpoint(self.folder.checkpoints)
+        state = read_state(latest) if latest else {"step": 0, "identity": None}
+        known = (state["identity"] or {}).get(TEACHERS, {})
+        found = {
+            phase.name: digest_of_teacher(phase, self.splits)
+            if phase.steps.stop > state["step"]
+            else known.get(phase.name)
+            for phase in self.timeline.phases
+            if phase.foreign_teacher
+        }
+        return {name: digest for name, digest in found.items() if digest}
 
     def build_model(self) -> Supernet:
         if self._supernet is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..config import PictureConfig, StudyConfig
 from ..report import plot_boxes, plot_curves, plot_fronts, plot_relative
+from ..report.canvas import MFLOPS
 from .cell_kind import CellOutcome
 from .results import StudyResults
 
@@ -49,21 +50,21 @@ def _draw(
     study: StudyConfig, picture: PictureConfig, shown: Outcomes, outcomes: Outcomes, path: Path, title: str
 ) -> bool:
     """Whether there was anything to draw."""
-    seeds = _seeds(shown)
+    seeds, among = _seeds(shown), _shown_arms(study)
     if picture.kind == "measured":
         points = {
             arm: [sorted((m["mflops"], m["top1"]) for m in outcome.columns.values()) for outcome in by_seed.values()]
             for arm, by_seed in shown.items()
         }
         subtitle = f"the networks of the table, on the test images; mean and one standard deviation of {seeds}"
-        plot_curves({"": points}, path, title=title, subtitle=subtitle, xlabel="MFLOPs (multiply-adds / 1e6)")
+        plot_curves({"": points}, path, title=title, subtitle=subtitle, xlabel=MFLOPS, among=among)
     elif picture.kind == "pareto":
         fronts = {
             arm: [[(subnet["mflops"], subnet["top1"]) for subnet in outcome.searched] for outcome in by_seed.values()]
             for arm, by_seed in shown.items()
         }
         subtitle = f"Pareto fronts on the search images; thin: {seeds}; thick: their mean"
-        plot_fronts(fronts, path, title=title, subtitle=subtitle)
+        plot_fronts(fronts, path, title=title, subtitle=subtitle, among=among)
     elif picture.kind == "curves":
         panels = {
             f"{end} subnet": {
@@ -73,12 +74,12 @@ def _draw(
             for end in ("smallest", "largest")
         }
         subtitle = f"during training, on the search images; mean and one standard deviation of {seeds}"
-        plot_curves(panels, path, title=title, subtitle=subtitle)
+        plot_curves(panels, path, title=title, subtitle=subtitle, among=among)
     elif picture.kind == "boxes":
         regimes = _regimes(next(iter(next(iter(shown.values())).values())))
         values = {arm: _by_regime(by_seed, len(regimes)) for arm, by_seed in shown.items()}
         subtitle = f"random subnets of {seeds} on the search images; minimum, quartiles, maximum"
-        plot_boxes(regimes, values, path, title=title, subtitle=subtitle)
+        plot_boxes(regimes, values, path, title=title, subtitle=subtitle, among=among)
     else:
         baseline = outcomes.get(study.baseline or "", {})
         differences = {arm: found for arm, by_seed in shown.items() if (found := relative_accuracy(by_seed, baseline))}
@@ -86,13 +87,20 @@ def _draw(
             return False
         regimes = _regimes(next(iter(baseline.values())))
         subtitle = f"best random subnet of each band, less that of {study.baseline}; bars: mean of {seeds}; dots: each"
-        plot_relative(regimes, differences, path, title=title, subtitle=subtitle)
+        plot_relative(regimes, differences, path, title=title, subtitle=subtitle, among=among)
     return True
+
+
+def _shown_arms(study: StudyConfig) -> list[str]:
+    """The arms of all pictures, in the study's order: each looks the same in all of them."""
+    shown = {arm for picture in study.pictures for arm in picture.arms or [arm.name for arm in study.arms]}
+    return [arm.name for arm in study.arms if arm.name in shown]
 
 
 def _seeds(shown: Outcomes) -> str:
     counts = sorted({len(by_seed) for by_seed in shown.values()})
-    return f"{'-'.join(map(str, counts))} seed{'s' if counts[-1] > 1 else ''}"
+    range_of = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f"{range_of} seed{'s' if counts[-1] > 1 else ''}"
 
 
 def _regimes(outcome: CellOutcome) -> list[str]:

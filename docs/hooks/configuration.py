@@ -7,7 +7,13 @@ import inspect
 import re
 from typing import Any, get_args, get_type_hints
 
-from alphanet_plugin import config
+import alphanet_launcher
+
+alphanet_launcher.starting = True  # as a verb does: timm and torch, which take half of the time, are not needed here
+try:
+    from alphanet_plugin import config
+finally:
+    alphanet_launcher.starting = False
 
 MARK = "<!-- every key, from alphanet_plugin.config -->"
 

@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+import threading
+import types
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,13 @@ def test_version(capsys):
         (["search"], "RUN (see alphanet search --help)"),
         (["profile"], "arch (see alphanet profile --help)"),
         (["profile", "a0", "--classes", "many"], "invalid int value: 'many'"),
+        (["train", "--confg", "x.yaml"], "--confg x.yaml; did you mean --config? (see alphanet train --help)"),
+        (["train", "--Config=x.yaml"], "did you mean --config?"),
+        (["search", "run", "--latecny", "cpu"], "did you mean --latency?"),
+        (["nni", "run", "x.yaml", "--prot", "80"], "did you mean --port? (see alphanet nni run --help)"),
+        (["--debgu", "profile", "a0"], "did you mean --debug? (see alphanet --help)"),
+        (["profile", "a0", "--qqq"], "unrecognized arguments: --qqq (see alphanet profile --help)"),
+        (["profile", "a0", "a1"], "unrecognized arguments: a1 (see alphanet profile --help)"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
@@ -193,19 +202,103 @@ def test_a_stage_is_not_silent_while_one_step_takes_long(monkeypatch, capsys):
     assert lines[-1].startswith("calibrate 1/10 0:0")
 
 
-def test_what_loads_for_long_says_so_once(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_FIRST_LINE", 0.01)
-    said = ""
+def spoken(capsys, count):
+    """The next lines on standard error; waits for them, or for pytest's timeout."""
+    lines = []
+    while len(lines) < count:
+        lines += capsys.readouterr().err.splitlines()
+    return lines
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(progress, "_OPENING", 0.01)
+    monkeypatch.setattr(progress, "_LATER_LINES", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_verb_says_again_what_it_is_at(capsys):
     with progress.said_if_slow("alphanet evaluate ..."):
-        while not said:  # or pytest's timeout
-            said = capsys.readouterr().err
-    assert said == "alphanet evaluate ...\n"
+        first, second, *_ = spoken(capsys, 2)
+        assert first == "alphanet evaluate ..."
+        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", second)
+        progress.say("reading a.pth ...")
+        said = spoken(capsys, 3)
+        assert re.fullmatch(r"reading a\.pth \.\.\. 0:\d\d", said[said.index("reading a.pth ...") + 1])
+        progress.say("images: 48 pixels")
+        assert spoken(capsys, 3)[-1].startswith("alphanet evaluate ... 0:"), "it is read"
+    assert progress._notice is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_verb_says_when_it_has_loaded(capsys):
+    with progress.said_if_slow("loading torch and timm ..."):
+        assert spoken(capsys, 2)[0] == "loading torch and timm ..."
+        progress.say_if_slow("alphanet evaluate ...")
+        said = spoken(capsys, 3)
+        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", said[said.index("alphanet evaluate ...") + 1])
+    progress.say_if_slow("alphanet evaluate ...")  # called by another program
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
     monkeypatch.setattr(progress, "_FIRST_LINE", 30.0)
     with progress.said_if_slow("alphanet evaluate ..."):
-        progress.say("evaluate ...")
-        assert progress._first_line.finished.is_set()
-    assert progress._first_line is None
-    assert capsys.readouterr().err == "evaluate ...\n"
+        spoken(capsys, 1)
+        with progress_bar("evaluate"):
+            capsys.readouterr()
+            assert not threading.Event().wait(0.1)  # ten lines' time
+            assert capsys.readouterr().err == ""
+        assert spoken(capsys, 2)[-1].startswith("alphanet evaluate ... 0:")
+
+
+def test_in_a_notebook_a_bar_is_drawn_in_its_place(monkeypatch, capsys):
+    drawn = []
+
+    class Handle:
+        def update(self, shown, **_):
+            drawn.append(shown)
+
+    def display(shown, **_):
+        drawn.append(shown)
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=display))
+    monkeypatch.setattr(progress, "Console", lambda **_: types.SimpleNamespace(is_jupyter=True, is_terminal=False))
+    with progress_bar("train") as advance:
+        for step in range(1, 4):
+            advance(step, 3, "loss <1>", "full")
+        advance(1, 9, "", "shrink")
+        monkeypatch.setattr(progress, "_REDRAWN", 0.0)
+        advance(2, 9, "", "shrink")
+    assert drawn[0]["text/html"] == "<code>train ...</code>"
+    full, shrink = drawn[-1]["text/plain"].splitlines()
+    assert re.fullmatch(r"full 3/3 0:\d\d loss <1>", full)
+    assert re.fullmatch(r"shrink 2/9 0:\d\d", shrink)
+    assert '<progress value="3" max="3"></progress> <code>full 3/3' in drawn[-1]["text/html"]
+    assert "loss &lt;1&gt;" in drawn[-1]["text/html"]
+    assert len(drawn) < 6, "not at every step"
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("verb", cli_main.VERBS)
+def test_every_verb_says_what_it_is_at(verb, monkeypatch):
+    """Of several ranks the first alone; help is quick."""
+    said = []
+    monkeypatch.setattr(progress, "said_if_slow", said.append)
+    monkeypatch.delenv("RANK", raising=False)
+    cli_main._said_if_slow(verb, [verb])
+    cli_main._said_if_slow(verb, [verb, "--help"])
+    monkeypatch.setenv("RANK", "1")
+    cli_main._said_if_slow(verb, [verb])
+    assert said == ["loading torch and timm ..."]
+
+
+def test_what_is_done_soon_needs_no_word(capsys):
+    with progress.said_if_slow("alphanet models ..."):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_predict_prepares_as_evaluate_does(tmp_path, capsys):

@@ -5,12 +5,14 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 import alphanet_launcher
 from alphanet_plugin.cli import main as cli_main
 from alphanet_plugin.cli import process
+from alphanet_plugin.others_notes import MARK
 
 NAMES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OMP_NUM_THREADS")
 
@@ -62,6 +64,18 @@ def test_it_starts_again_once(tmp_path):
     assert done.stdout.split() == ["started", "started", "PASSIVE"]
 
 
+def test_a_line_goes_into_a_pipe_when_it_is_printed(monkeypatch):
+    pipe = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
+    monkeypatch.setattr(sys, "argv", ["alphanet", "--version"])
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    monkeypatch.setenv(MARK, "")
+    with pytest.raises(SystemExit):
+        cli_main.main()
+    print("trained")
+    assert pipe.getvalue().splitlines()[1:] == [b"trained"]
+
+
 def test_logs_go_above_a_progress_bar(monkeypatch):
     handler = process.StderrHandler()  # as of the start, before there is a bar
     bar = io.StringIO()
@@ -79,6 +93,8 @@ def test_a_warning_is_one_line_without_its_place(tmp_path):
     environment = {**os.environ, "ALPHANET_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "alphanet_plugin", "models"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    (line,) = done.stderr.splitlines()
+    (line,) = [
+        line for line in done.stderr.splitlines() if not line.startswith(("loading torch", "alphanet models ..."))
+    ]
     assert line.startswith(f"alphanet: warning: left out of the store: {model} (")
     assert line.endswith("publish it again or delete it")

@@ -67,7 +67,11 @@ def test_prints_what_was_published_and_draws_it(quickstart):
     assert "alphanet_a0.digits" in names
     assert 2 <= len(names) <= 3
     assert done.stdout.splitlines()[-1] == "The report of this run, to open in a browser: runs/digits/report.html"
-    assert "alphanet_a0.digits" in (folder / "runs/digits/report.html").read_text(encoding="utf-8")
+    page = (folder / "runs/digits/report.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    listed = {one["name"]: one["mflops"] for one in data["runs"][0]["published"]}
+    assert set(listed) == set(names)
+    assert list(listed.values()) == sorted(listed.values())
     with Image.open(folder / "runs/digits/pareto.png") as picture:
         assert picture.size == (1200, 800)
     for stage in ("train", "search", "publish"):
@@ -122,6 +126,9 @@ def test_started_again_it_trains_and_evaluates_nothing_twice(quickstart):
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in checkpoints.rglob("*")} == before
     assert (folder / "runs/digits/search.jsonl").read_bytes() == history
+    entries = len(read_history(folder / "runs/digits/search.jsonl")[1])
+    assert f"going on from {entries} evaluated subnets" in again.stderr
+    assert re.search(r"already trained: step (\d+) of \1 ", again.stderr)
     assert published(again.stdout) == published(done.stdout)
 
 

@@ -9,29 +9,32 @@ from alphanet_plugin.data.image_subset import ImageSubset
 
 
 class Counting:
-    """Five pictures of 4x2 pixels, 24 bytes each."""
+    """Five pictures of 4x2 pixels."""
 
     class_names, names = ("a",), list("vwxyz")
     labels = np.zeros(5, dtype=np.int64)
 
-    def __init__(self):
-        self.read = []
+    def __init__(self, mode="RGB"):
+        self.mode, self.read = mode, []
 
     def image(self, position):
         self.read.append(position)
-        return Image.new("RGB", (4, 2), (position, 0, 0))
+        return Image.new("RGB", (4, 2), (position, position, position)).convert(self.mode)
 
     def stamp(self, position):
         return f"stamp {position}"
 
 
-@pytest.mark.parametrize(("limit", "read"), [(1000, [0, 1, 2]), (48, [0, 1, 2, 2]), (0, [0, 1, 2, 0, 1, 2])])
-def test_images_are_decoded_once_as_far_as_there_is_room(limit, read):
-    source = Counting()
-    decoded = DecodedImages(source, limit)
-    pixels = [decoded.image(position).getpixel((0, 0))[0] for position in (0, 1, 2, 0, 1, 2)]
+@pytest.mark.parametrize(("mode", "bytes_each"), [("RGB", 32), ("L", 8)])
+@pytest.mark.parametrize(("room", "read"), [(30, [0, 1, 2]), (2, [0, 1, 2, 2]), (0, [0, 1, 2, 0, 1, 2])])
+def test_images_are_decoded_once_as_far_as_there_is_room(mode, bytes_each, room, read):
+    source = Counting(mode)
+    decoded = DecodedImages(source, room * bytes_each)
+    pixels = [np.asarray(decoded.image(position)).flat[0] for position in (0, 1, 2, 0, 1, 2)]
     assert pixels == [0, 1, 2, 0, 1, 2]
     assert source.read == read
+    almost = DecodedImages(source, bytes_each - 1)
+    assert almost.image(0) is not almost.image(0)
     assert (decoded.stamp(3), decoded.names, decoded.class_names) == ("stamp 3", source.names, ("a",))
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import nn
 
 from alphanet_plugin.cli.main import main
-from alphanet_plugin.errors import ExportError
-from alphanet_plugin.export import export_int8
+from alphanet_plugin.errors import DataError, ExportError
+from alphanet_plugin.export import export_int8, int8
 
 COLOURS = {"blue": (0, 0, 200), "red": (200, 0, 0)}
 
@@ -77,6 +77,21 @@ def test_accuracy_is_left_out_where_the_classes_are_others(images, tmp_path):
         export_int8(model, tmp_path / "b.onnx", images, images, opset=17)
     with pytest.raises(ExportError, match="need opset 13 or later, not 11"):
         export_int8(model, tmp_path / "b.onnx", images, opset=11)
+    assert not (tmp_path / "b.onnx").exists()
+
+
+def test_what_onnxruntime_cannot_run_in_8_bits_is_an_error(images, tmp_path, monkeypatch):
+    def not_implemented(*_):
+        raise RuntimeError("NOT_IMPLEMENTED : DequantizeLinear(99)")
+
+    monkeypatch.setattr(int8, "_session", not_implemented)
+    with pytest.raises(
+        ExportError, match=r"cannot write or run 8 bits: NOT_IMPL.*\(99\); give a lower --opset, or none"
+    ):
+        export_int8(Colours(), tmp_path / "b.onnx", images, opset=17)
+    (images / "red" / "0.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"red.0\.png"):
+        export_int8(Colours(), tmp_path / "b.onnx", images, opset=17)
     assert not (tmp_path / "b.onnx").exists()
 
 

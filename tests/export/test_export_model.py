@@ -1,6 +1,7 @@
 """Exported files: what is in them, what they compute, and that a wrong one is not put in place."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from torch import nn
 from alphanet_plugin import get_space
 from alphanet_plugin.errors import ExportError
 from alphanet_plugin.export import FORMATS, describe, export_model
-from alphanet_plugin.export.onnx_format import OnnxFormat
+from alphanet_plugin.export.onnx_format import OLDEST_OPSET, OnnxFormat
 from alphanet_plugin.models import alphanet_subnet
 from alphanet_plugin.supernet import build_supernet
 
@@ -152,12 +153,32 @@ def test_older_opsets_and_free_sizes(tmp_path):
         assert np.abs(found - expected).max() <= 5e-5 * np.abs(expected).max()
 
 
-def test_an_opset_that_cannot_be_had_is_an_error(tmp_path):
-    with pytest.raises(ExportError, match="torch cannot export MobileNetwork to onnx at opset 5: "):
-        export_model(subnet(), tmp_path / "tiny.onnx", opset=5)
+def test_an_opset_that_cannot_be_had_is_an_error(tmp_path, capfd):
+    from onnx.defs import onnx_opset_version
+
+    newest = onnx_opset_version()
+    for opset in (-1, 5, newest + 1):
+        with pytest.raises(ExportError, match=f"^opset {opset} cannot be written: .* reach 7 to {newest}, "):
+            export_model(Tiny(), tmp_path / "tiny.onnx", opset=opset)
+    with pytest.raises(ExportError) as failure:
+        export_model(subnet(), tmp_path / "tiny.onnx", opset=9)
+    assert re.fullmatch(
+        r"torch cannot export MobileNetwork to onnx at opset 9: Unsupported: ONNX export of Pad in opset 9\. .{0,90}"
+        f"; this package's networks can be had at opsets 11 to {newest}",
+        str(failure.value),
+    )
+    assert capfd.readouterr() == ("", "")  # torch prints the graph
     with pytest.raises(ExportError, match="opset 17 is ONNX's; a pt2 file has none, leave it out"):
         export_model(Tiny(), tmp_path / "tiny.pt2", "pt2", opset=17)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_opsets_that_a_message_names_can_be_had(tmp_path):
+    from onnx.defs import onnx_opset_version
+
+    for opset, model, size in ((OLDEST_OPSET, subnet(), 32), (onnx_opset_version(), Tiny(), 8)):
+        export_model(model, tmp_path / "model.onnx", opset=opset)
+        assert opset_and_inputs(tmp_path / "model.onnx") == (opset, ["batch", 3, size, size])
 
 
 def test_sizes_that_are_not_free_are_an_error(tmp_path):

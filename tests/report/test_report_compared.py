@@ -7,6 +7,7 @@ from PIL import Image
 from alphanet_plugin.report import (
     DivergenceExample,
     plot_boxes,
+    plot_costs,
     plot_curves,
     plot_divergences,
     plot_fronts,
@@ -89,6 +90,43 @@ def test_the_second_half_of_many_is_told_apart_by_more_than_hue(draw, tmp_path, 
     )
     draw(["a"], {str(n): [[90.0, 91.0, 92.0]] for n in range(10)}, tmp_path / "p.png", title="t")
     assert [bool(hatch) for hatch in hatches] == [False] * 5 + [True] * 5
+
+
+@pytest.mark.parametrize("kind", ["curve", "front"])
+def test_lines_differ_by_more_than_their_colour(kind, tmp_path, monkeypatch):
+    drawn = set()
+
+    def take(figure, _):
+        lines = [line for axes in figure.axes for line in axes.get_lines() if line.get_marker() != "None"]
+        drawn.update((line.get_marker(), line.get_linestyle()) for line in lines)
+
+    monkeypatch.setattr(f"alphanet_plugin.report.{kind}_plot.write_picture", take)
+    runs = {str(n): [[(1.0, 50.0 + n), (2.0, 60.0 + n)]] for n in range(10)}
+    if kind == "curve":
+        plot_curves({"smallest": runs}, tmp_path / "p.png", title="t")
+    else:
+        plot_fronts(runs, tmp_path / "p.png", title="t")
+    assert len(drawn) == 10
+    assert {style for _, style in drawn} == {"-", "--"}
+
+
+def test_labels_of_equal_runs_stand_apart(tmp_path, monkeypatch):
+    """Names of runs that cost and reach the same, inside the picture, with a line to the dot where they are far."""
+    boxes = []
+
+    def take(figure, _):
+        (axes,) = figure.axes
+        boxes.extend(text.get_window_extent() for text in axes.texts)
+        boxes.append(axes.get_window_extent())
+
+    monkeypatch.setattr("alphanet_plugin.report.cost_plot.write_picture", take)
+    runs = {f"a run of some length, number {n}": (1.0, 60.0, 70.0, 75.0) for n in range(4)}
+    plot_costs(runs, tmp_path / "p.png", title="t")
+    *texts, inside = boxes
+    assert len(texts) == 4
+    for number, box in enumerate(texts):
+        assert not any(box.overlaps(other) for other in texts[:number])
+        assert inside.x0 <= box.x0 < box.x1 <= inside.x1
 
 
 def test_one_epoch_has_one_tick(tmp_path, monkeypatch):

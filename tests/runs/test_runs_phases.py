@@ -152,6 +152,45 @@ def test_a_network_of_timms_teaches_a_phase_and_the_run_goes_on(tmp_path):
     assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(again).items())
 
 
+@pytest.fixture
+def taught(tmp_path):
+    """(phases of which the first has a network of timm's as teacher, what saves it with new weights)."""
+
+    def save(seed):
+        torch.manual_seed(seed)
+        save_for_hf(timm.create_model("test_efficientnet", num_classes=10), tmp_path / "net", safe_serialization=True)
+
+    save(0)
+    with_weight = {"first": {"weight": 1}, "others": {"weight": 1}}
+    return [{"name": "taught", "share": 0.5, "teacher": str(tmp_path / "net"), **with_weight}, {"name": "own"}], save
+
+
+def test_a_phases_teacher_with_other_weights_is_refused_while_it_teaches(taught, tmp_path):
+    phases, save = taught
+    _, records = train(tmp_path / "whole", phases)
+    train(tmp_path / "run", phases, stop_after=4)
+    save(1)
+    with pytest.raises(ConfigError, match=r"holds a run with other values of teachers\.taught\.sha256; choose another"):
+        train(tmp_path / "run", phases)
+    save(0)
+    _, resumed = train(tmp_path / "run", phases, stop_after=7)  # the teacher's phase is over after step 5
+    save(1)
+    _, rest = train(tmp_path / "run", phases)
+    assert [record["step"] for record in rest] == [6, 7, 8, 9, 10, 11]
+    losses = {record["step"]: record["loss"] for record in records}
+    assert all(record["loss"] == losses[record["step"]] for record in [*resumed, *rest])
+
+
+def test_a_run_from_before_teachers_were_written_down_goes_on(taught, tmp_path):
+    phases, _ = taught
+    train(tmp_path, phases, stop_after=4)
+    state = latest_checkpoint(tmp_path / "checkpoints") / "run.json"
+    values = json.loads(state.read_text())
+    assert set(values["identity"].pop("teachers")) == {"taught"}
+    state.write_text(json.dumps(values))
+    assert train(tmp_path, phases)[1]
+
+
 def test_a_wrong_phase_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ConfigError, match="sort_channels"):
         train(tmp_path / "run", [{"name": "one", "share": 0.5}, {"name": "two", "sort_channels": 9}])

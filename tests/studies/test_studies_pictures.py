@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from alphanet_plugin.config import PictureConfig, StudyConfig, from_dict
+from alphanet_plugin.report.canvas import SERIES
 from alphanet_plugin.studies.cell_kind import CellOutcome
 from alphanet_plugin.studies.grid import Cell
-from alphanet_plugin.studies.pictures import draw_pictures, relative_accuracy
+from alphanet_plugin.studies.pictures import _seeds, draw_pictures, relative_accuracy
 from alphanet_plugin.studies.results import StudyResults
 
 ARMS = ["w/ KL", "w/o"]
@@ -81,6 +82,36 @@ def test_ten_arms_fit_into_a_picture_and_eleven_are_refused(tmp_path):
         check(path)
     with pytest.raises(ValueError, match="at most 10 arms; name fewer than 11"):
         study(tmp_path, arms=arms, baseline=names[0], pictures=pictures)
+
+
+def test_an_arm_looks_the_same_in_all_pictures_of_a_study(tmp_path):
+    """Also while arms before it have no runs yet, and where a picture leaves some out."""
+    names = ["w/ KL", "clip 3", "clip 5", "alpha 0"]
+    pictures = [
+        {"kind": "relative", "name": "6a", "arms": ["clip 3", "clip 5"]},
+        {"kind": "relative", "name": "6b", "arms": ["alpha 0", "clip 5"]},
+        {"kind": "pareto", "arms": ["clip 5"]},
+        {"kind": "curves", "arms": ["alpha 0"]},
+    ]
+    config = study(tmp_path, arms=[{"name": name} for name in names], pictures=pictures)
+    written = {path.stem: path for path in draw_pictures(config, results(arms=["w/ KL", "clip 5", "alpha 0"]))}
+    shown = {"6a": {1}, "6b": {1, 2}, "pareto": {1}, "curves": {2}}  # of the three that are shown anywhere
+    for name, places in shown.items():
+        assert {n for n, color in enumerate(SERIES[:4]) if num_near(written[name], color) > 20} == places, name
+
+
+def test_pictures_say_of_how_many_seeds():
+    arms = {"a": {0: None}, "b": {0: None, 1: None, 4: None}, "c": {0: None, 1: None}}
+    assert _seeds(arms) == "1 to 3 seeds"
+    assert _seeds({"c": arms["c"]}) == "2 seeds"
+    assert _seeds({"a": arms["a"]}) == "1 seed"
+
+
+def num_near(path, color):
+    """Pixels of about that colour."""
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    return int((np.abs(pixels - list(bytes.fromhex(color[1:]))).max(axis=2) < 12).sum())
 
 
 def test_relative_accuracy_is_of_the_best_paired_by_seed():

@@ -8,6 +8,8 @@ import sys
 import warnings
 from contextlib import redirect_stderr, suppress
 
+from ...errors import how_to_install
+
 ONE_SHOT = ("DARTS", "ENAS", "GumbelDARTS", "Proxyless", "RandomOneShot")
 _EXPERIMENT_LOG = "nni.nas.experiment.config.experiment"
 
@@ -31,8 +33,7 @@ def import_nni_nas() -> None:
         except ImportError as error:
             raise ImportError(
                 f"NNI's NAS cannot be imported ({error}); it needs Lightning, and two strategies tianshou: "
-                "pip install 'pytorch-lightning>=2.0' 'tianshou==0.5.0' 'gym>=0.26' "
-                "(in a clone: pip install '.[nas]')"
+                + how_to_install("pytorch-lightning>=2.0", "tianshou==0.5.0", "gym>=0.26", extra="nas")
             ) from error
     for module in (sys.modules["nni.nas.strategy"], sys.modules["nni.nas.strategy.oneshot"]):
         for name in ONE_SHOT:

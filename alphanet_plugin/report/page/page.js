@@ -46,7 +46,10 @@ function loading(subnet) {
 // -- charts ---------------------------------------------------------------------------------------------------------
 
 const isDark = () => root.dataset.theme === "dark";
-const colors = () => (isDark() ? page.colors.dark : page.colors.light);
+const colors = () => {
+  const few = isDark() ? page.colors.dark : page.colors.light;
+  return series.map((_, number) => few[number] || `hsl(${Math.round(number * 137.5) % 360}, 60%, ${isDark() ? 65 : 40}%)`);
+};
 const css = (name) => getComputedStyle(root).getPropertyValue(name).trim();
 
 function theme() {
@@ -54,14 +57,14 @@ function theme() {
   const font = "system-ui, sans-serif";
   return {
     background: null, font, view: { stroke: null },
-    axis: { labelColor: faint, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500 },
+    axis: { labelColor: faint, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, titlePadding: 8 },
     text: { color: faint, fontSize: 12 },
   };
 }
 
 const color = () => ({
   field: "series", type: "nominal", legend: null,
-  scale: { domain: series, range: series.map((_, number) => colors()[number % colors().length]) },
+  scale: { domain: series, range: colors() },
 });
 const axis = (field, title, more = {}) => ({ field, type: "quantitative", title, scale: { zero: false, nice: false, padding: 12 }, ...more });
 const tooltip = { content: "data" };
@@ -163,7 +166,7 @@ async function copy(from) {
 
 // -- the page -------------------------------------------------------------------------------------------------------
 
-const swatch = (name) => element("span", { class: "swatch", style: `background:${colors()[series.indexOf(name) % colors().length]}` });
+const swatch = (name) => element("span", { class: "swatch", style: `background:${colors()[series.indexOf(name)]}` });
 const key = () => (several ? element("p", { class: "key" }, ...series.map((name) => element("span", {}, swatch(name), name))) : "");
 
 function table(header, rows) {
@@ -222,12 +225,12 @@ function publishedSection() {
 }
 
 function about(run) {
-  return [
-    ...(several ? [element("h3", {}, run.name)] : []),
+  const parts = [
     ...(run.cost.length ? [table(Object.keys(run.cost[0]), run.cost.map((row) => Object.values(row)))] : []),
     element("p", { class: "note" }, `Machine: ${Object.entries(run.machine).map(([name, value]) => `${name} ${value}`).join(", ") || "not recorded"}.`),
     element("details", {}, element("summary", {}, "configuration"), element("pre", {}, run.config)),
   ];
+  return several ? [element("details", { open: page.runs.length < 4 && "" }, element("summary", {}, run.name), ...parts)] : parts;
 }
 
 async function render() {
