@@ -16,6 +16,7 @@ from torch import distributed
 
 from alphanet_plugin import runs
 from alphanet_plugin.cli.main import main
+from alphanet_plugin.runs import publishing
 from alphanet_plugin.runs.ranks import Ranks
 from alphanet_plugin.weights import card
 
@@ -62,6 +63,9 @@ def test_two_processes_search_and_publish_as_one_does(trained, tmp_path, monkeyp
     extract = other.supernet.extract
     monkeypatch.setattr(other.supernet, "extract", lambda arch: helped.append(arch) or extract(arch))
     monkeypatch.setattr(card, "_LATENCY_SECONDS", 0.0)
+    turn = threading.RLock()  # reading images seeds torch's generator, which threads share and processes do not
+    monkeypatch.setattr(publishing.Measuring, "__call__", by_turns(publishing.Measuring.__call__, turn))
+    monkeypatch.setattr(publishing, "_publish", by_turns(publishing._publish, turn))
     for part, help_part in ((search, runs.help_search), (publish, runs.help_publish)):
         store = distributed.HashStore()
         first = Ranks(store, 0, 2)
@@ -79,11 +83,23 @@ def test_two_processes_search_and_publish_as_one_does(trained, tmp_path, monkeyp
     assert shared.joinpath("pareto.svg").read_bytes() == alone.joinpath("pareto.svg").read_bytes()
     monkeypatch.setenv("ALPHANET_HOME", str(tmp_path / "one"))
     publish(runs.open_run(shared), None)
-    names = sorted(path.name for path in (tmp_path / "one/models").iterdir())
+    assert_same_weights(tmp_path)
+
+
+def assert_same_weights(folder):
+    names = sorted(path.name for path in (folder / "one/models").iterdir())
     assert len(names) == 3
     for name in names:
-        one, two = (tmp_path / home / "models" / name / "model.safetensors" for home in ("one", "two"))
+        one, two = (folder / home / "models" / name / "model.safetensors" for home in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
+
+
+def by_turns(function, turn):
+    def call(*arguments):
+        with turn:
+            return function(*arguments)
+
+    return call
 
 
 def serve(ranks, help_part, run):
@@ -115,7 +131,7 @@ def test_all_but_the_first_of_a_launch_leave_a_verb_of_one_process_alone(monkeyp
 
 
 @pytest.mark.slow
-def test_accelerate_launch_searches_publishes_and_reports_with_two_processes(trained, tmp_path):
+def test_accelerate_launch_searches_publishes_and_reports_with_two_processes(trained, tmp_path, monkeypatch):
     folder, alone = trained
     shared = shutil.copytree(folder, tmp_path / "shared")
     for verb, found in (
@@ -124,12 +140,15 @@ def test_accelerate_launch_searches_publishes_and_reports_with_two_processes(tra
         (["evaluate", str(shared), "--arch", "0.35x"], "top1"),
         (["report", str(shared)], "smallest"),
     ):
-        process = accelerate(*verb, home=tmp_path / "home")
+        process = accelerate(*verb, home=tmp_path / "two")
         out, err = process.communicate(timeout=280)
         assert process.returncode == 0, err[-3000:]
         assert out.count(found) == 1, out
         assert "Traceback" not in err
     assert (shared / "search.jsonl").read_bytes() == (alone / "search.jsonl").read_bytes()
+    monkeypatch.setenv("ALPHANET_HOME", str(tmp_path / "one"))
+    publish(runs.open_run(shared, ["publish.tag=small"]), None)
+    assert_same_weights(tmp_path)
 
 
 @pytest.mark.slow
