@@ -27,6 +27,7 @@ class SpaceConfig:
         resolutions: Candidates for the input's side in pixels, ascending; None for the space's own.
         table: Path of a table of your own, ``my_space.yaml``. The run keeps what the file holds, not where it is.
         width_mult: Multiplies every number of channels; None for the space's own.
+        widths: Of a slimmable network, the least and the greatest: ``[0.15, 1.0]``; None for the paper's.
         choices: Candidates that are left of some genes, by gene, by stage and field, or by field:
             ``{depth: [2, 3], mb1.kernel_size: [3]}``; of a slimmable network's width the least and the greatest.
         follow: Genes that others decide: ``{expand_ratio: {depth: [[2, 3], [3, 4], [4, 6]]}}``.
@@ -36,6 +37,7 @@ class SpaceConfig:
     resolutions: tuple[int, ...] | None = None
     table: str | Mapping[str, Any] | None = field(default=None, hash=False)
     width_mult: float | None = None
+    widths: tuple[float, float] | None = None
     choices: Mapping[str, Any] | None = field(default=None, hash=False)
     follow: Mapping[str, Any] | None = field(default=None, hash=False)
 
