@@ -74,6 +74,10 @@ ROWS = (
         "ranks.py", r"reduced a step: [\d.]+ MB, ([\d.]+) x",
     ),
     Row(
+        "search_ranks", "a search by one process of a core / by two of a core each",
+        "search_ranks.py --subnets 32 --rounds 1", "search_ranks.py", r"of one core / \d+ of one: ([\d.]+)",
+    ),
+    Row(
         "loader", "loader from files, no worker: this one / timm's", "loader.py --images 1000 --workers 0", "loader.py",
         r"^ +0 .* ([\d.]+) +[\d.]+$",
     ),

@@ -50,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     path, overrides = _source(arguments)
     if arguments.plan:
-        show_plan(read_run_config(path, overrides), arguments.images)
+        if os.environ.get("RANK", "0") == "0":
+            show_plan(read_run_config(path, overrides), arguments.images)
         return
     start_cpu_ranks()
     if arguments.nni:

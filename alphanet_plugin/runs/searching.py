@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..report import plot_pareto
 from ..search import Evaluated
+from .ranks import Ranks
 from .search_choice import keep_choice
 from .search_cost import SearchCost
 from .tracking import Track, tracked
@@ -16,7 +17,11 @@ OnEvaluated = Callable[[int, int, Evaluated], None]
 
 
 def search_run(
-    run: TrainedRun, on_evaluated: OnEvaluated | None = None, *, cost: SearchCost | None = None
+    run: TrainedRun,
+    on_evaluated: OnEvaluated | None = None,
+    *,
+    cost: SearchCost | None = None,
+    ranks: Ranks | None = None,
 ) -> list[Evaluated]:
     """Evaluate a trained run's presets, evolve, and draw the picture; goes on where an earlier search stopped.
 
@@ -24,6 +29,7 @@ def search_run(
         run: From `run_supernet` or `open_run`.
         on_evaluated: Called after each evaluation.
         cost: What Pareto sets are taken by; what the run's search section names by default.
+        ranks: Who evaluates beside this process; see `help_search`.
 
     Returns:
         Every subnet that was evaluated in full, in the order of evaluation.
@@ -34,7 +40,7 @@ def search_run(
     """
     cost = cost or cost_of_run(run)
     with tracked(run.config, "search") as track:
-        evolution = build_search(run, _both(track, on_evaluated), presets=True, cost=cost)
+        evolution = build_search(run, _both(track, on_evaluated), presets=True, cost=cost, ranks=ranks)
         assert evolution.history is not None
         keep_choice(run)
         with evolution.history:
