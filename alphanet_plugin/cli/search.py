@@ -11,6 +11,8 @@ processes share the evaluations, with the same history. Examples:
   alphanet search runs/digits --set search.max_latency_ms=5 --set search.max_params=4e6
   alphanet search runs/imagenet --set search.rank=bins --set search.min_mflops=200 --set search.max_mflops=1200
   alphanet search runs/imagenet --set "search.stages=[0.1]"    # full evaluation of the promising alone
+  alphanet search runs/imagenet --set search.predictor=ridge --set search.num_random=171 \
+    --set search.num_crossovers=43 --set search.num_mutations=43    # a third of the evaluations
   accelerate launch -m alphanet_plugin search runs/imagenet --device cuda"""
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run(arguments: argparse.Namespace, trained: TrainedRun, ranks: Ranks) -> None:
     from ..report import SubnetRow, print_table
-    from ..runs import cost_of_run, search_front, suggest_tag
+    from ..runs import cost_of_run, rank_correlation, search_front, suggest_tag
 
     cost = cost_of_run(trained)
     if cost.table is not None:
@@ -73,6 +75,8 @@ def _run(arguments: argparse.Namespace, trained: TrainedRun, ranks: Ranks) -> No
         checked = _check(trained, cost.table, arguments.latency_check)
         print(checked, flush=True, file=sys.stderr if arguments.json else sys.stdout)
     found = search(trained, cost, ranks)
+    if correlation := rank_correlation(trained, found):
+        print(correlation, file=sys.stderr if arguments.json else sys.stdout)
     front = search_front(trained)
     names = [f"front{number}" for number in range(1, len(front) + 1)]
     latency = {subnet.arch: cost.table.latency_ms(subnet.arch) for subnet in front} if cost.table is not None else {}

@@ -237,6 +237,10 @@ class SearchConfig:
             passes on as many as let the next cost no more in all (successive halving): with ``[0.1]`` all are
             evaluated by a tenth of the passes and a tenth of them in full, which alone become parents and results.
             Empty for the published search.
+        predictor: ``ridge`` or ``mlp``: a model of scikit-learn, fitted in each round on what was evaluated so far,
+            ranks candidates before they are evaluated; None for none. Numbers of subnets stay those that are evaluated,
+            so give a third of them, for one.
+        predictor_pool: With a predictor, candidates that are proposed for each that is evaluated.
     """
 
     min_mflops: float | None = None
@@ -257,8 +261,11 @@ class SearchConfig:
     latency_device: Literal["cpu", "cuda"] = "cpu"
     latency_batch: int = 1
     stages: tuple[float, ...] = ()
+    predictor: Literal["ridge", "mlp"] | None = None
+    predictor_pool: int = 8
 
     def __post_init__(self) -> None:
+        _require(self.predictor_pool >= 1, f"predictor_pool must be at least 1, not {self.predictor_pool}")
         shares = (0.0, *self.stages, 1.0)
         _require(
             all(low < high for low, high in pairwise(shares)),

@@ -1,5 +1,6 @@
 """A search and a publication by several processes: the same bytes as by one, and an end with a word if one dies."""
 
+import json
 import os
 import re
 import shutil
@@ -113,6 +114,20 @@ def search(run, ranks):
 
 def publish(run, ranks):
     list(runs.publish_run(run, runs.to_publish(run), ranks=ranks))
+
+
+def test_a_search_with_a_predictor_says_how_well_it_ranks(trained, tmp_path, capsys):
+    shared = shutil.copytree(trained[0], tmp_path / "shared")
+    sizes = ["search.predictor=ridge", "search.num_random=12", "search.stages=[]"]
+    assert main(["search", str(shared), *[part for size in sizes for part in ("--set", size)]]) == 0
+    said = capsys.readouterr().out
+    kept = json.loads((shared / "search_predictor.json").read_text())
+    line = re.search(r"predictor ridge: rank correlation on held-out subnets (-?[\d.]+) \(Spearman\)", said)
+    assert float(line[1]) == pytest.approx(kept["spearman"], abs=0.006)
+    assert kept["subnets"] == len(runs.search_results(runs.open_run(shared)))
+    assert main(["search", str(shared)]) == 0
+    assert "rank correlation" not in capsys.readouterr().out
+    assert not (shared / "search_predictor.json").exists()
 
 
 def test_all_but_the_first_of_a_launch_leave_a_verb_of_one_process_alone(monkeypatch, capsys):
