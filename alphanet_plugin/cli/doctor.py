@@ -59,8 +59,15 @@ def _devices() -> dict[str, str]:
 def _threads() -> dict[str, str]:
     import torch
 
+    from ..supernet import describe_kernels
+
     names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    return {"torch": str(torch.get_num_threads()), **{name: os.environ.get(name, "not set") for name in names}}
+    kernels = {"kernels": describe_kernels()}
+    return {
+        "torch": str(torch.get_num_threads()),
+        **kernels,
+        **{name: os.environ.get(name, "not set") for name in names},
+    }
 
 
 def _store() -> dict[str, str]:

@@ -326,12 +326,16 @@ class RunConfig:
     Attributes:
         output: Folder of the run: config, log, checkpoints, search history, picture.
         seed: Of everything random.
+        kernels: What a CPU trains with: ``compiled`` C functions that this machine's compiler builds in a second or two
+            when they are first used, ``plain`` operations of torch, or ``auto``, compiled where that works. They differ
+            by rounding.
         recipe: Name of a shipped recipe, or path of one, whose keys lie under these; docs/recipes.md lists them.
         phases: The run's phases in their order; None for one, which the other sections describe.
     """
 
     output: str = free()
     seed: int = 0
+    kernels: Literal["auto", "plain", "compiled"] = free("auto")
     recipe: str | None = free(None)
     space: SpaceConfig = field(default_factory=SpaceConfig)
     supernet: SupernetConfig = field(default_factory=SupernetConfig)
