@@ -131,6 +131,7 @@ def test_a_search_with_a_predictor_says_how_well_it_ranks(trained, tmp_path, cap
     assert not (shared / "search_predictor.json").exists()
 
 
+@pytest.mark.slow
 def test_a_search_goes_by_the_latency_of_exported_files(trained, tmp_path, monkeypatch, capsys):
     for seconds in ("PART_SECONDS", "NETWORK_SECONDS"):
         monkeypatch.setattr(latency_table, seconds, 1e-4)
