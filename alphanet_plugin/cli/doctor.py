@@ -77,7 +77,8 @@ def _devices() -> dict[str, str]:
 def _threads() -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
     torch = sys.modules.get("torch")
-    return {"torch": str(torch.get_num_threads()) if torch else "not loaded", **{name: os.environ.get(name, "not set") for name in names}}
+    threads = str(torch.get_num_threads()) if torch else "not loaded"
+    return {"torch": threads, **{name: os.environ.get(name, "not set") for name in names}}
 
 
 def _store() -> dict[str, str]:
