@@ -56,6 +56,10 @@ class InUseError(AlphaNetError, RuntimeError):
     """Another process writes what this one was to write."""
 
 
+class RanksError(AlphaNetError, RuntimeError):
+    """One of several processes that work together died, or sees something else than the first."""
+
+
 def how_to_install(*packages: str, extra: str) -> str:
     """What to type where optional packages are missing, and the extra of this package that has them."""
     # In quotes for every shell: zsh, for one, takes a word with = for something else.

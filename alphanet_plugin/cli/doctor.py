@@ -76,9 +76,15 @@ def _devices() -> dict[str, str]:
 
 def _threads() -> dict[str, str]:
     names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    torch = sys.modules.get("torch")
-    threads = str(torch.get_num_threads()) if torch else "not loaded"
-    return {"torch": threads, **{name: os.environ.get(name, "not set") for name in names}}
+    try:
+        import torch
+
+        from ..supernet import describe_kernels
+
+        loaded = {"torch": str(torch.get_num_threads()), "kernels": describe_kernels()}
+    except (ImportError, RuntimeError, OSError):  # as `versions` says
+        loaded = {"torch": "cannot be loaded"}
+    return {**loaded, **{name: os.environ.get(name, "not set") for name in names}}
 
 
 def _store() -> dict[str, str]:

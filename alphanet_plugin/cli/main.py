@@ -36,6 +36,9 @@ VERBS = {
 BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
+TOGETHER = ("train", "distill", "finetune", "search", "publish", "import")
+"""Verbs whose work the processes of a launch share; of all others the first alone works."""
+
 RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
 """Verbs that go on where the same command was stopped."""
 
@@ -104,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.formatwarning = format_warning
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
+            if argv is None and verb not in TOGETHER and not _alone_of_launch(verb):
+                return 0
             if argv is None and verb in BUSY:
                 prepare_process()  # before a verb's module loads torch
             arguments = build_parser(verb or "").parse_args(given)
@@ -123,6 +128,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _show(error)
     return 0
+
+
+def _alone_of_launch(verb: str | None) -> bool:
+    """Whether this process does a verb that one process does: it is the first of its launch, or was not launched."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return True
+    if os.environ.get("RANK", "0") != "0":
+        return False
+    from ..runs import leave_launch
+    from .progress import say
+
+    leave_launch()
+    say(f"alphanet {verb} works in one process; the others that were launched end here", shown=verb is not None)
+    return True
 
 
 def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.AbstractContextManager[None]:

@@ -27,6 +27,7 @@ class SpaceConfig:
         resolutions: Candidates for the input's side in pixels, ascending; None for the space's own.
         table: Path of a table of your own, ``my_space.yaml``. The run keeps what the file holds, not where it is.
         width_mult: Multiplies every number of channels; None for the space's own.
+        widths: Of a slimmable network, the least and the greatest: ``[0.15, 1.0]``; None for the paper's.
         choices: Candidates that are left of some genes, by gene, by stage and field, or by field:
             ``{depth: [2, 3], mb1.kernel_size: [3]}``; of a slimmable network's width the least and the greatest.
         follow: Genes that others decide: ``{expand_ratio: {depth: [[2, 3], [3, 4], [4, 6]]}}``.
@@ -36,6 +37,7 @@ class SpaceConfig:
     resolutions: tuple[int, ...] | None = None
     table: str | Mapping[str, Any] | None = field(default=None, hash=False)
     width_mult: float | None = None
+    widths: tuple[float, float] | None = None
     choices: Mapping[str, Any] | None = field(default=None, hash=False)
     follow: Mapping[str, Any] | None = field(default=None, hash=False)
 
@@ -235,6 +237,10 @@ class SearchConfig:
             passes on as many as let the next cost no more in all (successive halving): with ``[0.1]`` all are
             evaluated by a tenth of the passes and a tenth of them in full, which alone become parents and results.
             Empty for the published search.
+        predictor: ``ridge`` or ``mlp``: a model of scikit-learn, fitted in each round on what was evaluated so far,
+            ranks candidates before they are evaluated; None for none. Numbers of subnets stay those that are evaluated,
+            so give a third of them, for one.
+        predictor_pool: With a predictor, candidates that are proposed for each that is evaluated.
     """
 
     min_mflops: float | None = None
@@ -255,8 +261,11 @@ class SearchConfig:
     latency_device: Literal["cpu", "cuda"] = "cpu"
     latency_batch: int = 1
     stages: tuple[float, ...] = ()
+    predictor: Literal["ridge", "mlp"] | None = None
+    predictor_pool: int = 8
 
     def __post_init__(self) -> None:
+        _require(self.predictor_pool >= 1, f"predictor_pool must be at least 1, not {self.predictor_pool}")
         shares = (0.0, *self.stages, 1.0)
         _require(
             all(low < high for low, high in pairwise(shares)),
@@ -317,12 +326,16 @@ class RunConfig:
     Attributes:
         output: Folder of the run: config, log, checkpoints, search history, picture.
         seed: Of everything random.
+        kernels: What a CPU trains with: ``compiled`` C functions that this machine's compiler builds in a second or two
+            when they are first used, ``plain`` operations of torch, or ``auto``, compiled where that works. They differ
+            by rounding.
         recipe: Name of a shipped recipe, or path of one, whose keys lie under these; docs/recipes.md lists them.
         phases: The run's phases in their order; None for one, which the other sections describe.
     """
 
     output: str = free()
     seed: int = 0
+    kernels: Literal["auto", "plain", "compiled"] = free("auto")
     recipe: str | None = free(None)
     space: SpaceConfig = field(default_factory=SpaceConfig)
     supernet: SupernetConfig = field(default_factory=SupernetConfig)

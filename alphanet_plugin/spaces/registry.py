@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -53,11 +54,16 @@ def get_space(
 
 
 def _space(name: str, table: Table | None, parameters: Mapping[str, Any]) -> SearchSpace:
-    known = shipped_tables()
+    kind = _SLIMMABLE[name] if table is None else MobileSpace
+    taken = [key for key in inspect.signature(kind).parameters if key not in ("table", "own_table")]
+    if wrong := [key for key in parameters if key not in taken]:
+        raise ValueError(f"search space {name!r} takes {', '.join(taken)}, not {', '.join(wrong)}")
     try:
-        if table is None:
-            return _SLIMMABLE[name](**parameters)
-        return MobileSpace(table, own_table=name not in known, **parameters)
+        return (
+            kind(**parameters)
+            if table is None
+            else MobileSpace(table, own_table=name not in shipped_tables(), **parameters)
+        )
     except TypeError as error:
         raise ValueError(f"search space {name!r}: {error}") from None
 

@@ -128,11 +128,18 @@ def test_subspaces_of_every_space(tmp_path):
     assert again == config
     slimmable = ["space.name=us_mobilenet_v2", "space.choices.width=[0.5, 0.75]"]
     assert read_config(RunConfig, path, slimmable).space.build().largest().width == 0.75
+    wider = read_config(RunConfig, path, ["space.name=us_mobilenet_v1", "space.widths=[0.15, 1.0]"])
+    assert wider.space.build().smallest().width == 0.15
+    assert from_dict(RunConfig, yaml.safe_load(to_yaml(wider))) == wider
     follow = "space.follow={expand_ratio: {depth: [[2, 3], [3, 4], [4, 6]]}}"
     assert read_config(RunConfig, path, [follow]).space.build().num_archs == 25 * (3**2 + 3**3 + 3**4) ** 5
     for override, message in (
         ("space.choices.depth=[5]", r"space\.choices\.depth: 5 is not a candidate; choose from 2, 3, 4"),
         ("space.follow={depth: 3}", r"space\.follow\.depth names one leader"),
+        (
+            "space.widths=[0.5, 1]",
+            r"space 'ofa_mbv3' takes resolutions, width_mult, choices, follow, in_chans, not widths",
+        ),
         ("space.width_mult=0", r"space\.width_mult is a number above 0"),
         ("space.table=none.yaml", r"space\.table none\.yaml cannot be read"),
     ):
