@@ -202,9 +202,25 @@ def _docstring(module: str) -> str:
 
 
 def _module(module: str) -> ModuleType:
-    # What a verb computes with knows this package's models by name.
-    import_module("..models", __package__)
+    """A verb's module; all but `doctor`, which looks at what cannot be loaded, know this package's models by name."""
+    if module != "doctor":
+        _load_models()
     return import_module(f".{module}", __package__)
+
+
+def _load_models() -> None:
+    """Load torch, timm and this package's models.
+
+    Raises:
+        AlphaNetError: They are not installed as they should be, such as torch for CPUs with torchvision for CUDA.
+    """
+    try:
+        import_module("..models", __package__)
+    except (ImportError, RuntimeError, OSError) as error:
+        raise AlphaNetError(
+            f"torch, torchvision or timm cannot be loaded ({one_line(error, 300)}); install torch and torchvision of "
+            "versions that belong together from one index, as README.md says; `alphanet doctor` lists what is here"
+        ) from error
 
 
 class _Version(argparse.Action):

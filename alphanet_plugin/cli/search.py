@@ -8,9 +8,12 @@ kept as RUN/latency_DEVICE_bN.json, so that it is measured once. Bounds of MFLOP
 processes share the evaluations, with the same history. Examples:
   alphanet search runs/digits --set search.max_mflops=40
   alphanet search runs/digits --latency cpu --batch 1
+  alphanet search runs/digits --latency onnx                   # of the exported files, by onnxruntime
   alphanet search runs/digits --set search.max_latency_ms=5 --set search.max_params=4e6
   alphanet search runs/imagenet --set search.rank=bins --set search.min_mflops=200 --set search.max_mflops=1200
   alphanet search runs/imagenet --set "search.stages=[0.1]"    # full evaluation of the promising alone
+  alphanet search runs/imagenet --set search.predictor=ridge --set search.num_random=171 \
+    --set search.num_crossovers=43 --set search.num_mutations=43    # a third of the evaluations
   accelerate launch -m alphanet_plugin search runs/imagenet --device cuda"""
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--device", default="cpu", help="where subnets are evaluated, such as cuda")
     parser.add_argument(
-        "--latency", choices=("cpu", "cuda"), help="take the Pareto set by latency measured there; search.cost=latency"
+        "--latency",
+        choices=("cpu", "cuda", "onnx"),
+        help="take the Pareto set by latency measured there, onnx: by onnxruntime on the CPU; search.cost=latency",
     )
     parser.add_argument("--batch", type=int, help="images of a measured forward; search.latency_batch (default: 1)")
     parser.add_argument(
@@ -65,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _run(arguments: argparse.Namespace, trained: TrainedRun, ranks: Ranks) -> None:
     from ..report import SubnetRow, print_table
-    from ..runs import cost_of_run, search_front, suggest_tag
+    from ..runs import cost_of_run, rank_correlation, search_front, suggest_tag
 
     cost = cost_of_run(trained)
     if cost.table is not None:
@@ -73,6 +78,8 @@ def _run(arguments: argparse.Namespace, trained: TrainedRun, ranks: Ranks) -> No
         checked = _check(trained, cost.table, arguments.latency_check)
         print(checked, flush=True, file=sys.stderr if arguments.json else sys.stdout)
     found = search(trained, cost, ranks)
+    if correlation := rank_correlation(trained, found):
+        print(correlation, file=sys.stderr if arguments.json else sys.stdout)
     front = search_front(trained)
     names = [f"front{number}" for number in range(1, len(front) + 1)]
     latency = {subnet.arch: cost.table.latency_ms(subnet.arch) for subnet in front} if cost.table is not None else {}
@@ -110,7 +117,7 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
     if arguments.latency_check < 1:
         raise ValueError(f"--latency-check must be at least 1, not {arguments.latency_check}")
     if arguments.batch is not None and not arguments.latency:
-        raise ValueError("--batch is of the latency table: give --latency cpu or cuda too")
+        raise ValueError("--batch is of the latency table: give --latency cpu, cuda or onnx too")
     if not arguments.latency:
         return arguments.overrides
     asked = [f"search.latency_device={arguments.latency}", "search.cost=latency"]

@@ -32,7 +32,7 @@ from .run_page import page_run
 from .search_choice import keep_choice, last_choice, search_front
 from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
-from .searching import search_run
+from .searching import rank_correlation, search_run
 from .supernet_run import SupernetRun, build_accelerator, run_supernet, supernet_of
 from .timeline import build_timeline
 from .tracking import tracked
@@ -60,10 +60,10 @@ __all__ = [
     "check_transfer_start", "compare_run", "comparison_csv", "comparison_rows", "comparison_table",
     "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network", "describe_machine",
     "draw_plan", "forget_accelerator", "help_publish", "help_search", "image_form", "is_main_rank", "joined_ranks",
-    "kd_loss_of", "keep_choice", "last_choice", "leave_launch", "network_identity", "network_run_of",
-    "open_curve", "open_history", "open_run", "open_teacher", "page_run", "plan_run", "plan_table", "publish_run",
-    "published_of", "read_config", "read_search_plan", "run_network", "run_record", "run_supernet", "search_batches",
-    "search_fingerprint", "search_front", "search_options", "search_results", "search_run", "suggest_tag",
-    "supernet_identity", "supernet_of", "to_publish", "tracked", "training_cost", "write_finetune_config",
-    "write_run_config", "write_training_cost",
+    "kd_loss_of", "keep_choice", "last_choice", "leave_launch", "network_identity", "network_run_of", "open_curve",
+    "open_history", "open_run", "open_teacher", "page_run", "plan_run", "plan_table", "publish_run", "published_of",
+    "rank_correlation", "read_config", "read_search_plan", "run_network", "run_record", "run_supernet",
+    "search_batches", "search_fingerprint", "search_front", "search_options", "search_results", "search_run",
+    "suggest_tag", "supernet_identity", "supernet_of", "to_publish", "tracked", "training_cost",
+    "write_finetune_config", "write_run_config", "write_training_cost",
 ]  # fmt: skip

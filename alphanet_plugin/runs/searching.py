@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
+from ..atomic import atomic_file
 from ..report import plot_pareto
-from ..search import Evaluated
+from ..search import Evaluated, Predictor, RankCorrelation
 from .ranks import Ranks
 from .search_choice import keep_choice
 from .search_cost import SearchCost
@@ -45,6 +48,7 @@ def search_run(
         keep_choice(run)
         with evolution.history:
             found = evolution.run()
+    _keep_rank_correlation(run, found)
     by_arch = {subnet.arch: subnet for subnet in found}
     plot_pareto(
         found,
@@ -56,6 +60,22 @@ def search_run(
         ylabel=f"top-1 accuracy on {len(run.splits.search):,} search images (%)",
     )
     return found
+
+
+def rank_correlation(run: TrainedRun, found: Sequence[Evaluated]) -> RankCorrelation | None:
+    """How well the configured predictor ranks held-out subnets of a search; None without one, or of too few."""
+    name = run.config.search.predictor
+    return Predictor(run.space, run.splits.num_classes, name).rank_correlation(found) if name else None
+
+
+def _keep_rank_correlation(run: TrainedRun, found: Sequence[Evaluated]) -> None:
+    """Beside the history, which a search without a predictor leaves alone."""
+    correlation = rank_correlation(run, found)
+    if correlation is None:
+        run.folder.search_predictor.unlink(missing_ok=True)
+        return
+    with atomic_file(run.folder.search_predictor) as beside:
+        beside.write_text(json.dumps(asdict(correlation), indent=2) + "\n", encoding="utf-8")
 
 
 def _both(track: Track, on_evaluated: OnEvaluated | None) -> OnEvaluated:
