@@ -66,6 +66,10 @@ ROWS = (
         f"train_step.py {SMALL_STEP} --batch 8 --repeats 1", "train_step.py", r"product / plain: ([\d.]+)",
     ),
     Row(
+        "startup", "alphanet train's first step / the import of its libraries", "startup.py --repeats 1", "startup.py",
+        r"([\d.]+) x$",
+    ),
+    Row(
         "ranks", "two ranks of a core / one of two, same global batch", "ranks.py --batch 32 --steps 2 --rounds 1",
         "ranks.py", r"two / one ([\d.]+)",
     ),

@@ -46,6 +46,7 @@ def test_one_table_of_all_runs_each_program_once(capsys, monkeypatch):
     said = {
         "train_step.py": "plain / product: 3.10 by the best, 3.05 by the median of pairs\n"
         "most memory in use: product 6.00 GB, plain 8.00 GB; product / plain: 0.75",
+        "startup.py": "alphanet train's first step 6.00 s; its libraries 5.00 s: 1.20 x",
         "ranks.py": "a step: one 9 ms, two 8 ms; two / one 0.89\nreduced a step: 12.87 MB, 1.00 x the weights'",
         "search_ranks.py": "one process of one core / 2 of one: 1.90\none process of all cores / 2 of one: 1.30",
         "loader.py": "failed: OSError: no room",
@@ -60,10 +61,10 @@ def test_one_table_of_all_runs_each_program_once(capsys, monkeypatch):
     program["main"]([])
     rows = [line.split(" | ") for line in capsys.readouterr().out.strip().splitlines()[2:]]
     figures = [figure for _, figure, _ in rows]
-    assert figures == [*["3.05"] * 4, "0.75", "0.89", "1.00", "1.90", *["failed: OSError: no room"] * 2]
-    assert len(commands) == len(set(commands)) == 7
+    assert figures == [*["3.05"] * 4, "0.75", "1.20", "0.89", "1.00", "1.90", *["failed: OSError: no room"] * 2]
+    assert len(commands) == len(set(commands)) == 8
     program["main"](["--full", "--only", "ranks"])
-    assert commands[7:] == ["ranks.py"]
+    assert commands[8:] == ["ranks.py"]
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # timm's loader leaves that to Python
