@@ -8,6 +8,7 @@ kept as RUN/latency_DEVICE_bN.json, so that it is measured once. Bounds of MFLOP
 processes share the evaluations, with the same history. Examples:
   alphanet search runs/digits --set search.max_mflops=40
   alphanet search runs/digits --latency cpu --batch 1
+  alphanet search runs/digits --latency onnx                   # of the exported files, by onnxruntime
   alphanet search runs/digits --set search.max_latency_ms=5 --set search.max_params=4e6
   alphanet search runs/imagenet --set search.rank=bins --set search.min_mflops=200 --set search.max_mflops=1200
   alphanet search runs/imagenet --set "search.stages=[0.1]"    # full evaluation of the promising alone
@@ -38,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--device", default="cpu", help="where subnets are evaluated, such as cuda")
     parser.add_argument(
-        "--latency", choices=("cpu", "cuda"), help="take the Pareto set by latency measured there; search.cost=latency"
+        "--latency",
+        choices=("cpu", "cuda", "onnx"),
+        help="take the Pareto set by latency measured there, onnx: by onnxruntime on the CPU; search.cost=latency",
     )
     parser.add_argument("--batch", type=int, help="images of a measured forward; search.latency_batch (default: 1)")
     parser.add_argument(
@@ -114,7 +117,7 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
     if arguments.latency_check < 1:
         raise ValueError(f"--latency-check must be at least 1, not {arguments.latency_check}")
     if arguments.batch is not None and not arguments.latency:
-        raise ValueError("--batch is of the latency table: give --latency cpu or cuda too")
+        raise ValueError("--batch is of the latency table: give --latency cpu, cuda or onnx too")
     if not arguments.latency:
         return arguments.overrides
     asked = [f"search.latency_device={arguments.latency}", "search.cost=latency"]

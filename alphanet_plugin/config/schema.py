@@ -231,7 +231,8 @@ class SearchConfig:
             the best of each of its ``bins`` of MFLOPs.
         bin_mflops: Width of a bin, in multiply-adds / 1e6.
         cost: What a Pareto set is taken by: ``mflops``, ``params``, or ``latency`` by a table measured on a device.
-        latency_device: Where latency is measured, ``cpu`` or ``cuda``; where latency is the cost or is bounded.
+        latency_device: Where latency is measured, where it is the cost or is bounded: ``cpu``, ``cuda``, or ``onnx``
+            for files of ``alphanet export`` by onnxruntime on the CPU.
         latency_batch: Images of a measured forward.
         stages: Evaluations that choose who is evaluated in full, as shares of its image passes, ascending. Each stage
             passes on as many as let the next cost no more in all (successive halving): with ``[0.1]`` all are
@@ -258,7 +259,7 @@ class SearchConfig:
     rank: Literal["pareto", "accuracy", "bins"] = "pareto"
     bin_mflops: float = 10.0
     cost: Literal["mflops", "params", "latency"] = "mflops"
-    latency_device: Literal["cpu", "cuda"] = "cpu"
+    latency_device: Literal["cpu", "cuda", "onnx"] = "cpu"
     latency_batch: int = 1
     stages: tuple[float, ...] = ()
     predictor: Literal["ridge", "mlp"] | None = None

@@ -17,7 +17,8 @@ from torch import distributed
 
 from alphanet_plugin import runs
 from alphanet_plugin.cli.main import main
-from alphanet_plugin.runs import publishing
+from alphanet_plugin.evaluation import latency_table
+from alphanet_plugin.runs import publishing, search_cost
 from alphanet_plugin.runs.ranks import Ranks
 from alphanet_plugin.weights import card
 
@@ -128,6 +129,25 @@ def test_a_search_with_a_predictor_says_how_well_it_ranks(trained, tmp_path, cap
     assert main(["search", str(shared)]) == 0
     assert "rank correlation" not in capsys.readouterr().out
     assert not (shared / "search_predictor.json").exists()
+
+
+@pytest.mark.slow
+def test_a_search_goes_by_the_latency_of_exported_files(trained, tmp_path, monkeypatch, capsys):
+    for seconds in ("PART_SECONDS", "NETWORK_SECONDS"):
+        monkeypatch.setattr(latency_table, seconds, 1e-4)
+    monkeypatch.setattr(search_cost, "NUM_FITTED", 3)
+    shared = shutil.copytree(trained[0], tmp_path / "shared")
+    arguments = ["search", str(shared), "--latency", "onnx", "--latency-check", "2", "--set", "search.num_rounds=1"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"latency table against whole networks: .* over 2 held-out subnets", said)
+    table = json.loads((shared / "latency_onnx_b1.json").read_text())
+    assert table["conditions"]["runtime"].startswith("onnxruntime ")
+    assert table["conditions"]["runtime"] in said
+    assert "latency (ms)" in said
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main(arguments) == 2
+    assert "latency of ONNX files needs onnx and onnxruntime: pip install onnx onnxruntime" in capsys.readouterr().err
 
 
 def test_all_but_the_first_of_a_launch_leave_a_verb_of_one_process_alone(monkeypatch, capsys):
