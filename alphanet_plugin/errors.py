@@ -59,6 +59,10 @@ class InUseError(AlphaNetError, RuntimeError):
     """Another process writes what this one was to write."""
 
 
+class RanksError(AlphaNetError, RuntimeError):
+    """One of several processes that work together died, or sees something else than the first."""
+
+
 @contextmanager
 def file_named(path: Path) -> Iterator[None]:
     """An error of the system that does not say of which file it is, as one of a full disk, names this one."""

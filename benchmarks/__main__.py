@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
-SMALL_STEP = "--resolutions 32,40,48,56 --input 56 --classes 10 --check-batch 0"
+SMALL_STEP = "--resolutions 24,32,40,48 --input 48 --classes 10 --check-batch 0"
+OFA_STEP = "--space ofa_mbv3_cifar --resolutions 28 --input 28 --classes 10 --check-batch 0"
+SLIMMABLE_STEP = "--space us_mobilenet_v1 --resolutions 24 --input 24 --classes 10 --check-batch 0"
 
 
 class Row(NamedTuple):
@@ -45,9 +47,23 @@ ROWS = (
         f"train_step.py {SMALL_STEP} --batch 8 --repeats 1", "train_step.py", r"([\d.]+) by the median of pairs",
     ),
     Row(
-        "small_step", "quickstart's step, 24 to 56 pixels: plain way / this one",
+        "small_step", "quickstart's step, 24 to 48 pixels: plain way / this one",
         f"train_step.py {SMALL_STEP} --batch 16 --repeats 1", f"train_step.py {SMALL_STEP} --batch 64",
         r"([\d.]+) by the median of pairs",
+    ),
+    Row(
+        "ofa_step", "once-for-all step, 28 pixels: plain way / this one",
+        f"train_step.py {OFA_STEP} --batch 16 --repeats 1", f"train_step.py {OFA_STEP} --batch 64",
+        r"([\d.]+) by the median of pairs",
+    ),
+    Row(
+        "slimmable_step", "slimmable step, 24 pixels: plain way / this one",
+        f"train_step.py {SLIMMABLE_STEP} --batch 16 --repeats 1", f"train_step.py {SLIMMABLE_STEP} --batch 32",
+        r"([\d.]+) by the median of pairs",
+    ),
+    Row(
+        "memory", "most memory in use in the first step: this one / plain way",
+        f"train_step.py {SMALL_STEP} --batch 8 --repeats 1", "train_step.py", r"product / plain: ([\d.]+)",
     ),
     Row(
         "ranks", "two ranks of a core / one of two, same global batch", "ranks.py --batch 32 --steps 2 --rounds 1",
@@ -56,6 +72,10 @@ ROWS = (
     Row(
         "reduced", "bytes that two ranks reduce a step / the weights'", "ranks.py --batch 32 --steps 2 --rounds 1",
         "ranks.py", r"reduced a step: [\d.]+ MB, ([\d.]+) x",
+    ),
+    Row(
+        "search_ranks", "a search by one process of a core / by two of a core each",
+        "search_ranks.py --subnets 32 --rounds 1", "search_ranks.py", r"of one core / \d+ of one: ([\d.]+)",
     ),
     Row(
         "loader", "loader from files, no worker: this one / timm's", "loader.py --images 1000 --workers 0", "loader.py",

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from train_step import PlainNet, make_optimizer, plain_step
+from train_step import make_optimizer, make_plain, plain_step
 
 from alphanet_plugin import get_space
 from alphanet_plugin.evaluation import evaluate
@@ -234,22 +234,19 @@ def product_steps(bench: Bench, case: Case, size: int, name: str, channels_last:
 
 def plain_steps(bench: Bench, case: Case, size: int, name: str, count: int) -> Iterator[Step]:
     """The same steps the plain way."""
-    space, product = case.space, case.supernet()
-    net = PlainNet(space.network(space.largest()), case.classes).train()
-    net.load_state_dict(product.state_dict(), strict=False)
-    net = net.to(bench.device)
+    net = make_plain(case.supernet()).to(bench.device)
     optimizer = make_optimizer(net, foreach=False)
     images, labels = case.batch(size, bench.device, channels_last=False)
     forward = net.forward
 
-    def in_precision(x: Tensor, spec: Any) -> Tensor:
+    def in_precision(x: Tensor) -> Tensor:
         with cast(bench, name):
-            return forward(x, spec).float()
+            return forward(x).float()
 
     net.forward = in_precision
 
     def step(archs: Sequence[Arch]) -> None:
-        plain_step(net, [space.network(arch) for arch in archs])(images, labels)
+        plain_step(net, archs)(images, labels)
         finish(net, optimizer, foreach=False)
 
     return endless(step, case.sandwiches(count))

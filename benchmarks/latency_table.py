@@ -3,6 +3,7 @@
     python benchmarks/latency_table.py                                        # 192 to 288 pixels, batch 1, CPU
     python benchmarks/latency_table.py --resolutions 32 40 48 56 --classes 10 --threads 1
     python benchmarks/latency_table.py --device cuda --batch 32
+    python benchmarks/latency_table.py --device onnx                         # by onnxruntime
 
 The table sums the medians of parts measured alone, scaled by what other whole networks say. Held-out networks are
 measured twice, one pass after the other: the difference between the passes is the floor below which no table can be
@@ -30,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resolutions", nargs="+", type=int, default=[192, 224, 256, 288])
     parser.add_argument("--classes", type=int, default=1000)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda", "onnx"), default="cpu")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--held-out", type=int, default=50, help="networks that the table is compared with")

@@ -1,11 +1,13 @@
 """Times the sandwich step of the supernet beside a plain way to write it, and compares their gradients.
 
     python benchmarks/train_step.py                                                       # 192..288 pixels, batch 16
-    python benchmarks/train_step.py --resolutions 32,40,48,56 --input 56 --batch 64 --classes 10      # the quickstart's
+    python benchmarks/train_step.py --resolutions 24,32,40,48 --input 48 --batch 64 --classes 10      # the quickstart's
+    python benchmarks/train_step.py --space ofa_mbv3_cifar --resolutions 28 --input 28 --batch 64 --classes 10
+    python benchmarks/train_step.py --space us_mobilenet_v1 --resolutions 24 --input 24 --batch 32 --classes 10
 
 A step is: the largest network on the labels, two networks and the smallest by adaptive alpha-divergence from the
 largest, every forward followed by its backward; gradients clipped at 1.0 by element; SGD with Nesterov momentum. The
-plain way is `PlainNet` and `torch.optim.SGD(foreach=False)`: NCHW, contiguous slices of the weights, swish as an
+plain way is `make_plain` and `torch.optim.SGD(foreach=False)`: NCHW, contiguous slices of the weights, swish as an
 autograd function that computes its sigmoid again. Each runs in a process of its own, set up as a program that trains
 would: the product's calls `keep_freed_memory`, the plain one leaves the allocator as it is (unless `--same-memory`).
 """
@@ -16,22 +18,35 @@ import argparse
 import multiprocessing
 import os
 import platform
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from alphanet_plugin import get_space
 from alphanet_plugin.cli.process import keep_freed_memory
-from alphanet_plugin.losses import AdaptiveAlphaDivergence, LabelSmoothingCrossEntropy
-from alphanet_plugin.spaces import Arch, BlockSpec, NetworkSpec, SearchSpace
-from alphanet_plugin.supernet import build_supernet
+from alphanet_plugin.losses import AdaptiveAlphaDivergence, Objective
+from alphanet_plugin.spaces import Arch, SearchSpace
+from alphanet_plugin.supernet import (
+    ElasticBatchNormAct2d,
+    ElasticConv2d,
+    ElasticLinear,
+    Supernet,
+    build_supernet,
+    describe_kernels,
+    use_kernels,
+)  # fmt: skip
+from alphanet_plugin.supernet.compiled import Kernels
+from alphanet_plugin.training import Pass, add_gradients
 
 # -- the plain way ------------------------------------------------------------------------------------------------
 
@@ -51,93 +66,38 @@ class Swish(torch.autograd.Function):
         return grad_outputs[0] * (sigmoid * (1 + x * (1 - sigmoid)))
 
 
-class PlainConv(nn.Conv2d):
-    def forward(self, x: torch.Tensor, out: int, kernel_size: int = 1) -> torch.Tensor:
+class PlainConv(ElasticConv2d):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         groups = x.shape[1] if self.groups > 1 else 1
-        start = (self.weight.shape[-1] - kernel_size) // 2
-        centre = slice(start, start + kernel_size)
+        size = self.active_kernel or self.kernel_size[0]
+        out = x.shape[1] if groups > 1 else self.active_out or self.out_channels
+        start = (self.kernel_size[0] - size) // 2
+        centre = slice(start, start + size)
         weight = self.weight[:out, : x.shape[1] // groups, centre, centre].contiguous()
         bias = None if self.bias is None else self.bias[:out].contiguous()
-        return F.conv2d(x, weight, bias, self.stride, kernel_size // 2, groups=groups)
+        return F.conv2d(x, weight, bias, self.stride, size // 2, groups=groups)
 
 
-class PlainNorm(nn.BatchNorm2d):
+class PlainNorm(ElasticBatchNormAct2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = self.weight[: x.shape[1]].contiguous(), self.bias[: x.shape[1]].contiguous()
-        return F.batch_norm(x, None, None, weight, bias, True, 0.0, self.eps)
+        x = F.batch_norm(x, None, None, weight, bias, True, 0.0, self.eps)
+        return Swish.apply(x) if isinstance(self.act, nn.SiLU) else self.act(x)  # type: ignore[return-value]
 
 
-class PlainSE(nn.Module):
-    def __init__(self, channels: int, hidden: int):
-        super().__init__()
-        self.fc1, self.fc2 = PlainConv(channels, hidden, 1), PlainConv(hidden, channels, 1)
-
-    def forward(self, x: torch.Tensor, hidden: int) -> torch.Tensor:
-        gate = x.mean(3, keepdim=True).mean(2, keepdim=True)
-        gate = self.fc2(F.relu(self.fc1(gate, hidden)), x.shape[1])
-        return x * (F.relu6(gate + 3) / 6)
+class PlainLinear(ElasticLinear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, self.weight[:, : x.shape[-1]].contiguous(), self.bias)
 
 
-class PlainBlock(nn.Module):
-    def __init__(self, spec: BlockSpec, projects: bool):
-        super().__init__()
-        if spec.expands:
-            self.conv_pw = PlainConv(spec.in_channels, spec.mid_channels, 1, bias=False)
-            self.bn1 = PlainNorm(spec.mid_channels)
-        self.conv_dw = PlainConv(
-            spec.mid_channels, spec.mid_channels, spec.kernel_size, spec.stride, groups=spec.mid_channels, bias=False
-        )
-        self.bn2 = PlainNorm(spec.mid_channels)
-        if spec.se_channels:
-            self.se = PlainSE(spec.mid_channels, spec.se_channels)
-        self.conv_pwl = PlainConv(spec.mid_channels, spec.out_channels, 1, bias=False)
-        self.bn3 = PlainNorm(spec.out_channels)
-        self.shortcut = nn.Module()
-        if projects:
-            self.shortcut.conv = PlainConv(spec.in_channels, spec.out_channels, 1, bias=False)
-
-    def forward(self, x: torch.Tensor, spec: BlockSpec) -> torch.Tensor:
-        shortcut = x
-        if spec.stride == 2:
-            shortcut = F.avg_pool2d(x, 2, padding=x.shape[-1] % 2)
-        if spec.in_channels != spec.out_channels:
-            shortcut = cast(nn.Module, self.shortcut.conv)(shortcut, spec.out_channels)
-        if spec.expands:
-            x = Swish.apply(self.bn1(self.conv_pw(x, spec.mid_channels)))
-        x = Swish.apply(self.bn2(self.conv_dw(x, spec.mid_channels, spec.kernel_size)))
-        if spec.se_channels:
-            x = self.se(x, spec.se_channels)
-        return self.bn3(self.conv_pwl(x, spec.out_channels)) + shortcut
+PLAIN = {ElasticConv2d: PlainConv, ElasticBatchNormAct2d: PlainNorm, ElasticLinear: PlainLinear}
 
 
-class PlainNet(nn.Module):
-    """The elastic network with the names of the product's state dict, taking the arch's shapes at every call."""
-
-    def __init__(self, largest: NetworkSpec, num_classes: int):
-        super().__init__()
-        self.conv_stem = PlainConv(3, largest.stem_channels, 3, 2, bias=False)
-        self.bn1 = PlainNorm(largest.stem_channels)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(PlainBlock(spec, projects=number == 0) for number, spec in enumerate(stage))
-            for stage in largest.stages
-        )
-        features = largest.stages[-1][-1].out_channels
-        self.conv_expand = PlainConv(features, largest.expand_channels, 1, bias=False)
-        self.bn2 = PlainNorm(largest.expand_channels)
-        self.conv_head = PlainConv(largest.expand_channels, largest.head_channels, 1, bias=False)
-        self.classifier = nn.Linear(largest.head_channels, num_classes)
-
-    def forward(self, x: torch.Tensor, spec: NetworkSpec) -> torch.Tensor:
-        if x.shape[-1] != spec.resolution:
-            x = F.interpolate(x, size=(spec.resolution, spec.resolution), mode="bicubic", align_corners=False)
-        x = Swish.apply(self.bn1(self.conv_stem(x, spec.stem_channels, 3)))
-        for blocks, block_specs in zip(self.blocks, spec.stages, strict=True):
-            for block, block_spec in zip(blocks, block_specs, strict=False):  # type: ignore[arg-type]
-                x = block(x, block_spec)
-        x = Swish.apply(self.bn2(self.conv_expand(x, spec.expand_channels)))
-        x = Swish.apply(self.conv_head(x.mean(3, keepdim=True).mean(2, keepdim=True), spec.head_channels))
-        weight = self.classifier.weight[:, : spec.head_channels].contiguous()
-        return F.linear(x.flatten(1), weight, self.classifier.bias)
+def make_plain(net: Supernet) -> Supernet:
+    """Let the layers of a supernet compute the plain way, in planes (NCHW)."""
+    for module in net.modules():
+        module.__class__ = PLAIN.get(type(module), type(module))
+    return net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def plain_alpha_divergence(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
@@ -155,31 +115,28 @@ def plain_alpha_divergence(student: torch.Tensor, teacher: torch.Tensor) -> torc
 # -- the two steps ------------------------------------------------------------------------------------------------
 
 
-def plain_step(net: PlainNet, specs: Sequence[NetworkSpec]) -> Callable[[torch.Tensor, torch.Tensor], None]:
+def plain_step(net: Supernet, archs: Sequence[Arch]) -> Callable[[torch.Tensor, torch.Tensor], None]:
     """Gradients of one sandwich, the plain way."""
-
-    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
-        logits = net(images, specs[0])
-        F.cross_entropy(logits, labels, label_smoothing=0.1).backward()
-        teacher = logits.detach()
-        for spec in specs[1:]:
-            plain_alpha_divergence(net(images, spec), teacher).backward()
-
-    return step
-
-
-def product_step(net: Any, archs: Sequence[Arch]) -> Callable[[torch.Tensor, torch.Tensor], None]:
-    """Gradients of one sandwich by the product's supernet and losses."""
-    label_loss, kd_loss = LabelSmoothingCrossEntropy(0.1), AdaptiveAlphaDivergence()
 
     def step(images: torch.Tensor, labels: torch.Tensor) -> None:
         net.activate(archs[0])
         logits = net(images)
-        label_loss(logits, labels).backward()
+        F.cross_entropy(logits, labels, label_smoothing=0.1).backward()
         teacher = logits.detach()
         for arch in archs[1:]:
             net.activate(arch)
-            kd_loss(net(images), teacher).backward()
+            plain_alpha_divergence(net(images), teacher).backward()
+
+    return step
+
+
+def product_step(net: Supernet, archs: Sequence[Arch]) -> Callable[[torch.Tensor, torch.Tensor], None]:
+    """Gradients of one sandwich as the product's trainer adds them up."""
+    first, others = Objective(label_smoothing=0.1), Objective(kd=AdaptiveAlphaDivergence())
+    passes = [Pass(arch, others if number else first) for number, arch in enumerate(archs)]
+
+    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
+        add_gradients(net, passes, images, labels)
 
     return step
 
@@ -200,23 +157,23 @@ def make_optimizer(net: nn.Module, **options: bool) -> torch.optim.SGD:
 class Case:
     """What both do."""
 
+    space_name: str
     resolutions: tuple[int, ...]
     side: int
     batch: int
     classes: int
     threads: int
     same_memory: bool
+    kernels: Kernels = "auto"
 
     def space(self) -> SearchSpace:
-        return get_space("attentive_nas", resolutions=self.resolutions)
+        return get_space(self.space_name, resolutions=self.resolutions)
 
     def archs(self) -> list[Arch]:
-        """Largest, two presets of the middle, smallest."""
-        space = self.space()
-        return [space.largest(), space.presets["a5_base"], space.presets["a2"], space.smallest()]
-
-    def specs(self) -> list[NetworkSpec]:
-        return [self.space().network(arch) for arch in self.archs()]
+        """Largest, two of the middle, smallest; the two are presets of AttentiveNAS, and random in other spaces."""
+        space, rng = self.space(), np.random.default_rng(0)
+        middle = [space.presets[name] for name in ("a5_base", "a2") if self.space_name == "attentive_nas"]
+        return [space.largest(), *(middle or [space.sample(rng), space.sample(rng)]), space.smallest()]
 
     def images(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         generator = torch.Generator().manual_seed(1)
@@ -224,36 +181,37 @@ class Case:
         return images, torch.randint(self.classes, (size,), generator=generator)
 
 
-def build_product(case: Case, random_norms: bool = False) -> Any:
-    """The supernet as training starts, where the last norm of a block is 0, or with every norm in 0.5..1.0."""
+def build_product(case: Case, random_norms: bool = False) -> Supernet:
+    """The supernet as training starts, where the last norm of a block may be 0, or with every norm in 0.5..1.0."""
     torch.manual_seed(0)
     net = build_supernet(case.space(), num_classes=case.classes, resize_input=True).train()
-    for name, parameter in net.named_parameters():
-        if random_norms and "bn" in name and name.endswith("weight"):
-            nn.init.uniform_(parameter, 0.5, 1.0)
-    return net
+    for module in net.modules():
+        if random_norms and isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.0)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def build_plain(case: Case, random_norms: bool = False) -> PlainNet:
-    """The plain network with the product's weights."""
-    plain = PlainNet(case.specs()[0], case.classes).train()
-    missing, _ = plain.load_state_dict(build_product(case, random_norms).state_dict(), strict=False)
-    assert not missing, missing
-    return plain
+def build_plain(case: Case, random_norms: bool = False) -> Supernet:
+    """The plain network, with the product's weights."""
+    return make_plain(build_product(case, random_norms))
 
 
 def timed_steps(name: str, case: Case, count: int, pipe: Connection) -> None:
-    """Send the seconds of some steps, for gradients and for clipping and update, after one that warms up."""
+    """Send the seconds of some steps, for gradients and for clipping and update, after one that warms up.
+
+    At last, the most memory that the process had in use, in bytes.
+    """
     torch.set_num_threads(case.threads)
     product = name == "product"
     if product or case.same_memory:
         keep_freed_memory()
+    use_kernels(case.kernels)
     if product:
         net = build_product(case)
         step, optimizer = product_step(net, case.archs()), make_optimizer(net, fused=True)
     else:
         net = build_plain(case)
-        step, optimizer = plain_step(net, case.specs()), make_optimizer(net, foreach=False)
+        step, optimizer = plain_step(net, case.archs()), make_optimizer(net, foreach=False)
     images, labels = case.images(case.batch)
     for number in range(count + 1):
         start = time.perf_counter()
@@ -264,20 +222,23 @@ def timed_steps(name: str, case: Case, count: int, pipe: Connection) -> None:
         optimizer.zero_grad(set_to_none=True)
         if number:
             pipe.send((middle - start, time.perf_counter() - middle))
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 
 
-def measure(case: Case, rounds: int, count: int = 2) -> dict[str, list[tuple[float, float]]]:
-    """Seconds of steps, by turns: both would not fit in memory together."""
+def measure(case: Case, rounds: int, count: int = 2) -> tuple[dict[str, list[tuple[float, float]]], dict[str, int]]:
+    """Seconds of steps, by turns: both would not fit in memory together; and the most memory in use, in bytes."""
     context = multiprocessing.get_context("spawn")
     times: dict[str, list[tuple[float, float]]] = {"product": [], "plain": []}
+    memory = dict.fromkeys(times, 0)
     for _ in range(rounds):
         for name, rows in times.items():
             ours, theirs = context.Pipe()
             process = context.Process(target=timed_steps, args=(name, case, count, theirs))
             process.start()
             rows.extend(ours.recv() for _ in range(count))
+            memory[name] = max(memory[name], ours.recv())
             process.join()
-    return times
+    return times, memory
 
 
 def gradient_errors(case: Case, size: int, random_norms: bool) -> dict[str, float]:
@@ -288,7 +249,7 @@ def gradient_errors(case: Case, size: int, random_norms: bool) -> dict[str, floa
     for kind in (torch.float32, torch.float64):
         for title, net, step in (
             ("product", product, product_step(product, case.archs())),
-            ("plain", plain, plain_step(plain, case.specs())),
+            ("plain", plain, plain_step(plain, case.archs())),
         ):
             net.to(kind)
             step(images.to(kind), labels)
@@ -307,6 +268,7 @@ def gradients(net: nn.Module) -> torch.Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", default="attentive_nas", help="a space's name or the path of its table")
     parser.add_argument("--resolutions", default="192,224,256,288")
     parser.add_argument("--input", type=int, default=224, help="side of the images, resized to each arch's resolution")
     parser.add_argument("--batch", type=int, default=16)
@@ -314,23 +276,28 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--repeats", type=int, default=3, help="rounds; each takes two steps of both")
     parser.add_argument("--same-memory", action="store_true", help="call keep_freed_memory for the plain way as well")
+    parser.add_argument("--kernels", choices=("auto", "plain", "compiled"), default="auto", help="of the product")
     parser.add_argument("--check-batch", type=int, default=4, help="batch of the float64 comparison; 0 skips it")
     args = parser.parse_args()
     case = Case(
+        space_name=args.space,
         resolutions=tuple(int(side) for side in args.resolutions.split(",")),
         side=args.input,
         batch=args.batch,
         classes=args.classes,
         threads=args.threads,
         same_memory=args.same_memory,
+        kernels=args.kernels,
     )
+    use_kernels(args.kernels)
     torch.set_num_threads(args.threads)
     print(
         f"torch {torch.__version__}, {platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
         f"{os.cpu_count()} cores, {args.threads} threads, load {os.getloadavg()[0]:.1f}"
     )
     print(f"batch {args.batch}, {args.input} pixels, resolutions {args.resolutions}, {args.classes} classes")
-    report(measure(case, args.repeats))
+    print(f"{args.space}, kernels: {args.kernels}, {describe_kernels()}")
+    report(*measure(case, args.repeats))
     if args.check_batch:
         print(f"relative L2 error of the gradients against the plain way in float64, batch {args.check_batch}:")
         for random_norms in (False, True):
@@ -339,7 +306,7 @@ def main() -> None:
                 print(f"    {name:16} {error:.1e}")
 
 
-def report(times: dict[str, list[tuple[float, float]]]) -> None:
+def report(times: dict[str, list[tuple[float, float]]], memory: dict[str, int]) -> None:
     print("seconds a step     best   median   medians of gradients + update")
     totals = {name: [sum(parts) for parts in rows] for name, rows in times.items()}
     for name, rows in times.items():
@@ -348,6 +315,8 @@ def report(times: dict[str, list[tuple[float, float]]]) -> None:
     best = min(totals["plain"]) / min(totals["product"])
     paired = statistics.median(p / q for p, q in zip(totals["plain"], totals["product"], strict=True))
     print(f"plain / product: {best:.2f} by the best, {paired:.2f} by the median of pairs")
+    held = ", ".join(f"{name} {size / 1e9:.2f} GB" for name, size in memory.items())
+    print(f"most memory in use: {held}; product / plain: {memory['product'] / memory['plain']:.2f}")
 
 
 if __name__ == "__main__":

@@ -44,8 +44,10 @@ def test_the_program_for_gpus_runs_on_a_cpu(capsys, monkeypatch, tmp_path):
 def test_one_table_of_all_runs_each_program_once(capsys, monkeypatch):
     program = runpy.run_path(str(BENCHMARKS / "__main__.py"))
     said = {
-        "train_step.py": "plain / product: 3.10 by the best, 3.05 by the median of pairs",
+        "train_step.py": "plain / product: 3.10 by the best, 3.05 by the median of pairs\n"
+        "most memory in use: product 6.00 GB, plain 8.00 GB; product / plain: 0.75",
         "ranks.py": "a step: one 9 ms, two 8 ms; two / one 0.89\nreduced a step: 12.87 MB, 1.00 x the weights'",
+        "search_ranks.py": "one process of one core / 2 of one: 1.90\none process of all cores / 2 of one: 1.30",
         "loader.py": "failed: OSError: no room",
     }
     commands = []
@@ -57,10 +59,11 @@ def test_one_table_of_all_runs_each_program_once(capsys, monkeypatch):
     monkeypatch.setitem(program["main"].__globals__, "run", run)
     program["main"]([])
     rows = [line.split(" | ") for line in capsys.readouterr().out.strip().splitlines()[2:]]
-    assert [figure for _, figure, _ in rows] == ["3.05", "3.05", "0.89", "1.00", *["failed: OSError: no room"] * 2]
-    assert len(commands) == len(set(commands)) == 4
+    figures = [figure for _, figure, _ in rows]
+    assert figures == [*["3.05"] * 4, "0.75", "0.89", "1.00", "1.90", *["failed: OSError: no room"] * 2]
+    assert len(commands) == len(set(commands)) == 7
     program["main"](["--full", "--only", "ranks"])
-    assert commands[4:] == ["ranks.py"]
+    assert commands[7:] == ["ranks.py"]
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # timm's loader leaves that to Python

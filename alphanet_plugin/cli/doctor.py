@@ -10,13 +10,15 @@ import os
 import platform
 import shlex
 import sys
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
+from ..errors import one_line
 from .process import version
 
 _OURS = "alphanet-plugin"
+_LOADED = ("torch", "torchvision")
 _SHOWN = ("torch", "torchvision", "timm", "accelerate", "nni", "safetensors", "numpy")
 
 
@@ -38,7 +40,21 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _versions() -> dict[str, str]:
     versions = {"alphanet": version(), "python": f"{platform.python_version()} ({sys.executable})"}
-    return {**versions, **{name: _version(name) or "not installed" for name in _SHOWN}}
+    return {**versions, **{name: _described(name) for name in _SHOWN}}
+
+
+def _described(package: str) -> str:
+    """Its version, and why it cannot be loaded if that is so; torchvision may be made for another torch."""
+    version = _version(package)
+    if version is None:
+        return "not installed"
+    if package not in _LOADED:
+        return version
+    try:
+        import_module(package)
+    except (ImportError, RuntimeError, OSError) as error:
+        return f"{version} (cannot be loaded: {one_line(error, 200)}; take torch and torchvision from one index)"
+    return version
 
 
 def _version(package: str) -> str | None:
@@ -49,18 +65,26 @@ def _version(package: str) -> str | None:
 
 
 def _devices() -> dict[str, str]:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError):
+        return {"cpu": f"{os.cpu_count()} cores, {platform.machine()}"}
     cuda = torch.version.cuda or "none: torch is built for CPUs"
     gpus = {f"cuda:{number}": torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())}
     return {"cpu": f"{os.cpu_count()} cores, {platform.machine()}", "cuda": cuda, **(gpus or {"GPUs": "none found"})}
 
 
 def _threads() -> dict[str, str]:
-    import torch
-
     names = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    return {"torch": str(torch.get_num_threads()), **{name: os.environ.get(name, "not set") for name in names}}
+    try:
+        import torch
+
+        from ..supernet import describe_kernels
+
+        loaded = {"torch": str(torch.get_num_threads()), "kernels": describe_kernels()}
+    except (ImportError, RuntimeError, OSError):  # as `versions` says
+        loaded = {"torch": "cannot be loaded"}
+    return {**loaded, **{name: os.environ.get(name, "not set") for name in names}}
 
 
 def _store() -> dict[str, str]:

@@ -7,17 +7,21 @@ alphanet import attentive_nas.pth.tar --family attentive_nas --calibrate /data/i
 alphanet import ofa_mbv3_d234_e346_k357_w1.2 --space ofa_mbv3 --width-mult 1.2 --calibrate /data/imagenet
   once-for-all's, as ofa_mbv3_largest.ofa_in1k ..., its kernel transform folded into their weights
 
-The checkpoint's own BatchNorm statistics belong to no subnet; without --calibrate only the supernet is kept."""
+The checkpoint's own BatchNorm statistics belong to no subnet; without --calibrate only the supernet is kept. Under
+`accelerate launch` its processes share estimating them."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from .cpu_ranks import start_cpu_ranks
 from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..data import CalibrationImages
+    from ..runs import Ranks
     from ..weights import Publication, ReleasedSupernet
 
 NOT_CALIBRATED = """\
@@ -51,9 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from ..runs import joined_ranks
+
+    start_cpu_ranks()
+    with joined_ranks() as ranks:
+        _import(arguments, ranks)
+
+
+def _import(arguments: argparse.Namespace, ranks: Ranks) -> None:
     from ..data import open_calibration
     from ..spaces import get_space
-    from ..weights import check_replaceable, read_released, store_released
+    from ..weights import read_released, statistics_of
 
     space = get_space(arguments.space, **({} if arguments.width_mult is None else {"width_mult": arguments.width_mult}))
     calibration = arguments.calibrate and open_calibration(
@@ -63,29 +75,44 @@ def run(arguments: argparse.Namespace) -> None:
         cache_gb=arguments.cache_gb,
         num_workers=arguments.workers,
     )
-    say(f"reading {arguments.checkpoint} ...")
+    say(f"reading {arguments.checkpoint} ...", shown=ranks.is_first)
     released = read_released(arguments.checkpoint, space=space, family=arguments.family, tag=arguments.tag)
+    if ranks.is_first:
+        _store(released, arguments)
+    if not calibration:
+        if ranks.is_first:
+            print(NOT_CALIBRATED.format(checkpoint=arguments.checkpoint))
+        return
+    work = statistics_of(released, calibration, ranks.device(arguments.device))
+    about = {"checkpoint": released.sha256, "images": calibration.description}
+    if not ranks.is_first:
+        ranks.serve([work], about)
+        return
+    ranks.offer([work], about)
+    print(f"BatchNorm statistics: {calibration.description}")
+    _print(_publish(released, calibration, arguments, partial(ranks.spread, work)))
+
+
+def _store(released: ReleasedSupernet, arguments: argparse.Namespace) -> None:
+    """Keep the supernet, where what is to be published may be; say what it is."""
+    from ..weights import check_replaceable, store_released
+
     print(f"sha256 {released.sha256}")
-    if calibration and not arguments.replace:
+    if arguments.calibrate and not arguments.replace:
         check_replaceable(released.tag, released.record, released.archs)
     stored = store_released(released, replace=arguments.replace)
     print(f"supernet: {stored} ({len(released.archs)} published archs)")
-    if not calibration:
-        print(NOT_CALIBRATED.format(checkpoint=arguments.checkpoint))
-        return
-    print(f"BatchNorm statistics: {calibration.description}")
-    _print(_publish(released, calibration, arguments))
 
 
 def _publish(
-    released: ReleasedSupernet, calibration: CalibrationImages, arguments: argparse.Namespace
+    released: ReleasedSupernet, calibration: CalibrationImages, arguments: argparse.Namespace, estimate: Any
 ) -> list[Publication]:
     from ..weights import publish_released
 
     published = []
     with progress_bar("calibrate") as advance:
         advance(0, len(released.archs))
-        for one in publish_released(released, calibration, arguments.device, replace=arguments.replace):
+        for one in publish_released(released, calibration, replace=arguments.replace, estimate=estimate):
             published.append(one)
             advance(len(published), len(released.archs), one.name)
     return published

@@ -36,6 +36,9 @@ VERBS = {
 BUSY = ("quickstart", "train", "distill", "search", "publish", "finetune", "evaluate", "import", "study", "nni")
 """Verbs that compute for long enough to start the program again for it; see `prepare_process`."""
 
+TOGETHER = ("train", "distill", "finetune", "search", "publish", "import")
+"""Verbs whose work the processes of a launch share; of all others the first alone works."""
+
 RESUMING = ("quickstart", "train", "distill", "search", "finetune", "study")
 """Verbs that go on where the same command was stopped."""
 
@@ -104,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.formatwarning = format_warning
     try:
         with _said_if_slow(verb, given) if argv is None else contextlib.nullcontext():
+            if argv is None and verb not in TOGETHER and not _alone_of_launch(verb):
+                return 0
             if argv is None and verb in BUSY:
                 prepare_process()  # before a verb's module loads torch
             arguments = build_parser(verb or "").parse_args(given)
@@ -123,6 +128,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _show(error)
     return 0
+
+
+def _alone_of_launch(verb: str | None) -> bool:
+    """Whether this process does a verb that one process does: it is the first of its launch, or was not launched."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return True
+    if os.environ.get("RANK", "0") != "0":
+        return False
+    from ..runs import leave_launch
+    from .progress import say
+
+    leave_launch()
+    say(f"alphanet {verb} works in one process; the others that were launched end here", shown=verb is not None)
+    return True
 
 
 def _said_if_slow(verb: str | None, given: Sequence[str]) -> contextlib.AbstractContextManager[None]:
@@ -183,9 +202,25 @@ def _docstring(module: str) -> str:
 
 
 def _module(module: str) -> ModuleType:
-    # What a verb computes with knows this package's models by name.
-    import_module("..models", __package__)
+    """A verb's module; all but `doctor`, which looks at what cannot be loaded, know this package's models by name."""
+    if module != "doctor":
+        _load_models()
     return import_module(f".{module}", __package__)
+
+
+def _load_models() -> None:
+    """Load torch, timm and this package's models.
+
+    Raises:
+        AlphaNetError: They are not installed as they should be, such as torch for CPUs with torchvision for CUDA.
+    """
+    try:
+        import_module("..models", __package__)
+    except (ImportError, RuntimeError, OSError) as error:
+        raise AlphaNetError(
+            f"torch, torchvision or timm cannot be loaded ({one_line(error, 300)}); install torch and torchvision of "
+            "versions that belong together from one index, as README.md says; `alphanet doctor` lists what is here"
+        ) from error
 
 
 class _Version(argparse.Action):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import sys
 import threading
 import time
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from ..training import Trainer
 
 _OPENING, _FIRST_LINE, _LATER_LINES, _REDRAWN = 1.0, 2.0, 15.0, 0.25  # seconds
+
+
+_NOTEBOOK = "JPY_PARENT_PID"
+"""In the environment of what a notebook's cell starts, whose terminal keeps every redrawn bar."""
 
 
 class Advance(Protocol):
@@ -133,7 +138,7 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
         yield lambda done, total, note="", part="": None  # noqa: ARG005
     elif console.is_jupyter:
         yield _Cell(stage).advance
-    elif not console.is_terminal:
+    elif not console.is_terminal or _NOTEBOOK in os.environ:
         lines = _Lines(stage)
         try:
             with _instead_of_notices():

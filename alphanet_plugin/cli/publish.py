@@ -2,7 +2,8 @@
 
 The presets and a spread of the last search's Pareto front, or what --arch names, are recalibrated, measured on the
 test images, and written to the local store ($ALPHANET_HOME, or the user's data directory), where timm finds them by
-name; with --hub they are uploaded to the Hugging Face hub too, each to a repository ORG/ARCHITECTURE.TAG. Example:
+name; with --hub they are uploaded to the Hugging Face hub too, each to a repository ORG/ARCHITECTURE.TAG. Under
+`accelerate launch` its processes share recalibrating and measuring. Example:
   alphanet publish runs/digits --tag mine
   alphanet publish runs/digits --tag mine --arch front2 --arch my_arch.yaml
   alphanet publish runs/digits --tag mine --hub my-lab --private"""
@@ -14,11 +15,12 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, read_run_arch
 from .progress import progress_bar, say
 
 if TYPE_CHECKING:
-    from ..runs import TrainedRun
+    from ..runs import Ranks, TrainedRun
     from ..weights import Publication
 
 
@@ -40,26 +42,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..runs import last_choice, open_run
+    from ..runs import help_publish, joined_ranks, last_choice, open_run
     from ..weights import check_upload
 
     if arguments.private and not arguments.hub:
         raise ValueError("--private is about repositories on the hub: give --hub ORG too")
-    if arguments.hub:
-        check_upload(arguments.hub)
+    start_cpu_ranks()
     overrides = [
         *last_choice(arguments.run_folder),
         *arguments.overrides,
         *([f"publish.tag={json.dumps(arguments.tag)}"] if arguments.tag else []),
     ]
-    trained = open_run(arguments.run_folder, overrides, arguments.device)
-    published = publish(trained, arguments.arch, replace=arguments.replace)
+    with joined_ranks() as ranks:
+        if arguments.hub and ranks.is_first:
+            check_upload(arguments.hub)
+        trained = open_run(arguments.run_folder, overrides, ranks.device(arguments.device))
+        if ranks.is_first:
+            _run(arguments, trained, ranks)
+        else:
+            help_publish(trained, ranks)
+
+
+def _run(arguments: argparse.Namespace, trained: TrainedRun, ranks: Ranks) -> None:
+    published = publish(trained, arguments.arch, replace=arguments.replace, ranks=ranks)
     print_published(published, trained)
     if arguments.hub:
         upload(published, arguments.hub, arguments.private)
 
 
-def publish(trained: TrainedRun, archs: Sequence[str] = (), *, replace: bool = False) -> list[Publication]:
+def publish(
+    trained: TrainedRun, archs: Sequence[str] = (), *, replace: bool = False, ranks: Ranks | None = None
+) -> list[Publication]:
     """Publish `archs`, or else what the configuration names; cheapest first."""
     from .. import runs
 
@@ -71,7 +84,7 @@ def publish(trained: TrainedRun, archs: Sequence[str] = (), *, replace: bool = F
     published = []
     with progress_bar("publish") as advance:
         advance(0, len(chosen))
-        for one in runs.publish_run(trained, chosen, replace=replace):
+        for one in runs.publish_run(trained, chosen, replace=replace, ranks=ranks):
             published.append(one)
             advance(len(published), len(chosen), f"{one.name} {one.metrics['top1']:.2f} %")
     return sorted(published, key=lambda one: one.mflops)

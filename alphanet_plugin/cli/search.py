@@ -4,12 +4,17 @@ Subnets are evaluated on images held out of training, never on the test images. 
 RUN/search.jsonl, and a search that was stopped goes on from there. With --latency the Pareto set is taken by latency: a
 table of every block's latency is measured on the device, compared with whole networks that it was not made from, and
 kept as RUN/latency_DEVICE_bN.json, so that it is measured once. Bounds of MFLOPs, parameters and latency
-(search.max_latency_ms, search.min_params, ...) hold whatever the Pareto set is taken by. Examples:
+(search.max_latency_ms, search.min_params, ...) hold whatever the Pareto set is taken by. Under `accelerate launch` its
+processes share the evaluations, with the same history. Examples:
   alphanet search runs/digits --set search.max_mflops=40
   alphanet search runs/digits --latency cpu --batch 1
+  alphanet search runs/digits --latency onnx                   # of the exported files, by onnxruntime
   alphanet search runs/digits --set search.max_latency_ms=5 --set search.max_params=4e6
   alphanet search runs/imagenet --set search.rank=bins --set search.min_mflops=200 --set search.max_mflops=1200
-  alphanet search runs/imagenet --set "search.stages=[0.1]"    # full evaluation of the promising alone"""
+  alphanet search runs/imagenet --set "search.stages=[0.1]"    # full evaluation of the promising alone
+  alphanet search runs/imagenet --set search.predictor=ridge --set search.num_random=171 \
+    --set search.num_crossovers=43 --set search.num_mutations=43    # a third of the evaluations
+  accelerate launch -m alphanet_plugin search runs/imagenet --device cuda"""
 
 from __future__ import annotations
 
@@ -20,12 +25,13 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides
 from .progress import progress_bar, say
 
 if TYPE_CHECKING:
     from ..evaluation import LatencyTable
-    from ..runs import SearchCost, TrainedRun
+    from ..runs import Ranks, SearchCost, TrainedRun
     from ..search import Evaluated
 
 
@@ -33,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--device", default="cpu", help="where subnets are evaluated, such as cuda")
     parser.add_argument(
-        "--latency", choices=("cpu", "cuda"), help="take the Pareto set by latency measured there; search.cost=latency"
+        "--latency",
+        choices=("cpu", "cuda", "onnx"),
+        help="take the Pareto set by latency measured there, onnx: by onnxruntime on the CPU; search.cost=latency",
     )
     parser.add_argument("--batch", type=int, help="images of a measured forward; search.latency_batch (default: 1)")
     parser.add_argument(
@@ -48,15 +56,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from ..report import SubnetRow, print_table
-    from ..runs import cost_of_run, open_run, search_front, suggest_tag
+    from ..runs import help_search, joined_ranks, open_run
 
-    trained = open_run(arguments.run_folder, _overrides(arguments), arguments.device)
+    overrides = _overrides(arguments)
+    start_cpu_ranks()
+    with joined_ranks() as ranks:
+        trained = open_run(arguments.run_folder, overrides, ranks.device(arguments.device))
+        if ranks.is_first:
+            _run(arguments, trained, ranks)
+        else:
+            help_search(trained, ranks)
+
+
+def _run(arguments: argparse.Namespace, trained: TrainedRun, ranks: Ranks) -> None:
+    from ..report import SubnetRow, print_table
+    from ..runs import cost_of_run, rank_correlation, search_front, suggest_tag
+
     cost = cost_of_run(trained)
     if cost.table is not None:
+        ranks.wait_for_others()
         checked = _check(trained, cost.table, arguments.latency_check)
         print(checked, flush=True, file=sys.stderr if arguments.json else sys.stdout)
-    found = search(trained, cost)
+    found = search(trained, cost, ranks)
+    if correlation := rank_correlation(trained, found):
+        print(correlation, file=sys.stderr if arguments.json else sys.stdout)
     front = search_front(trained)
     names = [f"front{number}" for number in range(1, len(front) + 1)]
     latency = {subnet.arch: cost.table.latency_ms(subnet.arch) for subnet in front} if cost.table is not None else {}
@@ -94,7 +117,7 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
     if arguments.latency_check < 1:
         raise ValueError(f"--latency-check must be at least 1, not {arguments.latency_check}")
     if arguments.batch is not None and not arguments.latency:
-        raise ValueError("--batch is of the latency table: give --latency cpu or cuda too")
+        raise ValueError("--batch is of the latency table: give --latency cpu, cuda or onnx too")
     if not arguments.latency:
         return arguments.overrides
     asked = [f"search.latency_device={arguments.latency}", "search.cost=latency"]
@@ -112,8 +135,8 @@ def _check(trained: TrainedRun, table: LatencyTable, count: int) -> str:
     return f"{error}\n{len(table)} parts of networks, {table.conditions}: {table.path}"
 
 
-def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluated]:
-    """Search a trained run behind a progress bar."""
+def search(trained: TrainedRun, cost: SearchCost | None = None, ranks: Ranks | None = None) -> list[Evaluated]:
+    """Search a trained run behind a progress bar, by this process and those that help it."""
     from ..runs import search_results, search_run
 
     known = len(search_results(trained))
@@ -127,4 +150,4 @@ def search(trained: TrainedRun, cost: SearchCost | None = None) -> list[Evaluate
             advance(done, total, f"best {best:.2f} %")
 
         best = 0.0
-        return search_run(trained, on_evaluated, cost=cost)
+        return search_run(trained, on_evaluated, cost=cost, ranks=ranks)

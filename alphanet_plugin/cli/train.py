@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=int, metavar="N", help="for --plan, where the images are not here: how many train"
     )
     parser.add_argument(
+        "--kernels", choices=("auto", "plain", "compiled"), help="what a CPU trains with; as --set kernels=..."
+    )
+    parser.add_argument(
         "--nni", action="store_true", help="be a trial of an NNI experiment: output/EXPERIMENT/TRIAL, results to NNI"
     )
     add_resume_from(parser)
@@ -47,7 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     path, overrides = _source(arguments)
     if arguments.plan:
-        show_plan(read_run_config(path, overrides), arguments.images)
+        if os.environ.get("RANK", "0") == "0":
+            show_plan(read_run_config(path, overrides), arguments.images)
         return
     start_cpu_ranks()
     if arguments.nni:
@@ -62,9 +66,9 @@ def _source(arguments: argparse.Namespace) -> tuple[str, list[str]]:
     """What to read, and the overrides, the recipe's name among them."""
     if arguments.config is None and arguments.recipe is None:
         raise ValueError("give --config FILE, --recipe NAME, or both")
-    if arguments.config is None:
-        return arguments.recipe, arguments.overrides
-    return arguments.config, [*([f"recipe={arguments.recipe}"] if arguments.recipe else []), *arguments.overrides]
+    given = {"recipe": arguments.recipe if arguments.config else None, "kernels": arguments.kernels}
+    first = [f"{key}={value}" for key, value in given.items() if value]
+    return arguments.config or arguments.recipe, [*first, *arguments.overrides]
 
 
 def show_plan(config: RunConfig, num_images: int | None) -> None:

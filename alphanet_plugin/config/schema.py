@@ -232,12 +232,17 @@ class SearchConfig:
             the best of each of its ``bins`` of MFLOPs.
         bin_mflops: Width of a bin, in multiply-adds / 1e6.
         cost: What a Pareto set is taken by: ``mflops``, ``params``, or ``latency`` by a table measured on a device.
-        latency_device: Where latency is measured, ``cpu`` or ``cuda``; where latency is the cost or is bounded.
+        latency_device: Where latency is measured, where it is the cost or is bounded: ``cpu``, ``cuda``, or ``onnx``
+            for files of ``alphanet export`` by onnxruntime on the CPU.
         latency_batch: Images of a measured forward.
         stages: Evaluations that choose who is evaluated in full, as shares of its image passes, ascending. Each stage
             passes on as many as let the next cost no more in all (successive halving): with ``[0.1]`` all are
             evaluated by a tenth of the passes and a tenth of them in full, which alone become parents and results.
             Empty for the published search.
+        predictor: ``ridge`` or ``mlp``: a model of scikit-learn, fitted in each round on what was evaluated so far,
+            ranks candidates before they are evaluated; None for none. Numbers of subnets stay those that are evaluated,
+            so give a third of them, for one.
+        predictor_pool: With a predictor, candidates that are proposed for each that is evaluated.
     """
 
     min_mflops: float | None = None
@@ -255,11 +260,14 @@ class SearchConfig:
     rank: Literal["pareto", "accuracy", "bins"] = "pareto"
     bin_mflops: float = 10.0
     cost: Literal["mflops", "params", "latency"] = "mflops"
-    latency_device: Literal["cpu", "cuda"] = "cpu"
+    latency_device: Literal["cpu", "cuda", "onnx"] = "cpu"
     latency_batch: int = 1
     stages: tuple[float, ...] = ()
+    predictor: Literal["ridge", "mlp"] | None = None
+    predictor_pool: int = 8
 
     def __post_init__(self) -> None:
+        _require(self.predictor_pool >= 1, f"predictor_pool must be at least 1, not {self.predictor_pool}")
         shares = (0.0, *self.stages, 1.0)
         _require(
             all(low < high for low, high in pairwise(shares)),
@@ -320,12 +328,16 @@ class RunConfig:
     Attributes:
         output: Folder of the run: config, log, checkpoints, search history, picture.
         seed: Of everything random.
+        kernels: What a CPU trains with: ``compiled`` C functions that this machine's compiler builds in a second or two
+            when they are first used, ``plain`` operations of torch, or ``auto``, compiled where that works. They differ
+            by rounding.
         recipe: Name of a shipped recipe, or path of one, whose keys lie under these; docs/recipes.md lists them.
         phases: The run's phases in their order; None for one, which the other sections describe.
     """
 
     output: str = free()
     seed: int = 0
+    kernels: Literal["auto", "plain", "compiled"] = free("auto")
     recipe: str | None = free(None)
     space: SpaceConfig = field(default_factory=SpaceConfig)
     supernet: SupernetConfig = field(default_factory=SupernetConfig)

@@ -1,7 +1,7 @@
 """BatchNorm calibration and evaluation of subnets."""
 
 from .accuracy import evaluate
-from .calibration import recalibrate_bn
+from .calibration import norm_statistics, put_norm_statistics, recalibrate_bn
 from .evaluator import Evaluator, Metrics
 from .latency import Latency, machine_name, measure_latency
 from .latency_table import LatencyTable, TableConditions, TableError
@@ -12,5 +12,5 @@ from .subnet_evaluator import SubnetEvaluator
 __all__ = [
     "Evaluator", "Latency", "LatencyTable", "Metrics", "Operations", "QuickEvaluator", "SubnetEvaluator",
     "TableConditions", "TableError", "count_operations", "evaluate", "machine_name", "measure_latency",
-    "recalibrate_bn",
+    "norm_statistics", "put_norm_statistics", "recalibrate_bn",
 ]  # fmt: skip

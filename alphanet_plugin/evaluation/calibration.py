@@ -5,7 +5,7 @@ reset and averaged over training images before it is evaluated or published: 64 
 figures, 32 in its search.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -57,6 +57,23 @@ def recalibrate_bn(model: Model, batches: Iterable[Tensor | Sequence[Tensor]], r
             raise ValueError("recalibrate_bn needs at least one batch of images, got none")
         _check_finite(norms)
     return model
+
+
+def norm_statistics(model: nn.Module) -> dict[str, Tensor]:
+    """What BatchNorm has noted, by the buffers' names, on the CPU; `put_norm_statistics` gives it an equal model."""
+    norms = _tracking_norms(model)
+    return {
+        f"{name}.{key}": buffer.detach().cpu()
+        for name, norm in norms.items()
+        for key, buffer in norm.named_buffers(recurse=False)
+    }
+
+
+def put_norm_statistics(model: nn.Module, statistics: Mapping[str, Tensor]) -> None:
+    """The inverse of `norm_statistics`, in place."""
+    buffers = dict(model.named_buffers())
+    for name, value in statistics.items():
+        buffers[name].copy_(value)
 
 
 def _rule_of(model: nn.Module) -> BnRule:

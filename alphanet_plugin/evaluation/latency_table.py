@@ -6,10 +6,10 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +20,10 @@ from ..models.read_arch import DEFAULT_SPACE, GivenSpace, read_space
 from ..spaces import Arch
 from .latency import forward_timer, machine_name
 from .network_parts import NetworkPart, network_parts, whole_network
+from .onnx_latency import onnx_file, onnx_runtime, onnx_timer
+
+if TYPE_CHECKING:
+    from torch.utils.benchmark import Timer
 
 PART_SECONDS = 0.05  # of measuring a part, all visits together
 NETWORK_SECONDS = 0.25  # the same for a whole network
@@ -32,12 +36,13 @@ class TableConditions:
     """What latencies depend on beside the network; prints as a phrase.
 
     Attributes:
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda``, or ``onnx`` for onnxruntime on the CPU.
         batch: Images of a forward.
         num_classes: Outputs of the classifier.
         machine: Model of the processor or GPU.
-        threads: Threads of torch; None on a GPU.
+        threads: Threads of torch, or of onnxruntime; None on a GPU.
         torch_version: As `torch.__version__` says.
+        runtime: ``onnxruntime`` with its version, where that runs the networks.
     """
 
     device: str
@@ -46,13 +51,14 @@ class TableConditions:
     machine: str
     threads: int | None
     torch_version: str
+    runtime: str | None = None
 
     @classmethod
     def here(cls, device: str, batch: int, num_classes: int) -> TableConditions:
         """Those of this process.
 
         Raises:
-            SearchError: The device is cuda and torch finds no GPU.
+            SearchError: The device is cuda and torch finds no GPU, or onnx and onnxruntime is not installed.
         """
         if device == "cuda" and not torch.cuda.is_available():
             raise SearchError("latency on cuda: torch finds no GPU here; measure on cpu, or where there is a GPU")
@@ -60,15 +66,17 @@ class TableConditions:
             device=device,
             batch=batch,
             num_classes=num_classes,
-            machine=machine_name(torch.device(device)),
-            threads=torch.get_num_threads() if device == "cpu" else None,
+            machine=machine_name(_torch_device(device)),
+            threads=None if device == "cuda" else torch.get_num_threads(),
             torch_version=torch.__version__,
+            runtime=onnx_runtime() if device == "onnx" else None,
         )
 
     def __str__(self) -> str:
         threads = "" if self.threads is None else f", {self.threads} threads"
         threads = ", CPU time of one thread" if self.threads == 1 else threads
-        return f"batch {self.batch}, {self.num_classes} classes on {self.machine}{threads}, torch {self.torch_version}"
+        runtime = self.runtime or f"torch {self.torch_version}"
+        return f"batch {self.batch}, {self.num_classes} classes on {self.machine}{threads}, {runtime}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +103,10 @@ class TableError:
 class LatencyTable:
     """Median forward of networks of a space, in milliseconds, from those of their parts.
 
-    Eval mode, float32, NCHW, eager, as `measure_latency` finds a static model. A part (stem, each block by its input
-    side and shapes, head) is measured when first asked for, and kept. A network takes ``scale * sum of its parts +
-    offset``, which `fit` learns from a few whole networks: parts measured alone find their weights in the cache.
+    Eval mode, float32, NCHW: eager, as `measure_latency` finds a static model, or by onnxruntime, which joins layers
+    of a part but none across parts. A part (stem, each block by its input side and shapes, head) is measured when first
+    asked for, and kept. A network takes ``scale * sum of its parts + offset``, which `fit` learns from a few whole
+    networks: parts measured alone find their weights in the cache.
     The AttentiveNAS space has 896 parts at four resolutions, of which a search meets most; a tenth of a second each.
 
     Args:
@@ -234,20 +243,32 @@ def interleaved_ms(
 ) -> list[float]:
     """Median forward of each part in milliseconds, over visits by turns.
 
-    Each visit builds the part anew and takes the mean of as many forwards as fit into its share of `seconds`, so that
-    what else the machine does falls on all parts alike, and what falls on one visit is outvoted. With one CPU thread
-    the clock is that thread's own, which stands still while other processes have the core: the latency on an idle
-    machine. Otherwise it is the wall clock.
+    Each visit builds the part anew (or reads its ONNX file anew) and takes the mean of as many forwards as fit into its
+    share of `seconds`, so that what else the machine does falls on all parts alike, and what falls on one visit is
+    outvoted. With one CPU thread the clock is that thread's own, which stands still while other processes have the
+    core: the latency on an idle machine. Otherwise it is the wall clock.
     """
-    alone = device == "cpu" and torch.get_num_threads() == 1
+    alone = device != "cuda" and torch.get_num_threads() == 1
     options = {"timer": time.thread_time} if alone else {}
+    timers = [_timer_of(part, device, batch, options) for part in parts]
     times: list[list[float]] = [[] for _ in parts]
     for _ in range(visits):
-        for part, found in zip(parts, times, strict=True):
-            model = part.build(torch.device(device))
+        for timer_anew, found in zip(timers, times, strict=True):
             with torch.inference_mode():
-                timer = forward_timer(model, part.input_size, batch, **options)
+                timer = timer_anew()
                 rough = max(timer.timeit(1).mean, 1e-6)
                 number = max(1, min(1000, round(seconds / visits / rough)))
                 found.append(timer.timeit(number).mean * 1e3)
     return [statistics.median(found) for found in times]
+
+
+def _timer_of(part: NetworkPart, device: str, batch: int, options: Mapping[str, Any]) -> Callable[[], Timer]:
+    """What makes a timer of a part's forwards anew."""
+    if device == "onnx":
+        file = onnx_file(part.build(_torch_device(device)), part.input_size, batch)
+        return lambda: onnx_timer(file, part.input_size, batch, **options)
+    return lambda: forward_timer(part.build(_torch_device(device)), part.input_size, batch, **options)
+
+
+def _torch_device(device: str) -> torch.device:
+    return torch.device("cpu" if device == "onnx" else device)

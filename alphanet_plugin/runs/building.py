@@ -39,7 +39,7 @@ from ..losses import (
 from ..samplers import AttentiveSampler, LargestSampler, Sampler, SandwichSampler, UniformSampler
 from ..shipped import shipped_config
 from ..spaces import SearchSpace
-from ..supernet import Supernet, build_supernet
+from ..supernet import Supernet, build_supernet, use_kernels
 from .run_folder import RunFolder
 from .run_images import open_images
 
@@ -86,8 +86,9 @@ def build_model(config: RunConfig, num_classes: int) -> Supernet:
     """The supernet, resizing images to each arch's resolution inside the network, in the fast memory format.
 
     Raises:
-        ConfigError: An option that the supernet of this space does not take.
+        ConfigError: An option that the supernet of this space does not take, or compiled kernels that cannot be had.
     """
+    use_kernels(config.kernels)
     try:
         supernet = build_supernet(
             build_space(config),

@@ -6,19 +6,25 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
 
 from .. import store, weights
 from ..errors import ConfigError, brief
-from ..models import entry_name
+from ..evaluation import Metrics, norm_statistics, put_norm_statistics
+from ..models import entry_name, to_memory_format
 from ..nearest import did_you_mean
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
 from .identity import trained_identity
+from .ranks import Ranks
 from .search_choice import search_front
 from .start import kept_start
 from .tracking import tracked
-from .trained_run import Deployment, TrainedRun, cost_of_run
+from .trained_run import Deployed, Deployment, TrainedRun, about_run, cost_of_run
 
 
 def to_publish(run: TrainedRun, archs: Sequence[Arch] = ()) -> dict[str, Arch]:
@@ -91,7 +97,9 @@ def check_replaceable(run: TrainedRun, chosen: Iterable[str]) -> None:
     weights.check_replaceable(run.config.publish.tag, run_record(run), chosen)
 
 
-def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = False) -> Iterator[Publication]:
+def publish_run(
+    run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = False, ranks: Ranks | None = None
+) -> Iterator[Publication]:
     """Recalibrate, measure on the test images, and publish each of ``ARCHITECTURE.TAG`` -> arch to the local store.
 
     One process at a time publishes under a tag.
@@ -100,44 +108,85 @@ def publish_run(run: TrainedRun, chosen: Mapping[str, Arch], *, replace: bool = 
         run: The run.
         chosen: Of `to_publish`.
         replace: Whether another run's models under the tag may go; they do when all of this run's are there.
+        ranks: Who recalibrates and measures beside this process; see `help_publish`.
 
     Raises:
         StoreError: Another run's models have the tag and `replace` is False; or a model cannot be written.
         InUseError: Another process is publishing under the tag.
     """
-    tag, record = run.config.publish.tag, run_record(run)
+    tag, record, ranks = run.config.publish.tag, run_record(run), ranks or Ranks()
     replacing = weights.published_under(tag, record, chosen, replace=replace)
+    ordered = sorted(chosen.items(), key=lambda item: item[1].resolution)
+    measuring = Measuring(run)
+    ranks.offer([measuring], about_run(run))
     with replacing, tracked(run.config, "publish") as track:
-        deployment = None
-        for name, arch in sorted(chosen.items(), key=lambda item: item[1].resolution):
-            if deployment is None or deployment.splits.image_size != arch.resolution:
-                deployment = Deployment(run, arch.resolution)
-            one = _publish(run, deployment, name, arch, record)
+        every = ranks.spread(measuring, [arch for _, arch in ordered])
+        for (name, arch), measured in zip(ordered, every, strict=True):
+            one = _publish(run, name, arch, measured, record)
             track({f"{name}/{key}": value for key, value in one.metrics.items()}, None)
             yield one
 
 
-def _publish(run: TrainedRun, deployment: Deployment, name: str, arch: Arch, record: Mapping[str, str]) -> Publication:
-    subnet, metrics = deployment.measure(arch)
+def help_publish(run: TrainedRun, ranks: Ranks) -> None:
+    """Recalibrate and measure what the first process of `ranks` hands out, until it ends; for each of the others."""
+    ranks.serve([Measuring(run)], about_run(run))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is found out of a subnet for its publication, wherever that is done.
+
+    Attributes:
+        norms: Of BatchNorm, as `norm_statistics` gives them.
+        metrics: On the test images.
+        data_config: As timm prepares images for it.
+        protocol: How it was measured, in words.
+    """
+
+    norms: dict[str, Tensor]
+    metrics: Metrics
+    data_config: Mapping[str, Any]
+    protocol: str
+
+
+class Measuring:
+    """Arch -> `Measured`; images of one resolution stay for the next arch."""
+
+    def __init__(self, run: TrainedRun):
+        self._run = run
+        self._deployment: Deployment | None = None
+
+    def __call__(self, arch: Arch) -> Measured:
+        if self._deployment is None or self._deployment.splits.image_size != arch.resolution:
+            self._deployment = Deployment(self._run, int(arch.resolution))
+        subnet, metrics = self._deployment.measure(arch)
+        splits = self._deployment.splits
+        protocol = (
+            f"timm's, input at {arch.resolution} pixels ({splits.interpolation}, centre crop "
+            f"{splits.crop_pct:g}); test images, which neither training nor search saw"
+        )
+        return Measured(norm_statistics(subnet), metrics, splits.data_config, protocol)
+
+
+def _publish(run: TrainedRun, name: str, arch: Arch, measured: Measured, record: Mapping[str, str]) -> Publication:
+    device = run.supernet.get_parameter("classifier.bias").device
+    subnet = to_memory_format(Deployed(run.supernet).extract(arch), device).eval()
+    put_norm_statistics(subnet, measured.norms)
     architecture, _, tag = name.partition(".")
-    splits = deployment.splits
     publication = Publication(
         architecture=architecture,
         tag=tag,
         arch=arch,
-        data_config=splits.data_config,
-        class_names=splits.class_names,
-        metrics=metrics.to_dict(),
+        data_config=measured.data_config,
+        class_names=run.splits.class_names,
+        metrics=measured.metrics.to_dict(),
         mflops=run.mflops(arch),
         params=run.params(arch),
-        dataset=splits.name,
+        dataset=run.splits.name,
         recipe=trained_identity(run.config, run.checkpoint, defaults=True),
         run=record,
         start=kept_start(run.folder, run.config.training.init or ""),
-        protocol=(
-            f"timm's, input at {arch.resolution} pixels ({splits.interpolation}, centre crop "
-            f"{splits.crop_pct:g}); test images, which neither training nor search saw"
-        ),
+        protocol=measured.protocol,
         picture=run.folder.picture,
     )
     publish(subnet, publication)

@@ -59,6 +59,11 @@ class RunFolder:
         """By what cost and within which bounds the last search went."""
         return self.path / "search_choice.json"
 
+    @property
+    def search_predictor(self) -> Path:
+        """How well the last search's predictor ranks subnets that it was not fitted on."""
+        return self.path / "search_predictor.json"
+
     def latency_table(self, device: str, batch: int) -> Path:
         return self.path / f"latency_{device}_b{batch}.json"
 

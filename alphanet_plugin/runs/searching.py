@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
+from ..atomic import atomic_file
 from ..report import plot_pareto
-from ..search import Evaluated
+from ..search import Evaluated, Predictor, RankCorrelation
+from .ranks import Ranks
 from .search_choice import keep_choice
 from .search_cost import SearchCost
 from .tracking import Track, tracked
@@ -16,7 +20,11 @@ OnEvaluated = Callable[[int, int, Evaluated], None]
 
 
 def search_run(
-    run: TrainedRun, on_evaluated: OnEvaluated | None = None, *, cost: SearchCost | None = None
+    run: TrainedRun,
+    on_evaluated: OnEvaluated | None = None,
+    *,
+    cost: SearchCost | None = None,
+    ranks: Ranks | None = None,
 ) -> list[Evaluated]:
     """Evaluate a trained run's presets, evolve, and draw the picture; goes on where an earlier search stopped.
 
@@ -24,6 +32,7 @@ def search_run(
         run: From `run_supernet` or `open_run`.
         on_evaluated: Called after each evaluation.
         cost: What Pareto sets are taken by; what the run's search section names by default.
+        ranks: Who evaluates beside this process; see `help_search`.
 
     Returns:
         Every subnet that was evaluated in full, in the order of evaluation.
@@ -34,11 +43,12 @@ def search_run(
     """
     cost = cost or cost_of_run(run)
     with tracked(run.config, "search") as track:
-        evolution = build_search(run, _both(track, on_evaluated), presets=True, cost=cost)
+        evolution = build_search(run, _both(track, on_evaluated), presets=True, cost=cost, ranks=ranks)
         assert evolution.history is not None
         keep_choice(run)
         with evolution.history:
             found = evolution.run()
+    _keep_rank_correlation(run, found)
     by_arch = {subnet.arch: subnet for subnet in found}
     plot_pareto(
         found,
@@ -50,6 +60,22 @@ def search_run(
         ylabel=f"top-1 accuracy on {len(run.splits.search):,} search images (%)",
     )
     return found
+
+
+def rank_correlation(run: TrainedRun, found: Sequence[Evaluated]) -> RankCorrelation | None:
+    """How well the configured predictor ranks held-out subnets of a search; None without one, or of too few."""
+    name = run.config.search.predictor
+    return Predictor(run.space, run.splits.num_classes, name).rank_correlation(found) if name else None
+
+
+def _keep_rank_correlation(run: TrainedRun, found: Sequence[Evaluated]) -> None:
+    """Beside the history, which a search without a predictor leaves alone."""
+    correlation = rank_correlation(run, found)
+    if correlation is None:
+        run.folder.search_predictor.unlink(missing_ok=True)
+        return
+    with atomic_file(run.folder.search_predictor) as beside:
+        beside.write_text(json.dumps(asdict(correlation), indent=2) + "\n", encoding="utf-8")
 
 
 def _both(track: Track, on_evaluated: OnEvaluated | None) -> OnEvaluated:

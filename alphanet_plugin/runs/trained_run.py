@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from ..models.read_arch import GivenArch
 from ..search import Evaluated, EvolutionSearch, SearchHistory, Stage, check_evaluated
 from ..spaces import Arch, SearchSpace
 from ..supernet import Supernet
-from ..training import read_weights
+from ..training import read_state, read_weights
 from .building import build_data, build_model
+from .ranks import Ranks
 from .run_folder import RunFolder
 from .run_images import accepted_changes
 from .search_cost import SearchCost, build_cost
@@ -117,6 +118,7 @@ def build_search(
     cost: SearchCost | None = None,
     *,
     presets: bool = False,
+    ranks: Ranks | None = None,
 ) -> EvolutionSearch:
     """The evolutionary search over a trained run; it goes on from the run's history.
 
@@ -126,23 +128,50 @@ def build_search(
         initial: Subnets to evaluate first.
         cost: What its Pareto fronts are taken by; `cost_of_run` by default.
         presets: Whether to evaluate the space's presets first, those that lie within the bounds.
+        ranks: Who evaluates beside this process, by `help_search`.
     """
-    cost = cost or cost_of_run(run)
+    cost, ranks = cost or cost_of_run(run), ranks or Ranks()
     options = search_options(run.config, run.space, run.splits.num_classes)
-    evaluator = build_evaluator(run)
+    *stages, full = search_stages(run)
+    ranks.offer([stage.evaluate for stage in (*stages, full)], about_run(run))
     if presets:
         initial = [*initial, *(arch for arch in run.space.presets.values() if within_bounds(run, cost, arch))]
     return EvolutionSearch(
         run.space,
-        lambda arch: evaluator(arch).to_dict(),
+        full.evaluate,
         history=open_history(run),
         initial=initial,
         on_evaluated=on_evaluated,
-        stages=[Stage(share, QuickEvaluator(evaluator, share)) for share in run.config.search.stages],
+        stages=stages,
+        spread=ranks.spread,
         cost=cost.of,
         limits=cost.limits,
         **options,
     )
+
+
+def help_search(run: TrainedRun, ranks: Ranks) -> None:
+    """Evaluate what the first process of `ranks` hands out, until it ends; for each of the others."""
+    ranks.serve([stage.evaluate for stage in search_stages(run)], about_run(run))
+
+
+def search_stages(run: TrainedRun) -> list[Stage]:
+    """The evaluations of a search of this run, the full one last."""
+    full = build_evaluator(run)
+    rough = [Stage(share, QuickEvaluator(full, share)) for share in run.config.search.stages]
+    return [*rough, Stage(1.0, full)]
+
+
+def about_run(run: TrainedRun) -> dict[str, Any]:
+    """What any figure of this run's subnets depends on, for processes that share them out."""
+    images = run.splits.record.digest if run.splits.record else ""
+    weights = read_state(run.checkpoint).get("files")
+    return {
+        **search_fingerprint(run),
+        "images": images,
+        "weights": weights,
+        "evaluation": asdict(run.config.evaluation),
+    }
 
 
 def cost_of_run(run: TrainedRun, *, measuring: bool = True) -> SearchCost:
@@ -193,7 +222,7 @@ class Deployment:
         settings = run.config.evaluation
         self.splits = build_data(run.config, image_size=resolution)
         batches = _batches(run.config, self.splits.calibration, settings.calibration_batches, self.splits.test)
-        self.evaluator = SubnetEvaluator(_Deployed(run.supernet), *batches)
+        self.evaluator = SubnetEvaluator(Deployed(run.supernet), *batches)
 
     def measure(self, arch: Arch) -> tuple[nn.Module, Metrics]:
         """The recalibrated subnet, and its figures on the test images."""
@@ -201,7 +230,7 @@ class Deployment:
         return subnet, evaluate(subnet, self.evaluator.evaluation_batches)
 
 
-class _Deployed:
+class Deployed:
     """A supernet whose subnets take images as they come, already at the arch's resolution."""
 
     def __init__(self, supernet: Supernet):

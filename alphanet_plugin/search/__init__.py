@@ -9,12 +9,13 @@ from .hypervolume import hypervolume
 from .limit import Limit, params_limit
 from .parents import select_parents
 from .pareto import best_of_bins, best_under, pareto_front, pick_spread
+from .predictor import PREDICTORS, Predictor, RankCorrelation
 from .proposals import Proposals
 from .stages import Stage, num_promoted, promote
 
 __all__ = [
-    "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Proposals", "SearchHistory",
-    "Stage", "best_of_bins", "best_under", "check_evaluated", "hypervolume", "mflops_cost", "next_batch",
-    "num_promoted", "params_cost", "params_limit", "pareto_front", "pick_spread", "promote", "read_history",
-    "select_parents",
+    "PREDICTORS", "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Predictor",
+    "Proposals", "RankCorrelation", "SearchHistory", "Stage", "best_of_bins", "best_under", "check_evaluated",
+    "hypervolume", "mflops_cost", "next_batch", "num_promoted", "params_cost", "params_limit", "pareto_front",
+    "pick_spread", "promote", "read_history", "select_parents",
 ]  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..spaces import Arch
 from .evaluated import Evaluated
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class EvolutionSearch(EvolutionRounds):
-    """The rounds of an evolution, evaluated here one subnet after the other (AlphaNet, section 4.2).
+    """The rounds of an evolution, its subnets evaluated in the order of the proposals (AlphaNet, section 4.2).
 
     No subnet is evaluated twice, also none that the history knows: a search that is run again with its
     history repeats the evaluated part without evaluating and goes on as if it had never stopped. It may have more
@@ -35,6 +35,9 @@ class EvolutionSearch(EvolutionRounds):
         on_evaluated: Called after each evaluation, done now or found in the history, with its number from 1, the
             total `num_evaluations`, and the subnet with its share.
         stages: Rougher evaluations, ascending in their share of the image passes; see `promote`.
+        spread: As `map`, which it is by default: applies an evaluation to archs, one after the other or shared out
+            among processes, and gives what it measured in the archs' order. Each is recorded before the next is asked
+            for.
 
     The others are those of `EvolutionRounds`.
     """
@@ -43,6 +46,7 @@ class EvolutionSearch(EvolutionRounds):
     history: SearchHistory | None = field(default=None, kw_only=True)
     on_evaluated: Callable[[int, int, Evaluated], None] | None = field(default=None, kw_only=True)
     stages: Sequence[Stage] = field(default=(), kw_only=True)
+    spread: Callable[[Callable[[Arch], Any], Sequence[Arch]], Iterator[Any]] = field(default=map, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,13 +84,12 @@ class EvolutionSearch(EvolutionRounds):
         origins = dict(batch)
         sizes = self._stage_sizes(len(candidates))
         for stage, count in zip(self.stages, sizes[1:], strict=True):
-            points = [self._measure(arch, number, origins[arch], stage) for arch in candidates]
+            points = self._measure_all(candidates, number, origins, stage)
             chosen = promote(points, count, rank=self.rank, cost=self.cost, bin_mflops=self.bin_mflops)
             candidates = [point.arch for point in chosen]
-        full = Stage(1.0, self.evaluate)
         left = set(candidates)
         archs = [arch for arch, origin in batch if origin in GIVEN or arch in left]
-        return [self._measure(arch, number, origins[arch], full) for arch in archs]
+        return self._measure_all(archs, number, origins, Stage(1.0, self.evaluate))
 
     def _stage_sizes(self, count: int) -> list[int]:
         """How many of a round's candidates each stage evaluates, the full evaluation last."""
@@ -96,22 +99,32 @@ class EvolutionSearch(EvolutionRounds):
             sizes.append(num_promoted(sizes[-1], share, next_share))
         return sizes
 
-    def _measure(self, arch: Arch, round_number: int, origin: str, stage: Stage) -> Evaluated:
-        subnet = self._measured(arch, round_number, origin, stage)
-        self._evaluations += 1
-        if self.on_evaluated:
-            self.on_evaluated(self._evaluations, self.num_evaluations, subnet)
-        return subnet
+    def _measure_all(
+        self, archs: Sequence[Arch], number: int, origins: Mapping[Arch, str], stage: Stage
+    ) -> list[Evaluated]:
+        """What a stage measures of a round's archs, in their order; what the history knows is not evaluated."""
+        known = [self.history.get(arch, stage.share) if self.history is not None else None for arch in archs]
+        missing = [arch for arch, entry in zip(archs, known, strict=True) if entry is None]
+        measured = iter(self.spread(stage.evaluate, missing))
+        found = []
+        for arch, entry in zip(archs, known, strict=True):
+            if entry is None:
+                subnet = self._recorded(arch, next(measured), stage.share, number, origins[arch])
+            else:
+                subnet = entry.evaluated
+                subnet.score(self.metric)
+            found.append(subnet)
+            self._evaluations += 1
+            if self.on_evaluated:
+                self.on_evaluated(self._evaluations, self.num_evaluations, subnet)
+        return found
 
-    def _measured(self, arch: Arch, round_number: int, origin: str, stage: Stage) -> Evaluated:
-        known = self.history.get(arch, stage.share) if self.history is not None else None
-        if known is not None:
-            known.evaluated.score(self.metric)
-            return known.evaluated
-        measured = stage.evaluate(arch)
+    def _recorded(
+        self, arch: Arch, measured: Mapping[str, float] | Metrics, share: float, round_number: int, origin: str
+    ) -> Evaluated:
         metrics = measured if isinstance(measured, Mapping) else measured.to_dict()
         numbers = {name: float(value) for name, value in metrics.items()}
-        subnet = Evaluated(arch, self._mflops(arch), numbers, stage.share)
+        subnet = Evaluated(arch, self._mflops(arch), numbers, share)
         subnet.score(self.metric)  # an unusable result is not worth keeping
         if self.history is not None:
             self.history.record(HistoryEntry(subnet, round_number, origin))

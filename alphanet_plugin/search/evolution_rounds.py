@@ -14,6 +14,7 @@ from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
 from .limit import Limit
 from .parents import RANKS, select_parents
+from .predictor import MIN_POINTS, PREDICTORS, Predictor, choose_promising
 from .proposals import Proposals
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,9 @@ class EvolutionRounds:
         metric: The metric to rank by, of which more is better.
         seed: Of all randomness.
         limits: What candidates may cost beside; like the range of MFLOPs.
+        predictor: Who ranks the candidates of each later round by what it was fitted on, the subnets evaluated so far:
+            ``"ridge"`` or ``"mlp"``, see `Predictor`; None to evaluate all that are proposed.
+        predictor_pool: With a predictor so many are proposed for each that is evaluated.
         initial: Subnets, such as presets, to evaluate first. Those outside the range are measured and returned for
             comparison, but never become parents.
     """
@@ -77,6 +81,8 @@ class EvolutionRounds:
     metric: str = "top1"
     seed: int = 0
     limits: Sequence[Limit] = ()
+    predictor: str | None = None
+    predictor_pool: int = 8
     initial: Sequence[Arch] = ()
 
     def __post_init__(self) -> None:
@@ -86,6 +92,11 @@ class EvolutionRounds:
             raise ValueError(f"mutation_probability lies in (0, 1], got {self.mutation_probability}")
         if self.rank not in RANKS:
             raise ValueError(f"rank: {self.rank!r} is not known; choose from {', '.join(RANKS)}")
+        _check_at_least(1, predictor_pool=self.predictor_pool)
+        if self.predictor not in (None, *PREDICTORS):
+            raise ValueError(
+                f"predictor: {self.predictor!r} is not known; choose from {', '.join(PREDICTORS)}, or None"
+            )
         if not self.bin_mflops > 0:
             raise ValueError(f"bin_mflops must be above 0, got {self.bin_mflops}")
         if not self.min_mflops <= self.max_mflops:
@@ -137,8 +148,31 @@ class EvolutionRounds:
             bin_mflops=self.bin_mflops,
         )
         parents = [subnet.arch for subnet in chosen]
-        total = self.num_crossovers + self.num_mutations
-        crossovers = proposals.crossovers(parents, self.num_crossovers)
+        predicts = self.predictor is not None and len(candidates) >= MIN_POINTS
+        if not predicts:
+            return self._children(proposals, parents, 1)
+        return self._promising(proposals, self._children(proposals, parents, self.predictor_pool), candidates)
+
+    def _promising(self, proposals: Proposals, children: list[Proposal], known: Sequence[Evaluated]) -> list[Proposal]:
+        """The children that a predictor thinks best for their cost; the others may be proposed again."""
+        archs = [arch for arch, _ in children]
+        predictor = Predictor(self.space, self.num_classes, self.predictor or "", self.metric)
+        chosen = choose_promising(
+            archs,
+            predictor.fit(known)(archs) if archs else [],
+            self.num_crossovers + self.num_mutations,
+            mflops=self._mflops,
+            rank=self.rank,
+            cost=self.cost,
+            bin_mflops=self.bin_mflops,
+        )
+        proposals.release(arch for arch in archs if arch not in chosen)
+        return [(arch, origin) for arch, origin in children if arch in chosen]
+
+    def _children(self, proposals: Proposals, parents: Sequence[Arch], times: int) -> list[Proposal]:
+        """So many times the children of a round."""
+        total = times * (self.num_crossovers + self.num_mutations)
+        crossovers = proposals.crossovers(parents, times * self.num_crossovers)
         mutations = proposals.mutations(parents, total - len(crossovers), self.mutation_probability)
         strangers = proposals.random(total - len(crossovers) - len(mutations))
         origins = ["crossover"] * len(crossovers) + ["mutation"] * len(mutations) + ["random"] * len(strangers)

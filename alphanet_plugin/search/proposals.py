@@ -55,6 +55,12 @@ class Proposals:
         """These are known from now on."""
         self._known.update(row.tobytes() for row in self._rows(archs))
 
+    def release(self, archs: Iterable[Arch]) -> None:
+        """These may be given again."""
+        archs = list(archs)
+        if archs:
+            self._known.difference_update(row.tobytes() for row in self._rows(archs))
+
     def random(self, count: int) -> list[Arch]:
         """Uniform draws; if too few of them fall into the range, walks towards it from uniform draws.
 

@@ -1,6 +1,7 @@
 """Elastic networks: one set of weights for every arch of a space."""
 
 from .build import build_supernet
+from .compiled import describe_kernels, use_kernels
 from .layers import ElasticBatchNormAct2d, ElasticConv2d, ElasticLinear, ElasticSequential, make_elastic
 from .mobile import MobileSupernet
 from .sort import sort_channels
@@ -9,5 +10,6 @@ from .us_mobilenet import UsMobileNetSupernet
 
 __all__ = [
     "ElasticBatchNormAct2d", "ElasticConv2d", "ElasticLinear", "ElasticSequential", "MobileSupernet", "Supernet",
-    "UsMobileNetSupernet", "build_supernet", "make_elastic", "slice_weights", "sort_channels",
+    "UsMobileNetSupernet", "build_supernet", "describe_kernels", "make_elastic", "slice_weights", "sort_channels",
+    "use_kernels",
 ]  # fmt: skip

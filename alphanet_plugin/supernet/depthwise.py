@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from .compiled import call_compiled, has_compiled
+
 _CHUNK_BYTES = 2 * 2**20
 
 
@@ -21,9 +23,11 @@ def centre(weight: Tensor, kernel_size: int) -> Tensor:
 def depthwise_conv(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
     """x (B, C', H, W) by the centres of the first C' kernels of weight (C, 1, K, K), padded "same".
 
-    Differs from `F.conv2d` in how the weight's gradient is computed. For channels_last float32, oneDNN has a fast
+    Differs from `F.conv2d` in how gradients are computed. For the weight's, of channels_last float32, oneDNN has a fast
     kernel only up to three columns wide and for images no smaller than the kernel; what it does otherwise takes 3 to
-    100 times as long (oneDNN 3.13, AVX2).
+    100 times as long (oneDNN 3.13, AVX2). Compiled functions take its place there and where the stride is 2, and
+    without them pieces of the kernel that oneDNN is fast at. At stride 1 the input's gradient is a convolution by the
+    kernel turned around, which oneDNN does in 0.6 to 0.9 of the time of its gradient.
     """
     return _Depthwise.apply(x, weight, kernel_size, stride)  # type: ignore[return-value]
 
@@ -42,20 +46,38 @@ class _Depthwise(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         (grad,) = grad_outputs
         kernel = centre(weight[: x.shape[1]], ctx.kernel_size)
-        direct = ctx.kernel_size <= min(3, *x.shape[2:])
-        needs_x, needs_weight = ctx.needs_input_grad[:2]
-        grad_x, grad_kernel = _backward(
-            grad, x, kernel, ctx.stride, ctx.kernel_size // 2, [needs_x, needs_weight and direct]
-        )
-        grad_weight = None
-        if needs_weight:
+        grad_x = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            grad_x = _input_gradient(grad, x, kernel, ctx.stride)
+        if ctx.needs_input_grad[1]:
             grad_weight = torch.zeros_like(weight)
-            grad_kernel = grad_kernel if direct else _kernel_gradient(grad, x, ctx.kernel_size, ctx.stride)
-            centre(grad_weight[: x.shape[1]], ctx.kernel_size).copy_(grad_kernel)
+            centre(grad_weight[: x.shape[1]], ctx.kernel_size).copy_(_kernel_gradient(grad, x, kernel, ctx.stride))
         return grad_x, grad_weight, None, None
 
 
-def _kernel_gradient(grad: Tensor, x: Tensor, kernel_size: int, stride: int) -> Tensor:
+def _input_gradient(grad: Tensor, x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """Gradient (B, C, H, W)."""
+    padding = kernel.shape[-1] // 2
+    if stride == 1:
+        return F.conv2d(grad, kernel.flip(2, 3), None, 1, padding, groups=x.shape[1])
+    return _backward(grad, x, kernel, stride, padding, [True, False])[0]
+
+
+def _kernel_gradient(grad: Tensor, x: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """Gradient (C, 1, K, K), by what is fast here."""
+    channels, kernel_size = x.shape[1], kernel.shape[-1]
+    direct = kernel_size <= min(3, *x.shape[2:])
+    if (stride > 1 or not direct) and kernel_size in (3, 5, 7) and has_compiled(grad, x):
+        taps = x.new_empty(kernel_size**2, channels)
+        sizes = len(x), *x.shape[2:], *grad.shape[2:], channels, stride
+        call_compiled(f"kernel_gradient_{kernel_size}", grad, x, taps, *sizes)
+        return taps.t().view(channels, 1, kernel_size, kernel_size)
+    if direct:
+        return _backward(grad, x, kernel, stride, kernel_size // 2, [False, True])[1]
+    return _gradient_of_columns(grad, x, kernel_size, stride)
+
+
+def _gradient_of_columns(grad: Tensor, x: Tensor, kernel_size: int, stride: int) -> Tensor:
     """Gradient (C, 1, K, K), at most three of its columns at a time, over pieces of the batch that fit in the cache."""
     pad = kernel_size // 2
     total = x.new_zeros(x.shape[1], 1, kernel_size, kernel_size)

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .depthwise import centre, depthwise_conv
+from .norm_act import joins, norm_act
 from .prefix_linear import prefix_linear
 
 
@@ -168,8 +169,8 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
         return twin.train(norm.training)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        channels = x.shape[1]
-        mean, var, momentum = self.running_mean, self.running_var, self.momentum
+        channels, momentum = x.shape[1], self.momentum
+        mean, var = self.running_mean, self.running_var
         assert mean is not None
         assert var is not None
         if self.training and momentum == 0.0:
@@ -180,6 +181,13 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
                 self.num_batches_tracked.add_(1)
                 if momentum is None:
                     momentum = 1.0 / float(self.num_batches_tracked)
+        if self.training and isinstance(self.drop, nn.Identity) and joins(x, self.act):
+            x, batch_mean, batch_var = norm_act(x, self.weight, self.bias, self.eps, self.act)
+            if mean is not None and var is not None:
+                values = x.numel() // channels
+                mean.lerp_(batch_mean, momentum or 0.0)
+                var.lerp_(batch_var * (values / (values - 1)), momentum or 0.0)
+            return x
         x = F.batch_norm(
             x, mean, var, self.weight[:channels], self.bias[:channels], self.training, momentum or 0.0, self.eps
         )

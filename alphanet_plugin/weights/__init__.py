@@ -1,6 +1,6 @@
 """Weights that come and go: released checkpoints, publishing, model cards, the hub."""
 
-from .import_released import ReleasedSupernet, publish_released, read_released, store_released
+from .import_released import ReleasedSupernet, publish_released, read_released, statistics_of, store_released
 from .publish import Publication, publish
 from .push import check_upload, push_to_hub
 from .released import read_supernet_checkpoint
@@ -20,5 +20,6 @@ __all__ = [
     "read_released",
     "read_supernet_checkpoint",
     "save_supernet",
+    "statistics_of",
     "store_released",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from timm.data import ImageNetInfo
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
-from torch import nn
+from torch import Tensor, nn
 
 from .. import store
 from ..data import CalibrationImages
 from ..digest import digest
 from ..errors import ConfigError
-from ..evaluation import recalibrate_bn
+from ..evaluation import norm_statistics, put_norm_statistics, recalibrate_bn
 from ..models import FAMILIES, Family, entry_name, family_of, read_space
 from ..models.family import Released
 from ..models.read_arch import DEFAULT_SPACE, GivenSpace
@@ -139,12 +139,21 @@ def store_released(released: ReleasedSupernet, *, replace: bool = False) -> Path
     return save_supernet(released.supernet, folder, {"family": released.family.name, **released.about})
 
 
+def statistics_of(
+    released: ReleasedSupernet, calibration: CalibrationImages, device: str | torch.device = "cpu"
+) -> Callable[[Arch], dict[str, Tensor]]:
+    """Arch -> its BatchNorm statistics, estimated on `device`; see `publish_released`."""
+    released.supernet.to(device)
+    return lambda arch: norm_statistics(recalibrate_bn(released.supernet.extract(arch), calibration.batches))
+
+
 def publish_released(
     released: ReleasedSupernet,
     calibration: CalibrationImages,
     device: str | torch.device = "cpu",
     *,
     replace: bool = False,
+    estimate: Callable[[Sequence[Arch]], Iterator[dict[str, Tensor]]] | None = None,
 ) -> Iterator[Publication]:
     """Extract, recalibrate and publish every arch of the family, smallest first.
 
@@ -156,15 +165,19 @@ def publish_released(
         calibration: The images.
         device: Where statistics are estimated.
         replace: Whether models of another run or checkpoint under the tag may go; they do when all of these are there.
+        estimate: Archs -> what `statistics_of` gives of each, in their order, by several processes for one; by default
+            one after the other here.
 
     Raises:
         StoreError: Others have the tag and `replace` is False, or a model cannot be written.
         InUseError: Another process is publishing under the tag.
     """
-    released.supernet.to(device)
+    archs = list(released.archs.values())
     with published_under(released.tag, released.record, released.archs, replace=replace):
-        for name, arch in released.archs.items():
-            subnet = recalibrate_bn(released.supernet.extract(arch), calibration.batches).eval()
+        every = estimate(archs) if estimate else map(statistics_of(released, calibration, device), archs)
+        for (name, arch), statistics in zip(released.archs.items(), every, strict=True):
+            subnet = released.supernet.extract(arch).eval()
+            put_norm_statistics(subnet, statistics)
             publication = _publication(released, name, arch, subnet, calibration.description)
             publish(subnet, publication)
             yield publication

@@ -1,5 +1,6 @@
 """What surrounds the verbs: help without torch, the version, mistyped verbs, closed pipes, defects, devices, JSON."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -13,8 +14,8 @@ import pytest
 from PIL import Image
 
 from alphanet_plugin import __version__, get_space
+from alphanet_plugin.cli import doctor, profile, progress
 from alphanet_plugin.cli import main as cli_main
-from alphanet_plugin.cli import profile, progress
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.cli.process import check_device
 from alphanet_plugin.cli.progress import progress_bar
@@ -83,6 +84,26 @@ def test_a_closed_pipe_is_no_error():
     )
     done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_torchvision_for_another_torch_is_named(monkeypatch, capsys):
+    """torch for CPUs with torchvision for CUDA, which a second index can bring together."""
+    failure = RuntimeError("operator torchvision::nms does not exist")
+
+    def load(name, package=None):
+        if name in ("..models", "torchvision"):
+            raise failure
+        return importlib.import_module(name, package)
+
+    for module in (cli_main, doctor):
+        monkeypatch.setattr(module, "import_module", load)
+    assert main(["models"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"alphanet: error: torch, torchvision or timm cannot be loaded ({failure}); install")
+    assert main(["doctor", "--json"]) == 0
+    versions = json.loads(capsys.readouterr().out)["versions"]
+    assert f"(cannot be loaded: {failure}; " in versions["torchvision"]
+    assert "cannot" not in versions["torch"]
 
 
 def test_a_defect_is_one_line_and_status_1(monkeypatch, capsys):
@@ -251,6 +272,16 @@ def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
             assert not threading.Event().wait(0.1)  # ten lines' time
             assert capsys.readouterr().err == ""
         assert spoken(capsys, 2)[-1].startswith("alphanet evaluate ... 0:")
+
+
+def test_a_command_in_a_notebooks_cell_says_it_in_lines(monkeypatch, capsys):
+    """Jupyter gives `!alphanet ...` a terminal, but a bar's redrawings would all stay in the cell."""
+    console = types.SimpleNamespace(is_jupyter=False, is_terminal=True)
+    monkeypatch.setattr(progress, "Console", lambda **_: console)
+    monkeypatch.setenv("JPY_PARENT_PID", "1")
+    with progress_bar("train") as advance:
+        advance(3, 3)
+    assert capsys.readouterr().err.splitlines()[0] == "train ..."
 
 
 def test_in_a_notebook_a_bar_is_drawn_in_its_place(monkeypatch, capsys):

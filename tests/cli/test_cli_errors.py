@@ -26,7 +26,7 @@ def test_every_verb_has_help(verb, capsys):
         (["train", "--config", "configs/imagenet.yaml", "--set", "data.root=nowhere"], "nowhere"),
         (["train", "--config", "configs/digits.yaml", "--set", "training.tracker=tensorbored"], "tensorbored"),
         (["search", "nowhere"], "nowhere holds no trained run"),
-        (["search", "nowhere", "--batch", "2"], "give --latency cpu or cuda too"),
+        (["search", "nowhere", "--batch", "2"], "give --latency cpu, cuda or onnx too"),
         (["search", "nowhere", "--latency", "cpu", "--latency-check", "0"], "--latency-check must be at least 1"),
         (["publish", "nowhere"], "nowhere holds no trained run"),
         (["profile", "a7"], "no arch 'a7', nor a YAML file or the printed form"),

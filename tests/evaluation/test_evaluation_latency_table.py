@@ -11,6 +11,7 @@ from alphanet_plugin import get_space
 from alphanet_plugin.errors import SearchError
 from alphanet_plugin.evaluation import LatencyTable, TableConditions, TableError, latency_table
 from alphanet_plugin.evaluation.network_parts import network_parts, whole_network
+from alphanet_plugin.evaluation.onnx_latency import onnx_file
 from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.spaces import list_spaces
 
@@ -192,3 +193,30 @@ def test_parts_of_every_space_fit_together(name):
             x = part.build(CPU)(torch.zeros(2, *part.input_size))
             assert tuple(x.shape[1:]) == after.input_size, part.name
         assert parts[-1].build(CPU)(x).shape == (2, 7)
+
+
+def test_an_onnx_file_computes_what_the_part_does():
+    onnxruntime = pytest.importorskip("onnxruntime")
+    arch = ARCHS[0]
+    stem, *blocks, head = network_parts(SPACE, arch, 10)
+    for part in (stem, blocks[0], blocks[-1], head, whole_network(SPACE, arch, 10)):
+        model, images = part.build(CPU), torch.randn(2, *part.input_size)
+        session = onnxruntime.InferenceSession(onnx_file(model, part.input_size, 2))
+        (found,) = session.run(None, {"images": images.numpy()})
+        with torch.inference_mode():
+            torch.testing.assert_close(torch.from_numpy(found), model(images), rtol=1e-4, atol=1e-4)
+
+
+def test_latencies_of_onnx_files_are_of_another_table(tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(latency_table, "PART_SECONDS", 1e-4)
+    here = TableConditions.here("onnx", 1, 10)
+    assert "onnxruntime" in str(here)
+    path = tmp_path / "t.json"
+    assert LatencyTable(path, here).latency_ms(SPACE.smallest()) > 0
+    again = LatencyTable(path, here)
+    assert again.measured_here
+    assert len(again) > 10
+    with pytest.raises(SearchError, match="has device onnx, not cpu"):
+        LatencyTable(path, HERE)
+    assert not LatencyTable(path, replace(here, runtime="onnxruntime 0.1")).measured_here

@@ -148,6 +148,14 @@ def test_proposes_what_our_search_does_however_many_trials_run_at_once(make_tune
     assert all(20 <= entry.evaluated.mflops <= 40 for entry in entries)
 
 
+def test_a_predictor_ranks_candidates_as_in_our_search(make_tuner):
+    experiment = FakeExperiment(make_tuner(predictor="ridge", predictor_pool=4), 3)
+    experiment.run()
+    assert sorted(experiment.started) == sorted(archs_of_our_search(predictor="ridge", predictor_pool=4))
+    assert len(experiment.started) == TOTAL
+    assert sorted(experiment.started) != sorted(archs_of_our_search())
+
+
 def test_all_places_are_filled_again_after_a_round(make_tuner):
     experiment = FakeExperiment(make_tuner(), 4)
     experiment.request(4)

@@ -1,0 +1,151 @@
+/* Training's BatchNorm with the activation after it, over rows of channels: what channels_last images are in memory.
+
+   y = act(w * (x - mean) / sqrt(var + eps) + b), mean and var over the rows. Joined, each pass over memory does for two
+   operations, and backwards need x alone. Rows are summed in float a chunk at a time and chunks in double, in an order
+   that does not depend on the number of threads. Built and called by compiled.py; norm_act.py says what is passed. */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define CHUNK 128
+#define INLINE static inline __attribute__((always_inline))
+#define PARALLEL _Pragma("omp parallel for schedule(static) num_threads(threads)")
+#define SIMD _Pragma("omp simd")
+#define EACH(j) for (int64_t j = 0; j < c; j++)
+
+INLINE float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
+
+/* e^x within 2 ulp, by Cephes' polynomial, of operations that compilers vectorise. */
+INLINE float exponential(float x) {
+    x = clamp(x, -87.0f, 88.0f);
+    float n = rintf(x * 1.44269504f);
+    float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    union { int32_t bits; float value; } scale = {((int32_t)n + 127) << 23};
+    return (p * r * r + r + 1.0f) * scale.value;
+}
+INLINE float sigmoid(float z) { return 1.0f / (1.0f + exponential(-z)); }
+
+/* Activations and their slopes; where torch chooses a side of a kink, the same one. */
+INLINE float value_none(float z) { return z; }
+INLINE float slope_none(float z) { return 1.0f + 0.0f * z; }
+INLINE float value_silu(float z) { return z * sigmoid(z); }
+INLINE float slope_silu(float z) { float s = sigmoid(z); return s * (1.0f + z * (1.0f - s)); }
+INLINE float value_relu(float z) { return z < 0.0f ? 0.0f : z; }
+INLINE float slope_relu(float z) { return z <= 0.0f ? 0.0f : 1.0f; }
+INLINE float value_relu6(float z) { return clamp(z, 0.0f, 6.0f); }
+INLINE float slope_relu6(float z) { return z <= 0.0f || z >= 6.0f ? 0.0f : 1.0f; }
+INLINE float value_hard_swish(float z) { return z * clamp(z + 3.0f, 0.0f, 6.0f) * (1.0f / 6.0f); }
+INLINE float slope_hard_swish(float z) { return z <= -3.0f ? 0.0f : z < 3.0f ? z * (1.0f / 3.0f) + 0.5f : 1.0f; }
+
+INLINE int64_t end_of(int64_t chunk, int64_t n) { return (chunk + 1) * CHUNK < n ? (chunk + 1) * CHUNK : n; }
+
+/* Sums of all chunks' two rows of sums: (2, c). */
+static void add_chunks(const float *sums, double *total, int64_t chunks, int64_t c) {
+    for (int64_t j = 0; j < 2 * c; j++) total[j] = 0.0;
+    for (int64_t k = 0; k < chunks; k++)
+        for (int64_t j = 0; j < 2 * c; j++) total[j] += sums[2 * k * c + j];
+}
+
+/* Room for the chunks' sums, two more rows of floats, and the sums of all; NULL if there is none. */
+static double *make_room(int64_t chunks, int64_t c) {
+    return malloc(2 * c * sizeof(double) + (2 * chunks + 2) * c * sizeof(float));
+}
+
+#define FORWARD(ACT)                                                                                                   \
+int forward_##ACT(const float *restrict x, const float *restrict w, const float *restrict b, double eps,              \
+                  float *restrict y, float *restrict mean, float *restrict var, int64_t n, int64_t c, int threads) {  \
+    int64_t chunks = (n + CHUNK - 1) / CHUNK;                                                                          \
+    double *restrict total = make_room(chunks, c);                                                                    \
+    if (!total) return 1;                                                                                              \
+    float *restrict sums = (float *)(total + 2 * c), *restrict a = sums + 2 * chunks * c, *restrict o = a + c;        \
+    PARALLEL for (int64_t k = 0; k < chunks; k++) {                                                                    \
+        float *restrict s = sums + 2 * k * c, *restrict q = s + c;                                                     \
+        EACH(j) s[j] = q[j] = 0.0f;                                                                                    \
+        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                           \
+            const float *restrict xi = x + i * c;                                                                      \
+            SIMD EACH(j) { float d = xi[j] - x[j]; s[j] += d; q[j] += d * d; } /* from the first row: no cancellation */ \
+        }                                                                                                              \
+    }                                                                                                                  \
+    add_chunks(sums, total, chunks, c);                                                                                \
+    EACH(j) {                                                                                                          \
+        double m = total[j] / n, v = total[c + j] / n - m * m;                                                         \
+        v = v < 0.0 ? 0.0 : v;                                                                                         \
+        mean[j] = (float)(x[j] + m), var[j] = (float)v;                                                                \
+        double slope = w[j] / sqrt(v + eps);                                                                           \
+        a[j] = (float)slope, o[j] = (float)(b[j] - (x[j] + m) * slope);                                                \
+    }                                                                                                                  \
+    PARALLEL for (int64_t k = 0; k < chunks; k++)                                                                      \
+        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                           \
+            const float *restrict xi = x + i * c;                                                                      \
+            float *restrict yi = y + i * c;                                                                            \
+            SIMD EACH(j) yi[j] = value_##ACT(xi[j] * a[j] + o[j]);                                                     \
+        }                                                                                                              \
+    free(total);                                                                                                       \
+    return 0;                                                                                                          \
+}
+
+/* dx first holds the gradient before the activation, so that no slope is computed twice. */
+#define BACKWARD(ACT)                                                                                                  \
+int backward_##ACT(const float *restrict g, const float *restrict x, const float *restrict mean,                      \
+                   const float *restrict var, const float *restrict w, const float *restrict b, double eps,           \
+                   float *restrict dx, float *restrict dw, float *restrict db, int64_t n, int64_t c, int threads) {   \
+    int64_t chunks = (n + CHUNK - 1) / CHUNK;                                                                          \
+    double *restrict total = make_room(chunks, c);                                                                    \
+    if (!total) return 1;                                                                                              \
+    float *restrict sums = (float *)(total + 2 * c), *restrict a = sums + 2 * chunks * c, *restrict o = a + c;        \
+    EACH(j) {                                                                                                          \
+        double slope = w[j] / sqrt(var[j] + eps);                                                                      \
+        a[j] = (float)slope, o[j] = (float)(b[j] - mean[j] * slope);                                                   \
+    }                                                                                                                  \
+    PARALLEL for (int64_t k = 0; k < chunks; k++) {                                                                    \
+        float *restrict s = sums + 2 * k * c, *restrict q = s + c;                                                     \
+        EACH(j) s[j] = q[j] = 0.0f;                                                                                    \
+        int64_t i = k * CHUNK, end = end_of(k, n);                                                                     \
+        for (; i + 1 < end; i += 2) { /* two rows at a time: half the traffic of the sums */                          \
+            const float *restrict xi = x + i * c, *restrict gi = g + i * c;                                            \
+            float *restrict di = dx + i * c;                                                                           \
+            SIMD EACH(j) {                                                                                             \
+                float d = gi[j] * slope_##ACT(xi[j] * a[j] + o[j]);                                                    \
+                float e = gi[c + j] * slope_##ACT(xi[c + j] * a[j] + o[j]);                                            \
+                di[j] = d, di[c + j] = e;                                                                              \
+                s[j] += d + e, q[j] += d * (xi[j] - mean[j]) + e * (xi[c + j] - mean[j]);                              \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (i < end) {                                                                                                 \
+            const float *restrict xi = x + i * c, *restrict gi = g + i * c;                                            \
+            float *restrict di = dx + i * c;                                                                           \
+            SIMD EACH(j) {                                                                                             \
+                float d = gi[j] * slope_##ACT(xi[j] * a[j] + o[j]);                                                    \
+                di[j] = d, s[j] += d, q[j] += d * (xi[j] - mean[j]);                                                   \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    add_chunks(sums, total, chunks, c);                                                                                \
+    float *restrict p = sums, *restrict t = sums + c;                                                                  \
+    EACH(j) {                                                                                                          \
+        double rate = 1.0 / sqrt(var[j] + eps), slope = total[c + j] * rate;                                           \
+        db[j] = (float)total[j], dw[j] = (float)slope;                                                                 \
+        p[j] = (float)(-slope * rate / n * a[j]), t[j] = (float)(-total[j] / n * a[j]);                                \
+    }                                                                                                                  \
+    PARALLEL for (int64_t k = 0; k < chunks; k++)                                                                      \
+        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                           \
+            const float *restrict xi = x + i * c;                                                                      \
+            float *restrict di = dx + i * c;                                                                           \
+            SIMD EACH(j) di[j] = di[j] * a[j] + (xi[j] - mean[j]) * p[j] + t[j];                                       \
+        }                                                                                                              \
+    free(total);                                                                                                       \
+    return 0;                                                                                                          \
+}
+
+#define BOTH(ACT) FORWARD(ACT) BACKWARD(ACT)
+BOTH(none)
+BOTH(silu)
+BOTH(relu)
+BOTH(relu6)
+BOTH(hard_swish)
