@@ -110,11 +110,14 @@ class MBConvBlock(nn.Module):
         shortcut = self.shortcut(x)
         x = self.bn1(self.conv_pw(x))
         x = self.bn2(self.conv_dw(x))
-        x = self.se(x)
-        x = self.bn3(self.conv_pwl(x))
+        x = self.bn3(self.project(x))
         if self.has_shortcut:
             x = self.drop_path(x) + shortcut
         return x
+
+    def project(self, x: torch.Tensor) -> torch.Tensor:
+        """Squeeze and excite (B, mid, H, W), then its 1x1 convolution (B, out, H, W)."""
+        return self.conv_pwl(self.se(x))
 
 
 def build_block(spec: BlockSpec, *, device=None, **options: Any) -> MBConvBlock:

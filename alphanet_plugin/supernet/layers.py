@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
-from timm.layers import BatchNormAct2d
+from timm.layers import BatchNormAct2d, SEModule
 from torch import nn
 from torch.nn import functional as F
 
+from ..models import MBConvBlock
 from .depthwise import centre, depthwise_conv
 from .norm_act import joins, norm_act
-from .prefix_linear import prefix_linear
+from .prefix_linear import gated_linear, prefix_linear
 
 
 class ElasticConv2d(nn.Conv2d):
@@ -194,6 +195,26 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
         return self.act(self.drop(x))
 
 
+class ElasticMBConvBlock(MBConvBlock):
+    """A block of elastic layers that keeps less for its backward."""
+
+    @classmethod
+    def twin(cls, block: MBConvBlock) -> ElasticMBConvBlock:
+        """A block of the same layers."""
+        twin = cls.__new__(cls)
+        twin.__dict__.update(block.__dict__)
+        return twin
+
+    def project(self, x: torch.Tensor) -> torch.Tensor:
+        se, conv = self.se, self.conv_pwl
+        joins = isinstance(se, SEModule) and type(conv) is ElasticConv2d and conv.bias is None and _runs_on_cpu(x)
+        if not joins or not torch.is_grad_enabled():
+            return super().project(x)
+        x = x.contiguous(memory_format=torch.channels_last)
+        gate = se.gate(se.fc2(se.act(se.bn(se.fc1(x.mean((2, 3), keepdim=True))))))
+        return gated_linear(x, gate, conv.weight, conv.active_out or conv.out_channels)
+
+
 class ElasticLinear(nn.Linear):
     """A linear layer over the features that come in, with all its outputs."""
 
@@ -229,15 +250,20 @@ class ElasticSequential(nn.Sequential):
         return input
 
 
-_TWINS = {nn.Conv2d: ElasticConv2d, nn.BatchNorm2d: ElasticBatchNormAct2d, nn.Linear: ElasticLinear}
+_TWINS = {
+    nn.Conv2d: ElasticConv2d,
+    nn.BatchNorm2d: ElasticBatchNormAct2d,
+    nn.Linear: ElasticLinear,
+    MBConvBlock: ElasticMBConvBlock,
+}
 
 
 def make_elastic(module: nn.Module) -> None:
-    """Replace every convolution, BatchNorm and linear layer below `module` by its elastic twin, in place."""
+    """Replace every convolution, BatchNorm, linear layer and block below `module` by its elastic twin, in place."""
     for name, child in module.named_children():
         for static, elastic in _TWINS.items():
             if isinstance(child, static):
-                setattr(module, name, elastic.twin(child))
+                child = elastic.twin(child)
+                setattr(module, name, child)
                 break
-        else:
-            make_elastic(child)
+        make_elastic(child)

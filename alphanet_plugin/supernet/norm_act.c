@@ -1,8 +1,9 @@
-/* Training's BatchNorm with the activation after it, over rows of channels: what channels_last images are in memory.
+/* Training's BatchNorm with the activation after it, over rows of channels: what channels_last images are in memory; and
+   the gradients of a product with one factor for an image and channel.
 
    y = act(w * (x - mean) / sqrt(var + eps) + b), mean and var over the rows. Joined, each pass over memory does for two
    operations, and backwards need x alone. Rows are summed in float a chunk at a time and chunks in double, in an order
-   that does not depend on the number of threads. Built and called by compiled.py; norm_act.py says what is passed. */
+   that does not depend on the number of threads. Built and called by compiled.py; norm_act.py and prefix_linear.py say what is passed. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -149,3 +150,26 @@ BOTH(silu)
 BOTH(relu)
 BOTH(relu6)
 BOTH(hard_swish)
+
+/* g (n, pixels, c), the gradient of x * gate, becomes that of x; gate and its gradient out are (n, c). */
+int gate_gradient(float *restrict g, const float *restrict x, const float *restrict gate, float *restrict out, int64_t n,
+                  int64_t pixels, int64_t c, int threads) {
+    float *sums = malloc(n * c * sizeof(float)); /* of a chunk, for each image */
+    if (!sums) return 1;
+    PARALLEL for (int64_t k = 0; k < n; k++) {
+        float *restrict sum = sums + k * c, *restrict total = out + k * c;
+        const float *restrict factor = gate + k * c;
+        EACH(j) total[j] = 0.0f;
+        for (int64_t first = 0; first < pixels; first += CHUNK) {
+            EACH(j) sum[j] = 0.0f;
+            for (int64_t i = first; i < first + CHUNK && i < pixels; i++) {
+                float *restrict gi = g + (k * pixels + i) * c;
+                const float *restrict xi = x + (k * pixels + i) * c;
+                SIMD EACH(j) sum[j] += gi[j] * xi[j], gi[j] *= factor[j];
+            }
+            EACH(j) total[j] += sum[j];
+        }
+    }
+    free(sums);
+    return 0;
+}

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .compiled import call_compiled, has_compiled
+
 
 def prefix_linear(x: Tensor, weight: Tensor, bias: Tensor | None, out_channels: int) -> Tensor:
     """x (B, I', ...) by the first `out_channels` rows and I' columns of weight (O, I) or (O, I, 1, 1).
@@ -18,6 +20,15 @@ def prefix_linear(x: Tensor, weight: Tensor, bias: Tensor | None, out_channels: 
     rows = x.movedim(1, -1)
     y = _PrefixLinear.apply(rows.reshape(-1, x.shape[1]), weight, bias, out_channels)
     return y.view(*rows.shape[:-1], out_channels).movedim(-1, 1)  # type: ignore[union-attr]
+
+
+def gated_linear(x: Tensor, gate: Tensor, weight: Tensor, out_channels: int) -> Tensor:
+    """`prefix_linear` of x (B, I', H, W) times gate (B, I', 1, 1), in channels_last, without keeping the product.
+
+    It is as large as x, and of an inverted residual block x is the largest that the backward needs.
+    """
+    y = _GatedLinear.apply(x, gate, weight, out_channels)
+    return y.view(len(x), *x.shape[2:], out_channels).movedim(-1, 1)  # type: ignore[union-attr]
 
 
 class _PrefixLinear(torch.autograd.Function):
@@ -43,3 +54,34 @@ class _PrefixLinear(torch.autograd.Function):
             grad_bias = grad.new_zeros(ctx.bias_size)
             torch.sum(grad, 0, out=grad_bias[:out_channels])
         return grad_rows, grad_weight, grad_bias, None
+
+
+class _GatedLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gate: Tensor, weight: Tensor, out_channels: int) -> Tensor:
+        ctx.save_for_backward(x, gate, weight)
+        return _rows(x * gate) @ weight.flatten(1)[:out_channels, : x.shape[1]].t()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        (x, gate, weight), (grad,) = ctx.saved_tensors, grad_outputs
+        out_channels, in_channels = grad.shape[1], x.shape[1]
+        grad_weight = None
+        if ctx.needs_input_grad[2]:
+            grad_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format)
+            torch.mm(grad.t(), _rows(x * gate), out=grad_weight.flatten(1)[:out_channels, :in_channels])
+        grad_x = grad @ weight.flatten(1)[:out_channels, :in_channels]
+        grad_x = grad_x.view(len(x), *x.shape[2:], in_channels).movedim(-1, 1)
+        grad_gate = torch.empty_like(gate)
+        if has_compiled(grad_x, x) and gate.is_contiguous():
+            call_compiled("gate_gradient", grad_x, x, gate, grad_gate, len(x), x.shape[2] * x.shape[3], in_channels)
+        else:
+            torch.sum(grad_x * x, (2, 3), keepdim=True, out=grad_gate)
+            grad_x.mul_(gate)
+        return grad_x, grad_gate, grad_weight, None
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(B, C, H, W) as (B H W, C), without a copy where it is channels_last."""
+    return x.movedim(1, -1).reshape(-1, x.shape[1])

@@ -12,6 +12,7 @@ from alphanet_plugin import get_space
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.losses import AdaptiveAlphaDivergence, Objective
 from alphanet_plugin.supernet import ElasticBatchNormAct2d, build_supernet, compiled, depthwise, use_kernels
+from alphanet_plugin.supernet.prefix_linear import gated_linear
 from alphanet_plugin.training import Pass, add_gradients
 
 needs_compiler = pytest.mark.skipif(compiled.describe_kernels() != "compiled", reason="no C compiler")
@@ -105,6 +106,25 @@ def test_the_gradients_of_a_depthwise_kernel_are_torchs(stride, kernel_size, bat
     exact = torch.autograd.grad(
         F.conv2d(wide, centre, None, stride, kernel_size // 2, groups=channels), (wide, kernel), grad.double()
     )
+    assert all(relative_error(one, other) < 1e-6 for one, other in zip(found, exact, strict=True))
+
+
+@pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiler)])
+@pytest.mark.parametrize(("batch", "channels", "side"), [(1, 3, 1), (3, 21, 5), (2, 24, 17)])
+def test_a_gated_1x1_convolution_is_torchs(batch, channels, side, kernels):
+    use_kernels(kernels)
+    torch.manual_seed(0)
+    x = torch.randn(batch, channels, side, side).contiguous(memory_format=torch.channels_last)
+    inputs = [x, torch.rand(batch, channels, 1, 1), torch.randn(13, channels + 2, 1, 1)]
+    grad = torch.randn(batch, 9, side, side)
+
+    def run(form, kind):
+        x, gate, weight = (one.to(kind).clone().requires_grad_() for one in inputs)
+        y = form(x, gate, weight)
+        return [y.detach(), *torch.autograd.grad(y, (x, gate, weight), grad.to(kind))]
+
+    found = run(lambda x, gate, weight: gated_linear(x, gate, weight, 9), torch.float32)
+    exact = run(lambda x, gate, weight: F.conv2d(x * gate, weight[:9, :channels]), torch.float64)
     assert all(relative_error(one, other) < 1e-6 for one, other in zip(found, exact, strict=True))
 
 
