@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .errors import file_named
 from .owner import Process
 
 _BESIDE = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-(?P<started>\d*)-[0-9a-f]{8}\.(tmp|old)")
@@ -33,9 +34,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     remove_leftovers(path.parent)
     beside = name_beside(path)
     try:
-        yield beside
-        _sync(beside)
-        os.replace(beside, path)
+        with file_named(path):
+            yield beside
+            _sync(beside)
+            os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -48,8 +50,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     beside = name_beside(path)
     beside.mkdir()
     try:
-        yield beside
-        commit_folder(beside, path)
+        with file_named(path):
+            yield beside
+            commit_folder(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

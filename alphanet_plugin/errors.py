@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class AlphaNetError(Exception):
@@ -58,6 +61,17 @@ class InUseError(AlphaNetError, RuntimeError):
 
 class RanksError(AlphaNetError, RuntimeError):
     """One of several processes that work together died, or sees something else than the first."""
+
+
+@contextmanager
+def file_named(path: Path) -> Iterator[None]:
+    """An error of the system that does not say of which file it is, as one of a full disk, names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def how_to_install(*packages: str, extra: str) -> str:

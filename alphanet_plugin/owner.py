@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import InUseError
+from .errors import InUseError, file_named
 
 try:
     import fcntl
@@ -155,9 +155,10 @@ def _write(handle: int, locked: bool | None, file: Path) -> None:
     os.lseek(handle, 0, os.SEEK_SET)
     content = json.dumps(record).encode()
     try:
-        if os.write(handle, content) < len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
-        os.fsync(handle)
+        with file_named(file):
+            if os.write(handle, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(handle)
     except OSError:
         file.unlink(missing_ok=True)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -12,6 +13,10 @@ MAX_EXPANDED = 100_000
 """Values that a text's aliases may stand for. Without aliases a text holds as many values as it has room for."""
 MAX_DEPTH = 64
 """Mappings and lists inside each other."""
+
+_NUMBER_OF_YAML_1_1 = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_.]+)+)")
+"""010, which would be 8, and 1:30, which would be 90: texts, as in YAML 1.2."""
+_TEXT = "tag:yaml.org,2002:str"
 
 
 def parse_yaml(text: str, what: str) -> Any:
@@ -62,6 +67,8 @@ class _Checked:
             raise ConfigError(f"{self._what}: line {node.start_mark.line + 1} is a part of itself, through an alias")
         if depth > MAX_DEPTH:
             raise ConfigError(_too_deep(self._what))
+        if isinstance(node, yaml.ScalarNode) and _NUMBER_OF_YAML_1_1.fullmatch(node.value):
+            node.tag = _TEXT
         if id(node) not in self._counts:
             self._open.add(id(node))
             self._counts[id(node)] = 1 + sum(self.count(child, depth + 1) for child in self._children(node))

@@ -1,15 +1,18 @@
 """Files and folders appear whole or not at all, and what a killed writer left is removed by the next."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from alphanet_plugin import atomic
 from alphanet_plugin.atomic import atomic_file, atomic_folder, commit_folder, name_beside, remove_leftovers
+from alphanet_plugin.training import JsonLinesLog
 
 KILLED_IN_A_FILE = """
 import os, signal, sys
@@ -143,6 +146,22 @@ def test_a_failed_commit_leaves_what_stood_there(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         commit_folder(beside, model)
     assert names(model) == ["old"]
+
+
+@pytest.mark.parametrize("writes", [atomic_file, atomic_folder])
+def test_a_full_disk_names_the_file(tmp_path, writes):
+    """The system does not, where an open file takes no more."""
+    with pytest.raises(OSError, match=r"No space left on device: '.*wanted'"), writes(tmp_path / "wanted"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match=r"No space left on device: '.*other'"), writes(tmp_path / "wanted"):
+        raise OSError(errno.ENOSPC, "No space left on device", "other")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_log_on_a_full_disk_names_its_file():
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        JsonLinesLog(Path("/dev/full")).write({"step": 0})
 
 
 def test_a_block_that_fails_leaves_nothing(tmp_path):

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from .require import expand_user
 from .require import require as _require
 
 
@@ -57,6 +58,7 @@ class DivergencesConfig:
     points: int = 401
 
     def __post_init__(self) -> None:
+        expand_user(self, "output")
         _require(len(self.examples) > 0, "examples must name at least one")
         _require(
             self.alpha_min < self.alpha_max, f"alpha_min ({self.alpha_min}) must be below alpha_max ({self.alpha_max})"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .identity import free, left_open
 from .network import NetworkConfig, NetworkTrainingConfig
-from .require import require
+from .require import expand_user, require, require_seed
 from .schema import check_in_chans
 
 
@@ -171,3 +171,7 @@ class FinetuneConfig:
     data: FinetuneDataConfig = field(default_factory=FinetuneDataConfig)
     training: FinetuneTrainingConfig = field(default_factory=FinetuneTrainingConfig)
     search: RateSearchConfig = field(default_factory=RateSearchConfig)
+
+    def __post_init__(self) -> None:
+        expand_user(self, "output")
+        require_seed(self.seed)

@@ -9,7 +9,7 @@ from typing import Any
 from .identity import free
 from .kd import AdaptiveAlphaConfig, KDConfig, NoKDConfig
 from .loop import LoopConfig, check_shares
-from .require import require
+from .require import expand_user, require, require_seed
 from .schema import DataConfig
 
 
@@ -132,6 +132,8 @@ class NetworkRunConfig:
     training: NetworkTrainingConfig = field(default_factory=NetworkTrainingConfig)
 
     def __post_init__(self) -> None:
+        expand_user(self, "output")
+        require_seed(self.seed)
         require(
             self.teacher is not None or isinstance(self.distillation, NoKDConfig),
             f"kd.name {self.distillation.name} learns from a teacher; give teacher.name, or kd.name none to learn from "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import string
 import types
 from collections.abc import Mapping, Sequence
@@ -142,11 +143,14 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
         if required and name not in arguments:
             raise ConfigError(f"{where}{name} is missing")
     try:
-        return schema(**arguments)
+        config = schema(**arguments)
     except ConfigError:
         raise
     except ValueError as error:
         raise ConfigError(_placed(where, str(error), fields)) from error
+    for name, value in arguments.items():
+        _check_finite(value, f"{where}{name}")  # after what a section says of its own values
+    return config
 
 
 def _placed(where: str, message: str, fields: Mapping[str, Any]) -> str:
@@ -297,5 +301,16 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
         raise ConfigError(f"{where} takes a number, not nan")
     if not isinstance(value, hint) or (hint is not bool and isinstance(value, bool)):
         names = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-        raise ConfigError(f"{where} takes {names.get(hint, hint.__name__)}, not {brief(value)}")
+        quotes = "; put text that YAML reads as something else in quotes" if hint is str and _is_scalar(value) else ""
+        raise ConfigError(f"{where} takes {names.get(hint, hint.__name__)}, not {brief(value)}{quotes}")
     return value
+
+
+def _is_scalar(value: Any) -> bool:
+    return value is not None and not isinstance(value, (Mapping, list, tuple))
+
+
+def _check_finite(value: Any, where: str) -> None:
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ConfigError(f"{where} takes a number, not {number}")

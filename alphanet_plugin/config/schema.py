@@ -14,6 +14,7 @@ from .identity import FREE, free
 from .kd import AdaptiveAlphaConfig, KDConfig
 from .loop import LoopConfig, check_shares
 from .phases import PhaseConfig, check_phases
+from .require import expand_user, require_seed
 from .require import require as _require
 from .samplers import SamplerConfig, SandwichConfig
 
@@ -351,5 +352,7 @@ class RunConfig:
     phases: tuple[PhaseConfig, ...] | None = None
 
     def __post_init__(self) -> None:
+        expand_user(self, "output")
+        require_seed(self.seed)
         if self.phases is not None:
             check_phases(self.phases)

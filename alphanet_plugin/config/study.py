@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..errors import brief
+from .require import expand_user, require_seed
 from .require import require as _require
 
 _IN_A_PICTURE = 10  # as many colours as the eye tells apart
@@ -133,6 +134,9 @@ class StudyConfig:
     keep_weights: bool = True
 
     def __post_init__(self) -> None:
+        expand_user(self, "output", "runs")
+        for seed in self.seeds:
+            require_seed(seed)
         _require(len(self.seeds) > 0, "seeds must name at least one")
         _require(len(self.arms) > 0, "arms must name at least one")
         _check_distinct("seeds", [str(seed) for seed in self.seeds])

@@ -62,6 +62,8 @@ class FolderSource:
         path = self._filename(position)
         try:
             size = os.stat(path).st_size
+            if not size:
+                raise DataError(f"image {path} is empty (0 bytes); repair or remove the file")
             if len(self.names) > _MANY:
                 return str(size)
             with open(path, "rb") as file:
@@ -91,6 +93,11 @@ def open_folder(
     """
     root = _existing_root(root)
     train = open_class_folders(_existing(root, "train"), suffixes, classes)
+    if len(train.class_names) == 1:
+        raise DataError(
+            f"{str(root / 'train')!r} has one class folder, {train.class_names[0]!r}, and images of one class leave "
+            f"nothing to tell apart; {LAYOUT}"
+        )
     test = open_class_folders(_existing(root, "val", "validation"), suffixes, classes)
     _check_same_classes(root, train.class_names, test.class_names)
     return train, test
@@ -112,9 +119,11 @@ def open_class_folders(
         folders = set(classes)
     if not folders:
         raise DataError(f"{str(folder)!r} has no class folders; {LAYOUT}")
+    if unreadable := sorted(name for name in folders if not _is_text(name)):
+        raise DataError(f"class folder {_some(unreadable)} in {str(folder)!r} has a name that is no UTF-8; rename it")
     source = FolderSource(folder, suffixes, classes)
     if stray := [name for name in source.class_names if name not in folders]:
-        where = f"below folder {_some([name.rpartition('/')[2] for name in stray])}"
+        where = f"below folder {_some(stray)}"
         where = where if any(stray) else "beside the class folders"
         raise DataError(f"{str(folder)!r} has images {where}, outside the class folders; move them: {LAYOUT}")
     if empty := sorted(folders - set(source.class_names), key=total_order):
@@ -165,6 +174,8 @@ def _existing_root(root: str | Path | None) -> Path:
     if root is None:
         raise DataError(f"data set 'folder' needs a root; {LAYOUT}")
     root = Path(root).expanduser()
+    if root.is_file():
+        raise DataError(f"data folder {str(root)!r} is a file; {LAYOUT}")
     if not root.is_dir():
         raise DataError(f"data folder {str(root)!r} does not exist{path_hint(root)}; {LAYOUT}")
     return root
@@ -184,6 +195,11 @@ def _check_same_classes(root: Path, train: tuple[str, ...], test: tuple[str, ...
                 f"class {_some(sorted(missing))} of {str(root)!r} has no {where} images; "
                 "the training and the test folder must hold the same classes"
             )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written into a file."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)  # bytes that are no UTF-8
 
 
 def _some(names: list[str], limit: int = 5) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,8 @@ def open_image(file: str | Path | IO[bytes], name: str = "") -> Image.Image:
 
 def unreadable(name: Any, error: BaseException) -> DataError:
     """What to raise for an image that cannot be read."""
+    if isinstance(error, FileNotFoundError) and os.path.islink(name):
+        return DataError(f"image {name} is a link to {os.readlink(name)}, which is not there; repair or remove it")
     if isinstance(error, FileNotFoundError):
         return DataError(f"there is no image {name}; look at the path")
     if isinstance(error, IsADirectoryError):

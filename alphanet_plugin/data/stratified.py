@@ -9,7 +9,7 @@ import numpy.typing as npt
 from ..errors import ConfigError
 
 Indices = npt.NDArray[np.int64]
-_SHARE = "or hold a tenth out: data.search_count=null and data.search_fraction=0.1"
+_TENTH = 0.1
 
 
 def held_out_count(total: int, *, fraction: float | None, count: int | None, default: float) -> int:
@@ -23,13 +23,20 @@ def held_out_count(total: int, *, fraction: float | None, count: int | None, def
         if not 0 <= count < total:
             raise ConfigError(
                 f"data.search_count must lie in 0..{total - 1} (there are {total} training images), not {count}; "
-                f"{_SHARE}"
+                f"{_advice(total, total - 1)}"
             )
         return count
     fraction = default if fraction is None else fraction
     if not 0.0 < fraction < 1.0:
         raise ConfigError(f"data.search_fraction must lie between 0 and 1 (both excluded), not {fraction}")
     return max(1, round(total * fraction))
+
+
+def _advice(total: int, most: int) -> str:
+    """How to hold out no more than `most` of `total` images."""
+    tenth = ", or a tenth: data.search_count=null and data.search_fraction=0.1"
+    possible = max(1, round(total * _TENTH)) <= most
+    return f"hold out at most {most}: data.search_fraction=null and data.search_count={most}{tenth if possible else ''}"
 
 
 def stratified_holdout(
@@ -46,7 +53,7 @@ def stratified_holdout(
     if count > len(labels) - len(classes):
         raise ConfigError(
             f"cannot hold {count} of {len(labels)} images out and leave one to each of {len(classes)} classes; "
-            f"hold out at most {len(labels) - len(classes)} by data.search_count, {_SHARE}"
+            f"{_advice(len(labels), len(labels) - len(classes))}"
         )
     rng = np.random.default_rng(seed)
     rank = None if names is None else np.asarray([_hash(seed, name) for name in names])

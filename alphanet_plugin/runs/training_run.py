@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 from torch import nn
 
+from ..atomic import atomic_file
 from ..config import NetworkRunConfig, RunConfig, to_yaml
 from ..data import LabelledImages, Splits, train_loader
 from ..errors import InUseError
@@ -259,5 +260,5 @@ def _prepare(accelerator: Accelerator, model: nn.Module, optimizer: torch.optim.
 def write_run_config(config: RunConfig | NetworkRunConfig) -> None:
     """Keep the configuration beside what it makes."""
     folder = RunFolder(Path(config.output))
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(to_yaml(config), encoding="utf-8")
+    with atomic_file(folder.config) as beside:
+        beside.write_text(to_yaml(config), encoding="utf-8")

@@ -87,7 +87,8 @@ class Checkpoints:
             self.accelerator.wait_for_everyone()
         except Exception as error:
             shutil.rmtree(beside, ignore_errors=True)
-            raise CheckpointError(f"cannot write checkpoint {path}: {error}; {self.describe_latest()}") from error
+            free = _free(self.folder)
+            raise CheckpointError(f"cannot write checkpoint {path}{free}: {error}; {self.describe_latest()}") from error
         return path
 
     def check(self, path: Path) -> None:
@@ -302,3 +303,11 @@ def _damaged(path: Path, damage: str) -> CheckpointError:
         if step_of(other) < step_of(path) and find_damage(other) is None:
             return CheckpointError(f"{message}; the newest good one is {other}: delete {path} to go on from it")
     return CheckpointError(f"{message}; none before it is whole: delete {path.parent} to start anew")
+
+
+def _free(folder: Path) -> str:
+    """For errors of writing, as torch's own do not say that a disk is full."""
+    try:
+        return f" ({shutil.disk_usage(folder).free / 1e6:,.0f} MB are free there)"
+    except OSError:
+        return ""

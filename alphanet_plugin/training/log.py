@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic import atomic_file
-from ..errors import CheckpointError
+from ..errors import CheckpointError, file_named
 
 
 class JsonLinesLog:
@@ -24,7 +24,7 @@ class JsonLinesLog:
     def write(self, record: dict[str, Any]) -> None:
         """Append one line and hand it to the operating system."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.path, "a", encoding="utf-8") as file:
+        with file_named(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
 
     def rewind(self, step: int) -> None:

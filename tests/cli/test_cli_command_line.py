@@ -1,6 +1,7 @@
 """What surrounds the verbs: help without torch, the version, mistyped verbs, closed pipes, defects, devices, JSON."""
 
 import importlib
+import io
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from alphanet_plugin import __version__, get_space
 from alphanet_plugin.cli import doctor, profile, progress
@@ -272,6 +274,18 @@ def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
             assert not threading.Event().wait(0.1)  # ten lines' time
             assert capsys.readouterr().err == ""
         assert spoken(capsys, 2)[-1].startswith("alphanet evaluate ... 0:")
+
+
+def test_what_is_printed_under_a_bar_goes_into_a_file(monkeypatch):
+    """As of `alphanet study ... > lines.txt` on a terminal; rich would send it to the terminal."""
+    terminal = Console(file=io.StringIO(), force_terminal=True, force_jupyter=False)
+    monkeypatch.setattr(progress, "Console", lambda **_: terminal)
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with progress_bar("study"):
+        print("[1/5] done")
+    assert sys.stdout.getvalue() == "[1/5] done\n"
+    assert "study" in terminal.file.getvalue()
 
 
 def test_a_command_in_a_notebooks_cell_says_it_in_lines(monkeypatch, capsys):

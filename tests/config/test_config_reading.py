@@ -102,6 +102,16 @@ def write(tmp_path, text):
             r"search\.min_params must be at most max_params \(4e\+06\), not 5e\+06",
         ),
         ("output: x\nsearch: {min_latency_ms: 3, max_latency_ms: 2}", r"min_latency_ms must be at most max_latency_ms"),
+        ("output: x\ntraining: {lr: .inf}", r"training\.lr takes a number, not inf"),
+        ("output: x\ndata: {mean: [0.5, .inf, 0.5]}", r"data\.mean takes a number, not inf"),
+        ("output: x\nkd: {name: kl, temperature: .inf}", r"kd\.temperature .* not inf"),
+        ("output: x\nseed: -1", r"seed must be from 0 to 4294967295, not -1"),
+        ("output: x\nseed: 4294967296", r"seed must be from 0 to 4294967295, not 4294967296"),
+        ("output: x\nseed: 010", "seed takes a whole number, not '010'"),
+        ("output: x\nseed: 1:30", "seed takes a whole number, not '1:30'"),
+        ("output: 12", "output takes text, not 12; put text that YAML reads as something else in quotes"),
+        ("output: no", "output takes text, not False; put text that YAML .* in quotes"),
+        ("output: [x]", r"output takes text, not \['x'\]$"),
         ("output: x\ntraining: {batch_size: 1}", r"training\.batch_size must be at least 2, not 1: BatchNorm"),
         ("output: x\ntraining: {batch_size: 1, accumulate: 8}", r"training\.batch_size .* whatever accumulate is"),
         ("seed: 3", "output is missing"),
@@ -200,6 +210,21 @@ def test_samplers(tmp_path):
     assert list(read.values()) == [
         SandwichConfig(num_random=3), UniformConfig(), AttentiveConfig(num_candidates=50, mode="worst_up"),
     ]  # fmt: skip
+
+
+def test_names_that_look_like_numbers(tmp_path):
+    """PyYAML's YAML 1.1 makes 8 of 010 and 90 of 1:30."""
+    names = "{name: folder, classes: [001, 010, 1:30, -07]}"
+    config = read_config(RunConfig, write(tmp_path, f"output: 007\nrecipe: null\ndata: {names}"))
+    assert (config.output, config.data.classes) == ("007", ("001", "010", "1:30", "-07"))
+    assert from_dict(RunConfig, yaml.safe_load(to_yaml(config))) == config
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = write(tmp_path, "output: x")
+    assert read_config(RunConfig, path, ["output=~/runs/a"]).output == str(tmp_path / "runs" / "a")
+    assert read_config(RunConfig, path).output == "x"
 
 
 def test_numbers_as_people_write_them(tmp_path):

@@ -1,5 +1,7 @@
+import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +10,8 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from alphanet_plugin.config import RunConfig, from_dict
 from alphanet_plugin.data import SeededDataset, build_splits
+from alphanet_plugin.data.open_image import open_image
+from alphanet_plugin.data.split_record import SplitRecord
 from alphanet_plugin.data.transforms import train_transform
 from alphanet_plugin.errors import ConfigError, DataError
 
@@ -148,7 +152,25 @@ def all_empty(root):
         image.unlink()
 
 
+def one_class(root):
+    for part in ("train", "val"):
+        for name in ("class2", "class10"):
+            shutil.rmtree(root / part / name)
+
+
+def bytes_in_a_class(root):
+    os.rename(root / "train" / "class2", os.fsencode(root / "train") + b"/\xff")
+
+
+def a_file(root):
+    shutil.rmtree(root)
+    root.write_text("images")
+
+
 @pytest.mark.parametrize(("damage", "message"), [
+    (one_class, "has one class folder, .class1., .* nothing to tell apart"),
+    (bytes_in_a_class, "class folder '.*udcff' .* is no UTF-8; rename it"),
+    (a_file, "is a file; expected ROOT/train"),
     (shutil.rmtree, "does not exist; expected ROOT/train"),
     (no_train, "has no train/; expected"),
     (no_val, "has no val/ or validation/; expected"),
@@ -157,7 +179,7 @@ def all_empty(root):
     (class_only_in_val, "class 'class2' .* has no training images"),
     (empty_class, "class 'class2' .* has no images of its own"),
     (image_beside_classes, "images beside the class folders"),
-    (nested_class, "images below folder 'inner'"),
+    (nested_class, "images below folder 'class1/inner'"),
     (all_empty, "Found 0 images"),
 ])  # fmt: skip
 def test_a_wrong_folder_is_explained(make_folder, damage, message):
@@ -166,6 +188,34 @@ def test_a_wrong_folder_is_explained(make_folder, damage, message):
     with pytest.raises(ConfigError, match=message) as caught:
         build_splits("folder", root, image_size=16)
     assert re.search("images", str(caught.value))
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda path: path.write_bytes(b""), r"is empty \(0 bytes\); repair or remove"),
+    (lambda path: (path.unlink(), path.symlink_to(path.with_name("gone"))), "cannot be read"),
+])  # fmt: skip
+def test_what_cannot_be_an_image_is_found_when_a_run_begins(make_folder, tmp_path, damage, message):
+    """And not in the step that comes to it."""
+    root = make_folder()
+    splits = build_splits("folder", root, image_size=16)
+    path = Path(splits.train.source._filename(int(splits.train.positions[0])))
+    damage(path)
+    with pytest.raises(DataError, match=message) as failure:
+        splits.record.write(tmp_path / "images.json", splits.source)
+    assert str(path) in str(failure.value)
+    with pytest.raises(DataError, match=r"cannot be read|is a link to .*gone, which is not there"):
+        open_image(path)
+
+
+def test_images_whose_names_are_no_text(make_folder, tmp_path):
+    root = make_folder()
+    image = next((root / "train" / "class1").iterdir())
+    for name in (b"\xff\xfe.jpg", b"a\nb.jpg", b"%s {x}.jpg"):
+        shutil.copy(os.fsencode(image), os.fsencode(root / "train" / "class1") + b"/" + name)
+    splits = build_splits("folder", root, image_size=16, search_count=0)
+    assert len(splits.train) == len([splits.train[index] for index in range(len(splits.train))]) == 27
+    splits.record.write(tmp_path / "images.json", splits.source)
+    assert SplitRecord.read(tmp_path / "images.json").digest == splits.record.digest
 
 
 def test_a_folder_needs_a_root():

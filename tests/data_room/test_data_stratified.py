@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,21 @@ def test_the_choice_is_the_seeds():
 def test_every_class_keeps_an_image():
     with pytest.raises(ConfigError, match="at most 3"):
         stratified_holdout([0, 0, 0, 1, 1], 4, seed=0)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 3), (8, 8), (1,) * 30])
+def test_what_is_advised_can_be_held_out(sizes):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    with pytest.raises(ConfigError) as failure:
+        stratified_holdout(labels, len(labels), seed=0)
+    (most,) = re.findall(r"at most \d+: data\.search_fraction=null and data\.search_count=(\d+)", str(failure.value))
+    count = held_out_count(len(labels), fraction=None, count=int(most), default=1)
+    assert len(stratified_holdout(labels, count, seed=0)[1]) == int(most)
+    tenth = held_out_count(len(labels), fraction=0.1, count=None, default=1)
+    if "data.search_count=null and data.search_fraction=0.1" in str(failure.value):
+        assert len(stratified_holdout(labels, tenth, seed=0)[1]) == tenth
+    else:
+        assert tenth > len(labels) - len(sizes)
 
 
 def test_how_many_are_held_out():

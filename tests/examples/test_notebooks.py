@@ -14,7 +14,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "examples").glob("*.ipynb"))
 RUN = """
 import sys, nbclient, nbformat
 notebook = nbformat.read(sys.argv[1], 4)
-nbclient.NotebookClient(notebook, timeout=280, kernel_name="python3").execute(cwd=sys.argv[2])
+nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute(cwd=sys.argv[2])
 nbformat.write(notebook, sys.argv[3])
 """
 
@@ -46,13 +46,14 @@ def is_shell(cell):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # on a busy machine
 @pytest.mark.skipif(importlib.util.find_spec("nbclient") is None, reason="needs nbclient and ipykernel")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_top_to_bottom(path, tmp_path):
     own = {"ALPHANET_HOME": str(tmp_path / "store"), "OMP_NUM_THREADS": "1", "NNI_CONFIG_DIR": str(tmp_path / "nni")}
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(path), str(tmp_path), str(tmp_path / "run.ipynb")], capture_output=True,
-        text=True, timeout=290, check=False, env={**os.environ, **own},
+        text=True, timeout=850, check=False, env={**os.environ, **own},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     shown = [output for cell in cells(tmp_path / "run.ipynb") for output in cell.get("outputs", [])]
@@ -63,4 +64,4 @@ def test_it_runs_from_top_to_bottom(path, tmp_path):
     if path.stem != "nni_user":
         assert any("image/png" in output.get("data", {}) for output in shown)
     if path.stem == "accelerate_user":
-        assert "already trained" in text
+        assert "already trained" in text, text.replace("\\n", "\n")[:6000]
