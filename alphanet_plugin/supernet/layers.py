@@ -207,11 +207,14 @@ class ElasticMBConvBlock(MBConvBlock):
 
     def project(self, x: torch.Tensor) -> torch.Tensor:
         se, conv = self.se, self.conv_pwl
-        joins = isinstance(se, SEModule) and type(conv) is ElasticConv2d and conv.bias is None and _runs_on_cpu(x)
-        if not joins or not torch.is_grad_enabled():
+        if not (isinstance(se, SEModule) and isinstance(conv, ElasticConv2d) and torch.is_grad_enabled()):
+            return super().project(x)
+        if not _runs_on_cpu(x):
             return super().project(x)
         x = x.contiguous(memory_format=torch.channels_last)
-        gate = se.gate(se.fc2(se.act(se.bn(se.fc1(x.mean((2, 3), keepdim=True))))))
+        gate = x.mean((2, 3), keepdim=True)
+        for layer in (se.fc1, se.bn, se.act, se.fc2, se.gate):
+            gate = cast(nn.Module, layer)(gate)
         return gated_linear(x, gate, conv.weight, conv.active_out or conv.out_channels)
 
 
