@@ -12,6 +12,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+import sys
 from ctypes import CDLL, c_double, c_int, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -91,7 +92,9 @@ def describe_kernels() -> str:
 @cache
 def _library() -> CDLL | str:
     """The library, built if need be; or why there is none."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    if not sys.platform.startswith("linux"):
+        return "they are built on Linux only"
+    compiler = shlex.split(os.environ.get("CC") or "cc")
     if shutil.which(compiler[0]) is None:
         return f"no C compiler: {compiler[0]} is not on the PATH"
     try:

@@ -37,7 +37,7 @@ def norm_act(x: Tensor, weight: Tensor, bias: Tensor, eps: float, act: nn.Module
     Returns:
         The activations (B, C, H, W) in channels_last, and the batch's mean and biased variance (C,), without gradient.
     """
-    return _NormAct.apply(x, weight, bias, eps, _NAMES[type(act)])  # type: ignore[return-value]
+    return _NormAct.apply(x, weight, bias, float(eps), _NAMES[type(act)])  # type: ignore[return-value]
 
 
 class _NormAct(torch.autograd.Function):
