@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from .reading import UNBOUNDED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +16,7 @@ class AdaptiveAlphaConfig:
         name: ``adaptive_alpha``.
         alpha_min: Penalises over-estimated uncertainty.
         alpha_max: Penalises under-estimated uncertainty.
-        clip: Upper bound beta of (p / q)^alpha.
+        clip: Upper bound beta of (p / q)^alpha; ``.inf`` for none.
         form: ``reference``, ``paper`` or ``exact``.
         temperature: Divides both networks' logits; its square multiplies the loss.
     """
@@ -22,7 +24,7 @@ class AdaptiveAlphaConfig:
     name: Literal["adaptive_alpha"] = "adaptive_alpha"
     alpha_min: float = -1.0
     alpha_max: float = 1.0
-    clip: float = 5.0
+    clip: float = field(default=5.0, metadata={UNBOUNDED: True})
     form: Literal["reference", "paper", "exact"] = "reference"
     temperature: float = 1.0
 
@@ -34,14 +36,14 @@ class AlphaConfig:
     Attributes:
         name: ``alpha``.
         alpha: Which one: negative penalises over-estimated uncertainty, positive under-estimated.
-        clip: Upper bound beta of (p / q)^alpha.
+        clip: Upper bound beta of (p / q)^alpha; ``.inf`` for none.
         form: ``reference``, ``paper`` or ``exact``.
         temperature: Divides both networks' logits; its square multiplies the loss.
     """
 
     name: Literal["alpha"] = "alpha"
     alpha: float
-    clip: float = 5.0
+    clip: float = field(default=5.0, metadata={UNBOUNDED: True})
     form: Literal["reference", "paper", "exact"] = "reference"
     temperature: float = 1.0
 

@@ -18,6 +18,9 @@ from ..nearest import did_you_mean
 from ..shipped import config_hint, shipped, shipped_config
 from ..yaml_text import number_from_text, parse_yaml
 
+UNBOUNDED = "unbounded"
+"""Metadata of a number that may be infinite."""
+
 T = TypeVar("T")
 
 _WORD = f"{string.ascii_letters}{string.digits}_"
@@ -149,7 +152,8 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     except ValueError as error:
         raise ConfigError(_placed(where, str(error), fields)) from error
     for name, value in arguments.items():
-        _check_finite(value, f"{where}{name}")  # after what a section says of its own values
+        if not fields[name].metadata.get(UNBOUNDED):
+            _check_finite(value, f"{where}{name}")  # after what a section says of its own values
     return config
 
 

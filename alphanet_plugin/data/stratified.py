@@ -23,7 +23,7 @@ def held_out_count(total: int, *, fraction: float | None, count: int | None, def
         if not 0 <= count < total:
             raise ConfigError(
                 f"data.search_count must lie in 0..{total - 1} (there are {total} training images), not {count}; "
-                f"{_advice(total, total - 1)}"
+                "for a tenth: data.search_count=null and data.search_fraction=0.1"
             )
         return count
     fraction = default if fraction is None else fraction

@@ -132,7 +132,8 @@ def build_block(spec: BlockSpec, *, device=None, **options: Any) -> MBConvBlock:
 
 @lru_cache(maxsize=1024)
 def _meta_block(spec: BlockSpec, **options: Any) -> MBConvBlock:
-    return MBConvBlock(spec, device="meta", **options)
+    with torch.inference_mode(False):  # kept for those who come later and train
+        return MBConvBlock(spec, device="meta", **options)
 
 
 def _copy(module: Any) -> Any:

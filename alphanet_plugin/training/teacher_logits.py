@@ -124,8 +124,9 @@ class TeacherLogits:
             with atomic_file(path) as beside:
                 save_file({_NAME: logits.float().contiguous()}, beside, metadata={"key": self.digest})
         except (SafetensorError, OSError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise StoreError(
-                f"cannot keep the teacher's logits in {path}: {error}; make room there, or set teacher.cache"
+                f"cannot keep the teacher's logits in {path}: {reason}; make room there, or set teacher.cache"
             ) from error
 
 

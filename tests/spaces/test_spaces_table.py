@@ -146,5 +146,5 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ValueError, match="is not valid YAML"):
         get_space(tmp_path / "bad.yaml")
-    with pytest.raises(ValueError, match=r"search space 'ofa_mbv3': .*widths"):
+    with pytest.raises(ValueError, match=r"search space 'ofa_mbv3' takes .*, not widths"):
         get_space("ofa_mbv3", widths=(1, 2))
