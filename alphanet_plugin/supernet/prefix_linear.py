@@ -36,7 +36,7 @@ class _PrefixLinear(torch.autograd.Function):
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor | None, out_channels: int) -> Tensor:
         ctx.save_for_backward(rows, weight)
         ctx.bias_size = None if bias is None else len(bias)
-        block = weight.flatten(1)[:out_channels, : rows.shape[1]]
+        block = _leading(weight, out_channels, rows.shape[1])
         return rows @ block.t() if bias is None else torch.addmm(bias[:out_channels], rows, block.t())
 
     @staticmethod
@@ -46,10 +46,10 @@ class _PrefixLinear(torch.autograd.Function):
         out_channels, in_channels = grad.shape[1], rows.shape[1]
         grad_rows = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            grad_rows = grad @ weight.flatten(1)[:out_channels, :in_channels]
+            grad_rows = grad @ _leading(weight, out_channels, in_channels)
         if ctx.needs_input_grad[1]:
             grad_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format)
-            torch.mm(grad.t(), rows, out=grad_weight.flatten(1)[:out_channels, :in_channels])
+            torch.mm(grad.t(), rows, out=_leading(grad_weight, out_channels, in_channels))
         if ctx.needs_input_grad[2]:
             grad_bias = grad.new_zeros(ctx.bias_size)
             torch.sum(grad, 0, out=grad_bias[:out_channels])
@@ -60,7 +60,7 @@ class _GatedLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gate: Tensor, weight: Tensor, out_channels: int) -> Tensor:
         ctx.save_for_backward(x, gate, weight)
-        return _rows(x * gate) @ weight.flatten(1)[:out_channels, : x.shape[1]].t()
+        return _rows(x * gate) @ _leading(weight, out_channels, x.shape[1]).t()
 
     @staticmethod
     @once_differentiable
@@ -70,8 +70,8 @@ class _GatedLinear(torch.autograd.Function):
         grad_weight = None
         if ctx.needs_input_grad[2]:
             grad_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format)
-            torch.mm(grad.t(), _rows(x * gate), out=grad_weight.flatten(1)[:out_channels, :in_channels])
-        grad_x = grad @ weight.flatten(1)[:out_channels, :in_channels]
+            torch.mm(grad.t(), _rows(x * gate), out=_leading(grad_weight, out_channels, in_channels))
+        grad_x = grad @ _leading(weight, out_channels, in_channels)
         grad_x = grad_x.view(len(x), *x.shape[2:], in_channels).movedim(-1, 1)
         grad_gate = torch.empty_like(gate)
         if has_compiled(grad_x, x) and gate.is_contiguous():
@@ -85,3 +85,8 @@ class _GatedLinear(torch.autograd.Function):
 def _rows(x: Tensor) -> Tensor:
     """(B, C, H, W) as (B H W, C), without a copy where it is channels_last."""
     return x.movedim(1, -1).reshape(-1, x.shape[1])
+
+
+def _leading(weight: Tensor, rows: int, columns: int) -> Tensor:
+    """The leading block (rows, columns) of a weight (O, I) or (O, I, 1, 1), where it lies."""
+    return weight.flatten(1)[:rows, :columns]
