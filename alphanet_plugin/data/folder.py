@@ -15,7 +15,7 @@ from timm.utils.misc import natural_key
 
 from ..errors import DataError
 from ..nearest import path_hint
-from .open_image import image_suffixes, open_image
+from .open_image import image_suffixes, open_image, refuse_pipe
 
 LAYOUT = "expected ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg (or ROOT/validation/...)"
 FIRST_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))  # all that counted for runs that kept no images.json
@@ -61,7 +61,9 @@ class FolderSource:
         """The file's size, and unless there are very many files a checksum of its first 64 KiB."""
         path = self._filename(position)
         try:
-            size = os.stat(path).st_size
+            found = os.stat(path)
+            refuse_pipe(found.st_mode)
+            size = found.st_size
             if not size:
                 raise DataError(f"image {path} is empty (0 bytes); repair or remove the file")
             if len(self.names) > _MANY:
