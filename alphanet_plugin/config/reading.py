@@ -145,6 +145,9 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in arguments:
             raise ConfigError(f"{where}{name} is missing")
+        value = arguments.get(name)
+        if isinstance(value, str) and not value.strip() and field.default != "":
+            raise ConfigError(f"{where}{name} is empty; give text{'' if required else ', or leave the key out'}")
     try:
         config = schema(**arguments)
     except ConfigError:
