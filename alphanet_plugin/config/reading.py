@@ -144,7 +144,7 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in arguments:
-            raise ConfigError(f"{where}{name} is missing")
+            raise ConfigError(f"{where}{name} is missing; give it, as it has no default")
         value = arguments.get(name)
         if isinstance(value, str) and not value.strip() and field.default != "":
             raise ConfigError(f"{where}{name} is empty; give text{'' if required else ', or leave the key out'}")

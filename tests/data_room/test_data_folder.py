@@ -121,6 +121,19 @@ def no_val(root):
     shutil.rmtree(root / "val")
 
 
+def val_called_test(root):
+    (root / "val").rename(root / "test")
+
+
+def two_other_parts(root):
+    val_called_test(root)
+    shutil.copytree(root / "test", root / "valid")
+
+
+def train_called_training(root):
+    (root / "train").rename(root / "training")
+
+
 def no_classes(root):
     shutil.rmtree(root / "train")
     (root / "train").mkdir()
@@ -174,6 +187,9 @@ def a_file(root):
     (shutil.rmtree, "does not exist; expected ROOT/train"),
     (no_train, "has no train/; expected"),
     (no_val, "has no val/ or validation/; expected"),
+    (val_called_test, "has no val/ or validation/, but class folders in 'test': rename that to val; expected"),
+    (two_other_parts, "no val/ or validation/, but class folders in 'test', 'valid': rename one of them to val;"),
+    (train_called_training, "has no train/, but class folders in 'training': rename that to train; expected"),
     (no_classes, "has no class folders"),
     (class_only_in_train, "class 'class10' .* has no test images"),
     (class_only_in_val, "class 'class2' .* has no training images"),
