@@ -262,7 +262,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where} takes a list, not {brief(value)}")
+            brackets = f"; put it in brackets: [{value}]" if _is_scalar(value) and len(str(value)) < 40 else ""
+            raise ConfigError(f"{where} takes a list, not {brief(value)}{brackets}")
         return tuple(_convert(item, get_args(hint)[0], f"{where}[{place}]") for place, item in enumerate(value))
     if origin in (dict, Mapping) or dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):

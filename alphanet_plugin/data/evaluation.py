@@ -57,6 +57,8 @@ def evaluation_source(data: str, root: str | None = None) -> ImageSource:
         return open_class_folders((inside or [folder])[0])
     if data == "digits":
         return test_digits()
+    if root is None and folder.is_file():
+        raise DataError(f"{data} is a file; give a folder with class folders, or the name of a data set")
     if root is None and _is_path(data, folder):
         raise DataError(
             f"there is no folder {data}{path_hint(folder)}; give one with class folders, or the name of a data set"

@@ -66,7 +66,7 @@ def write(tmp_path, text):
         ("output: x\ntraining: {epochs: 3, warmup_epochs: 4}", r"warmup_epochs must be from 0 to epochs \(3\)"),
         ("output: x\ntraining: {mixed_precision: fp8}", r"mixed_precision must be one of 'no', 'bf16', 'fp16'"),
         ("output: x\ntraining: 3", "training holds keys and values, not 3"),
-        ("output: x\nspace: {resolutions: 32}", r"space\.resolutions takes a list"),
+        ("output: x\nspace: {resolutions: 32}", r"takes a list, not 32; put it in brackets: \[32\]$"),
         ("output: x\nspace: {resolutions: [32, a]}", r"space\.resolutions\[1\] takes a whole number"),
         ("output: x\nspace: {name: attentive}", r"space\.name must be one of attentive_nas"),
         (

@@ -28,6 +28,12 @@ def test_test_images_under_another_name_are_no_classes(make_folder):
     assert len(open_evaluation(str(root), image_size=16)[0]) == 6
 
 
+def test_a_file_is_no_folder_that_is_missing(tmp_path):
+    (tmp_path / "images.zip").write_text("images")
+    with pytest.raises(ConfigError, match=r"images\.zip is a file; give a folder with class folders"):
+        open_evaluation(str(tmp_path / "images.zip"))
+
+
 def test_a_name_needs_a_root(make_folder):
     images, _ = open_evaluation("folder", str(make_folder()), image_size=16)
     assert len(images) == 6
