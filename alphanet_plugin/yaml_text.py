@@ -87,7 +87,9 @@ class _Checked:
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise ConfigError(f"{self._what}: line {key.start_mark.line + 1} gives {key.value!r:.60} twice; keep one")
+                    raise ConfigError(
+                        f"{self._what}: line {key.start_mark.line + 1} gives {key.value!r:.60} twice; keep one"
+                    )
                 seen.add(key.value)
 
 

@@ -191,7 +191,9 @@ def _existing(root: Path, *names: str) -> Path:
     wanted = " or ".join(f"{name}/" for name in names)
     beside = _shown(sorted(folder.name for folder in root.iterdir() if has_folders(folder)))
     others = [name for name in beside if name not in _PARTS]
-    hint = f", but class folders in {_some(others)}: rename {'that' if len(others) == 1 else 'one of them'} to {names[0]}"
+    hint = (
+        f", but class folders in {_some(others)}: rename {'that' if len(others) == 1 else 'one of them'} to {names[0]}"
+    )
     raise DataError(f"{str(root)!r} has no {wanted}{hint if others else ''}; {LAYOUT}")
 
 

@@ -27,9 +27,9 @@ _STUBS = {
 def open_image(file: str | Path | IO[bytes], name: str = "") -> Image.Image:
     """The picture in a file as RGB, upright, as it looks on a white page; of an animation the first frame.
 
-    Turned as EXIF says; 16 bits of grey become 8 (65535 is white); what is transparent shows white. Grey of 32-bit whole
-    numbers counts from 0 (black) to 255 or, where it goes beyond 255, to 65535; of floating point to 1 or, where it goes
-    beyond 1, to 255.
+    Turned as EXIF says; 16 bits of grey become 8 (65535 is white); what is transparent shows white. Grey of 32-bit
+    whole numbers counts from 0 (black) to 255 or, where it goes beyond 255, to 65535; of floating point to 1 or, where
+    it goes beyond 1, to 255.
 
     Args:
         file: A path, or a file opened for reading bytes.

@@ -66,7 +66,11 @@ def complete_network_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
     try:
         teacher = kept.get("teacher")
         found = {key: teacher[key] for key in ("sha256", "resized") if teacher and key in teacher}  # of its weights
-        known = {**kept, "teacher": teacher and {k: v for k, v in teacher.items() if k not in found}, "output": "unnamed"}
+        known = {
+            **kept,
+            "teacher": teacher and {k: v for k, v in teacher.items() if k not in found},
+            "output": "unnamed",
+        }
         values = network_identity(from_dict(NetworkRunConfig, known))
         return {**values, "teacher": {**values["teacher"], **found}} if found else values
     except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now

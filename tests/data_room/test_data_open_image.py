@@ -152,7 +152,9 @@ def test_what_pillow_would_wait_for_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "link.png").symlink_to(tmp_path / "pipe.png")
     for name in ("pipe.png", "link.png"):
-        with pytest.raises(DataError, match=rf"{name} cannot be read \(it is a named pipe and no file\); repair or remove"):
+        with pytest.raises(
+            DataError, match=rf"{name} cannot be read \(it is a named pipe and no file\); repair or remove"
+        ):
             open_image(tmp_path / name)
     with pytest.raises(DataError, match=r"/dev/zero cannot be read \(it is a device"):
         open_image("/dev/zero")

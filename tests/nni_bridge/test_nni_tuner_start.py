@@ -1,11 +1,11 @@
-"""The tuner as NNI's dispatcher starts it: what fails ends the experiment, and a stop of the experiment is no failure."""
+"""The tuner as NNI's dispatcher starts it: what fails ends the experiment, and a stop is no failure."""
 
 import logging
 import socket
 
-import alphanet_tuner
 import pytest
 
+import alphanet_tuner
 from alphanet_plugin.errors import CheckpointError
 
 
