@@ -119,7 +119,7 @@ UNTRAINED = ["--model", "alphanet_a0", *ON_CPU[2:]]
 ARGUMENTS = {
     "validate.py": ["--data-dir", "data/validation", *ON_CPU, "-b", "4", "-j", "0", "--no-prefetcher"],
     "inference.py": ["--data-dir", "data/validation", *ON_CPU, "-b", "4", "-j", "0", "--results-dir", "."],
-    "benchmark.py": [*UNTRAINED, "-b", "2", "--num-bench-iter", "1", "--num-warm-iter", "1", "--bench", "inference"],
+    "benchmark.py": [*UNTRAINED, "-b", "2", "--num-bench-iter", "5", "--num-warm-iter", "1", "--bench", "inference"],
     "onnx_export.py": ["model.onnx", *OF_MODEL, "--img-size", "64"],
     "train.py": ["--data-dir", "data", "--train-split", "validation", *UNTRAINED, "--epochs", "1", "-b", "4", "-j", "0",
                  "--no-prefetcher", "--warmup-epochs", "0"],

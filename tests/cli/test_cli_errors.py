@@ -25,6 +25,8 @@ def test_every_verb_has_help(verb, capsys):
         (["train", "--config", "configs/digits.yaml", "--set", "data.name=foldr"], "foldr"),
         (["train", "--config", "configs/imagenet.yaml", "--set", "data.root=nowhere"], "nowhere"),
         (["train", "--config", "configs/digits.yaml", "--set", "training.tracker=tensorbored"], "tensorbored"),
+        (["train", "--config", "configs/digits.yaml", "--plan", "--images", "0"], "at least 1, and goes with --plan"),
+        (["train", "--config", "configs/digits.yaml", "--images", "5"], "at least 1, and goes with --plan"),
         (["search", "nowhere"], "nowhere holds no trained run"),
         (["search", "nowhere", "--batch", "2"], "give --latency cpu, cuda or onnx too"),
         (["search", "nowhere", "--latency", "cpu", "--latency-check", "0"], "--latency-check must be at least 1"),
