@@ -139,8 +139,8 @@ class _Builder:
                 )
         if phase.kernel_transform == "freeze" and not self.config.supernet.kernel_transform:
             raise ConfigError(
-                f"{where}.kernel_transform: there is none to freeze; set supernet.kernel_transform to true, or leave this "
-                "out"
+                f"{where}.kernel_transform: there is none to freeze; set supernet.kernel_transform to true, or leave "
+                "this out"
             )
 
     # -- parts --------------------------------------------------------------------------------------------------------
