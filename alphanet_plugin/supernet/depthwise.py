@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .compiled import call_compiled, has_compiled
-from .norm_act import norm_act_backward, norm_act_forward
+from .norm_act import norm_act_backward, norm_act_forward, norm_terms
 
 _CHUNK_BYTES = 2 * 2**20
 
@@ -75,23 +75,23 @@ class _NormDepthwise(torch.autograd.Function):
         size: int,
         stride: int,
     ) -> Tensor:
-        y, moments = norm_act_forward(x, scale, bias, eps, act)
-        ctx.save_for_backward(x, scale, bias, moments, weight)
+        terms = norm_terms(x, scale, bias, eps)
+        ctx.save_for_backward(x, terms, scale, weight)
         ctx.eps, ctx.act, ctx.size, ctx.stride = eps, act, size, stride
-        return _convolve(y, weight, size, stride)
+        return _convolve(norm_act_forward(x, terms, act), weight, size, stride)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, scale, bias, moments, weight = ctx.saved_tensors
-        y, _ = norm_act_forward(x, scale, bias, ctx.eps, ctx.act, moments)
+        x, terms, scale, weight = ctx.saved_tensors
+        y = norm_act_forward(x, terms, ctx.act)
         grad_y, grad_weight = _gradients(
             grad_outputs[0], y, weight, ctx.size, ctx.stride, (True, ctx.needs_input_grad[5])
         )
         del y
         assert grad_y is not None
         grad_y = grad_y.contiguous(memory_format=torch.channels_last)
-        grads = norm_act_backward(grad_y, x, scale, bias, ctx.eps, ctx.act, moments, grad_x=grad_y)
+        grads = norm_act_backward(grad_y, x, terms, scale, ctx.eps, ctx.act, grad_x=grad_y)
         return *grads, None, None, grad_weight, None, None
 
 
