@@ -49,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     path, overrides = _source(arguments)
+    if arguments.images is not None and not (arguments.plan and arguments.images >= 1):
+        raise ValueError(f"--images is how many images train, at least 1, and goes with --plan; not {arguments.images}")
     if arguments.plan:
         if os.environ.get("RANK", "0") == "0":
             show_plan(read_run_config(path, overrides), arguments.images)

@@ -14,7 +14,7 @@ from torch import nn
 from ..spaces import Arch, SearchSpace
 from ..store import Published
 from .network import feature_levels
-from .published import check_size, choose_published, register_published
+from .published import check_size, choose_published, file_of, register_published, told_tag
 from .read_arch import GivenArch, GivenSpace, read_arch, read_space, space_around
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -99,17 +99,18 @@ def create_entry(
         fields: What the caller said of the arch where not all of it is given.
         kwargs: timm's and the network's further arguments.
     """
-    fields, published = fields or {}, None
-    if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
+    fields, published, cfg = fields or {}, None, kwargs.get("pretrained_cfg")
+    only_published = arch is None and architecture not in archs and told_tag(architecture, cfg) is not None
+    if pretrained or _is_tag(cfg) or only_published:
         published = choose_published(register_published(module), architecture, kwargs, ask_hub=pretrained)
         if published is not None:
             if published.revision is not None:  # a copy from the hub, which may have come just now
                 register_published(module)
             model_args = _model_args(published)
-            given_space = _published_space(published, model_args.pop("space", None), given_space)
+            given_space = _published_space(published, model_args.pop("space", None), given_space, space)
             read = partial(read_arch, space=read_space(given_space or space))
             arch = _published_arch(published, model_args.pop("arch", None), arch, fields, read)
-            kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag}
+            kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag if cfg is None else cfg}
     if arch is None:
         arch = archs.get(architecture)
     if arch is None:
@@ -153,22 +154,25 @@ def _weights_of(published: Published | None, kwargs: Mapping[str, Any]) -> Any:
     """Where the weights lie, as far as that is here: of the store, or by the path of a folder."""
     if published is not None:
         return published.weights
-    cfg = kwargs.get("pretrained_cfg")
-    return cfg.get("file") if isinstance(cfg, Mapping) else getattr(cfg, "file", None)
+    return file_of(kwargs.get("pretrained_cfg"))
 
 
 def _is_tag(pretrained_cfg: Any) -> bool:
     return isinstance(pretrained_cfg, str) and bool(pretrained_cfg)
 
 
-def _published_space(published: Published, own: GivenSpace | None, given: GivenSpace | None) -> GivenSpace | None:
-    """The space that the weights name, if any; ValueError if the caller asks for another."""
-    if own is None or given is None:
-        return own or given
-    ours, theirs = read_space(own).to_config(), read_space(given).to_config()
+def _published_space(
+    published: Published, own: GivenSpace | None, given: GivenSpace | None, usual: GivenSpace
+) -> GivenSpace | None:
+    """The space that the weights name, if any, and else `usual`; ValueError if the caller asks for another."""
+    if given is None:
+        return own
+    ours, theirs = read_space(own or usual).to_config(), read_space(given).to_config()
     if {**ours, "resolutions": None} != {**theirs, "resolutions": None}:
-        raise ValueError(f"{published.name} has space {own}, not {given}; leave space out")
-    return own
+        names = [config.get("name") for config in (ours, theirs)]
+        ours_called, theirs_called = names if names[0] != names[1] else (own or usual, given)
+        raise ValueError(f"{published.name} has space {ours_called}, not {theirs_called}; leave space out")
+    return own or given
 
 
 def _published_arch(
