@@ -1,10 +1,7 @@
 """Static networks and their timm entries; importing this registers them with timm."""
 
-from . import narrow_mobilenets as _narrow_mobilenets  # noqa: F401
-from . import shufflenet_v2 as _shufflenet_v2  # noqa: F401
-from .alphanet import alphanet_subnet
-from .entries import build_static, entry_archs, entry_name, refresh_entries
-from .entry import protocols
+from . import students as _students  # noqa: F401
+from .entries import alphanet_subnet, build_static, entry_archs, entry_name, protocols, refresh_entries
 from .family import FAMILIES, BnRule, Family, family_of, family_of_entry
 from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
