@@ -15,7 +15,7 @@ from .open_image import open_image
 from .preparation import Preparation, preparation_of
 from .repeatable import cached_gb, repeatable_batches
 from .run_sampler import RunSampler
-from .seeded import SeededDataset
+from .seeded import SeededDataset, generators_kept
 from .split_record import SplitRecord
 from .splits import LabelledImages, Splits
 
@@ -42,6 +42,7 @@ __all__ = [
     "eval_loader",
     "evaluation_source",
     "for_channels",
+    "generators_kept",
     "is_known",
     "open_calibration",
     "open_evaluation",

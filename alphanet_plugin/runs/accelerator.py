@@ -6,15 +6,17 @@ import logging
 import os
 import platform
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState, GradientState, PartialState
+from accelerate.state import AcceleratorState, GradientState, PartialState, is_initialized
 
-from ..config import LoopConfig, to_dict
+from ..config import LoopConfig, RunConfig, to_dict
 from ..errors import ConfigError, how_to_install
 from ..evaluation import machine_name
 
@@ -164,3 +166,32 @@ def _how_to_install(tracker: str) -> str:
     if tracker in _EXTRAS:
         return how_to_install(tracker, extra=_EXTRAS[tracker])
     return f"install its package, such as pip install {tracker}" if find_spec(tracker) is None else "its package fails"
+
+
+Track = Callable[[Mapping[str, float], int | None], None]
+"""Given figures by name, and the step that they are of or None."""
+
+
+@contextmanager
+def tracked(config: RunConfig, part: str) -> Iterator[Track]:
+    """Give what hands figures to the tracker of a run's configuration, ``PART/NAME`` each; it may be none.
+
+    Args:
+        config: The run's; what the tracker calls its own run is the run's folder and the part.
+        part: What is measured: search, publish, evaluate.
+
+    Raises:
+        ConfigError: The tracker's package is not installed.
+    """
+    if config.training.tracker is None:
+        yield lambda figures, step: None  # noqa: ARG005
+        return
+    is_first = not is_initialized()
+    accelerator = open_tracker(config.training.tracker, config.output)
+    init_trackers(accelerator, config, f"{config.output} {part}")
+    try:
+        yield lambda figures, step: accelerator.log({f"{part}/{name}": figures[name] for name in figures}, step=step)
+    finally:
+        accelerator.end_training()
+        if is_first:
+            forget_accelerator()

@@ -19,11 +19,11 @@ from ..nearest import did_you_mean
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
+from .accelerator import tracked
 from .identity import trained_identity
 from .ranks import Ranks
-from .search_choice import search_front
+from .searching import search_front
 from .start import kept_start
-from .tracking import tracked
 from .trained_run import Deployed, Deployment, TrainedRun, about_run, cost_of_run
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ from .. import runs
 from ..config import RunConfig, StudyConfig, identity, to_dict
 from ..errors import ConfigError, StudyError, brief
 from ..nearest import did_you_mean
-from ..runs import Curve, RunFolder, TrainedRun, open_curve
+from ..runs import RunFolder, TrainedRun
 from ..spaces import Arch, SearchSpace
-from ..training import latest_checkpoint, random_states_kept
+from ..training import latest_checkpoint
 from .cell_file import CellFile
 from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
 from .grid import Cell, with_root
@@ -52,20 +53,15 @@ class SupernetCell(CellKind):
     def train(self, config: RunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:
         """From the beginning or the last checkpoint to the end."""
         runs.forget_accelerator()
+        if curve_epochs:
+            config = replace(config, training=replace(config.training, validate_epochs=curve_epochs))
         run = runs.SupernetRun(config)
-        trainer, main = run.trainer, run.accelerator.is_main_process
-        curve = _curve(run, curve_epochs) if curve_epochs and main else None
+        total, main = run.trainer.total_steps, run.accelerator.is_main_process
         if main:
-            file.write(total_steps=trainer.total_steps)
-
-        def on_step(record: dict[str, Any]) -> None:
-            if curve:
-                curve.on_step(record)
-            advance(int(record["step"]) + 1, trainer.total_steps)
-
-        run.train(on_step)
+            file.write(total_steps=total)
+        run.train(lambda record: advance(int(record["step"]) + 1, total))
         if main:
-            records = curve.read(config.training.epochs) if curve else []
+            records = runs.read_curve(run.folder, run.steps_per_epoch) if curve_epochs else []
             trained = {**described(run.folder), "num_classes": run.splits.num_classes}
             file.write(**{_CURVE: {"every": curve_epochs, "records": records}, TRAINED: trained})
 
@@ -79,12 +75,6 @@ class SupernetCell(CellKind):
         if work.missing():
             _measure(cell, study, work, advance)
         tidy(RunFolder(cell.folder), keep_weights=study.keep_weights)
-
-
-def _curve(run: runs.SupernetRun, epochs: int) -> Curve:
-    with random_states_kept():
-        batches = runs.search_batches(run.config, run.splits)
-    return open_curve(run.trainer, runs.supernet_of(run.trainer), run.folder, batches, epochs)
 
 
 class _Work:

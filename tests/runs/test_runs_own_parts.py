@@ -14,8 +14,7 @@ from torch import nn
 from alphanet_plugin import runs
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.losses import KLDivergence, Objective
-from alphanet_plugin.runs.identity import trained_identity
-from alphanet_plugin.runs.own_parts import describe_part
+from alphanet_plugin.runs.identity import describe_part, trained_identity
 from alphanet_plugin.samplers import Sampler, SandwichSampler
 from alphanet_plugin.training import latest_checkpoint
 

@@ -22,7 +22,7 @@ def search_rates(config: FinetuneConfig, on_trials: Callable[[int, int], None] |
     manager behind, which then ended the search alone and is stopped.
 
     Args:
-        config: The transfer's, as `runs.write_finetune_config` has written it.
+        config: The transfer's, as `runs.write_run_config` has written it.
         on_trials: Called with how many trials have ended of how many.
 
     Raises:

@@ -62,7 +62,7 @@ def run_transfer(
     folder = runs.FinetuneFolder(Path(config.output))
     with owned(folder.owner, f"the transfer {folder.path}", "choose another output") if main else nullcontext():
         if main:
-            runs.write_finetune_config(config)
+            runs.write_run_config(config)
         lr, weight_decay = _searched(config, on_trials) if config.training.lr is None else _given(config)
         metrics = _train(config, form, lr, weight_decay, watch)
         results = _results(config, lr, weight_decay, metrics)
