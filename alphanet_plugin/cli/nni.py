@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from .cpu_ranks import start_cpu_ranks
+from .process import start_cpu_ranks
 from .progress import progress_bar
 
 

@@ -1,7 +1,6 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
 from ..yaml_text import parse_yaml
-from .divergences import DivergencesConfig, ExampleConfig
 from .finetune import (
     FinetuneConfig,
     FinetuneDataConfig,
@@ -38,7 +37,15 @@ from .schema import (
     SupernetConfig,
     TrainingConfig,
 )
-from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRunConfig
+from .study import (
+    ArmConfig,
+    DivergencesConfig,
+    ExampleConfig,
+    GroupConfig,
+    PictureConfig,
+    StudyConfig,
+    TeacherRunConfig,
+)
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "CostConfig", "DataConfig",

@@ -1,19 +1,16 @@
 """Images: splits of a data set, seeded augmentation, and the batches of a run."""
 
 from .build import build_splits, is_known
-from .cached import cached_batches
 from .calibration import CalibrationImages, open_calibration
 from .decoded import with_images_decoded
 from .digits import SmallAffine, test_digit
-from .erasing import ErasedImages
 from .evaluation import check_classes, evaluation_source, open_evaluation, prepared
-from .leading import LeadingImages, count_images
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
-from .mixing import SeededMixing
+from .mixing import ErasedImages, SeededMixing
 from .normalisation import for_channels
 from .open_image import open_image
 from .preparation import Preparation, preparation_of
-from .repeatable import cached_gb, repeatable_batches
+from .repeatable import LeadingImages, cached_batches, cached_gb, count_images, repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset, generators_kept
 from .split_record import SplitRecord

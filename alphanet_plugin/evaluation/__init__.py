@@ -6,8 +6,7 @@ from .evaluator import Evaluator, Metrics
 from .latency import Latency, machine_name, measure_latency
 from .latency_table import LatencyTable, TableConditions, TableError
 from .operations import Operations, count_operations
-from .quick_evaluator import QuickEvaluator
-from .subnet_evaluator import SubnetEvaluator
+from .subnet_evaluator import QuickEvaluator, SubnetEvaluator
 
 __all__ = [
     "Evaluator", "Latency", "LatencyTable", "Metrics", "Operations", "QuickEvaluator", "SubnetEvaluator",

@@ -18,9 +18,8 @@ from ..atomic import atomic_file
 from ..errors import SearchError
 from ..models.read_arch import DEFAULT_SPACE, GivenSpace, read_space
 from ..spaces import Arch
-from .latency import forward_timer, machine_name
+from .latency import forward_timer, machine_name, onnx_file, onnx_runtime, onnx_timer
 from .network_parts import NetworkPart, network_parts, whole_network
-from .onnx_latency import onnx_file, onnx_runtime, onnx_timer
 
 if TYPE_CHECKING:
     from torch.utils.benchmark import Timer

@@ -16,9 +16,15 @@ from ..data import preparation_of
 from ..errors import ExportError
 from ..models import fuse
 from .describe import describe
-from .file_format import FileFormat, Layout
-from .onnx_format import OLDEST_PROGRAM_OPSET, OnnxFormat, opsets_that_work, require_opset
-from .pt2_format import Pt2Format
+from .file_format import (
+    OLDEST_PROGRAM_OPSET,
+    FileFormat,
+    Layout,
+    OnnxFormat,
+    Pt2Format,
+    opsets_that_work,
+    require_opset,
+)
 from .read_back import read_back
 
 FORMATS: dict[str, FileFormat] = {"onnx": OnnxFormat(), "pt2": Pt2Format()}

@@ -3,9 +3,8 @@
 from .alpha import AdaptiveAlphaDivergence, AlphaDivergence
 from .alpha_term import AlphaForm
 from .base import KDLoss, log_probabilities
-from .cross_entropy import LabelSmoothingCrossEntropy
 from .kl import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
-from .objective import Objective
+from .objective import LabelSmoothingCrossEntropy, Objective
 
 __all__ = [
     "AdaptiveAlphaDivergence",

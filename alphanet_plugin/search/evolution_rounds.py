@@ -10,9 +10,8 @@ import numpy as np
 
 from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
-from .cost import Cost, mflops_cost
+from .cost import Cost, Limit, mflops_cost
 from .evaluated import Evaluated
-from .limit import Limit
 from .parents import RANKS, select_parents
 from .predictor import MIN_POINTS, PREDICTORS, Predictor, choose_promising
 from .proposals import Proposals

@@ -6,8 +6,7 @@ import numpy as np
 
 from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
-from .pareto import best_of_bins, cheapest_first, split_front
-from .spread import spread_indices
+from .pareto import best_of_bins, cheapest_first, split_front, spread_indices
 
 RANKS = ("pareto", "accuracy", "bins")
 

@@ -13,9 +13,8 @@ from ..errors import ConfigError
 from ..runs import RunFolder
 from ..training import Trainer
 from .cell_file import CellFile
-from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
+from .cell_kind import TRAINED, Advance, CellKind, CellOutcome, described, tidy
 from .grid import Cell, with_root
-from .trained import described, tidy
 
 _COLUMN = "top-1"
 

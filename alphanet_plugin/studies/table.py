@@ -7,7 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ..report.markdown import markdown_lines
+from ..report.table import markdown_lines
 from .results import MEAN, PARETO, Figure
 from .statistics import Difference, Summary
 

@@ -23,7 +23,7 @@ from alphanet_plugin.config import (
 from alphanet_plugin.data import build_splits
 from alphanet_plugin.errors import NonFiniteLossError
 from alphanet_plugin.nni_bridge.hpo.finetune_trial import run_trial
-from alphanet_plugin.nni_bridge.hpo.rate_search import best_trial
+from alphanet_plugin.nni_bridge.hpo.transfer import best_trial
 from alphanet_plugin.nni_bridge.hpo.trial_ledger import TrialLedger
 from alphanet_plugin.runs import image_form, network_run_of, write_run_config
 from alphanet_plugin.training import Trainer

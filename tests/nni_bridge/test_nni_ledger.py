@@ -11,7 +11,7 @@ from alphanet_plugin.errors import SearchError
 from alphanet_plugin.nni_bridge.hpo.hpo_experiment import _only_one
 from alphanet_plugin.nni_bridge.hpo.ledger_tuner import LedgerTuner
 from alphanet_plugin.nni_bridge.hpo.leftover_manager import may_be_left, note_manager, stop_leftover
-from alphanet_plugin.nni_bridge.hpo.rate_search import search_rates
+from alphanet_plugin.nni_bridge.hpo.transfer import search_rates
 from alphanet_plugin.nni_bridge.hpo.trial_ledger import TrialLedger
 from alphanet_plugin.runs import FinetuneFolder
 

@@ -16,7 +16,7 @@ from alphanet_plugin.search import (
     pick_spread,
     select_parents,
 )
-from alphanet_plugin.search.spread import spread_indices
+from alphanet_plugin.search.pareto import spread_indices
 from alphanet_plugin.spaces import Arch
 
 
