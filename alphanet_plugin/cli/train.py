@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_overrides, add_resume_from, read_run_config
+from .options import add_overrides, add_resume_from
 from .process import start_cpu_ranks
 from .progress import progress_bar, say_where_it_begins
 
@@ -51,18 +51,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from ..runs import read_config
+
     path, overrides = _source(arguments)
     if arguments.plan:
         if os.environ.get("RANK", "0") == "0":
-            show_plan(read_run_config(path, overrides), arguments.images)
+            show_plan(read_config(path, overrides), arguments.images)
         return
     start_cpu_ranks()
     if arguments.nni:
-        from .train import train_as_trial
-
         train_as_trial(path, overrides)
     else:
-        train(read_run_config(path, overrides), resume_from=arguments.resume_from)
+        train(read_config(path, overrides), resume_from=arguments.resume_from)
 
 
 def _source(arguments: argparse.Namespace) -> tuple[str, list[str]]:
@@ -124,11 +124,11 @@ def train_as_trial(path: str, overrides: list[str]) -> None:
 
     from ..nni_bridge.hpo.hpo_trial import next_overrides, report_end, trial_folder
     from ..nni_bridge.hpo.orphan import die_with_parent
-    from ..runs import open_run
+    from ..runs import open_run, read_config
 
     die_with_parent()
     chosen, folder = _from_first_rank(lambda: (next_overrides(), trial_folder()))
-    config = read_run_config(path, [*overrides, *chosen])
+    config = read_config(path, [*overrides, *chosen])
     config = replace(config, output=str(Path(config.output) / folder))
     train(config, _watching(config))
     if PartialState().is_main_process:

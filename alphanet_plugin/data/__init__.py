@@ -4,7 +4,7 @@ from .build import build_splits, is_known
 from .calibration import CalibrationImages, open_calibration
 from .decoded import with_images_decoded
 from .digits import SmallAffine, test_digit
-from .evaluation import check_classes, evaluation_source, open_evaluation, prepared
+from .evaluation import check_classes, evaluation_source, prepared
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
 from .mixing import ErasedImages, SeededMixing
 from .normalisation import for_channels
@@ -42,7 +42,6 @@ __all__ = [
     "generators_kept",
     "is_known",
     "open_calibration",
-    "open_evaluation",
     "open_image",
     "preparation_of",
     "prepared",

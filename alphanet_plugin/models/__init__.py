@@ -7,7 +7,7 @@ from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
 from .memory_format import memory_format_of, to_memory_format
 from .network import MobileNetwork
-from .read_arch import read_arch, read_space
+from .read_arch import named_arch, read_arch, read_space
 from .us_mobilenet_network import UsMobileNet
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "family_of_entry",
     "fuse",
     "memory_format_of",
+    "named_arch",
     "protocols",
     "read_arch",
     "read_space",

@@ -47,8 +47,7 @@ def plot_costs(
         axes.plot([spent], [mean], marker="o", markersize=7, color=color, zorder=3)
     axes.set_xlim(0, 1.2 * max(spent for spent, *_ in runs.values()) or 1)
     _draw_names(axes, runs)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def _draw_names(axes: Axes, runs: Mapping[str, tuple[float, float, float, float]]) -> None:

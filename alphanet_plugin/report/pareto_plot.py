@@ -88,8 +88,7 @@ def plot_pareto(
     front = _draw_front(axes, everything)
     axes.scatter(*preset_dots.T, s=46, marker="D", color=_PRESET, edgecolors="white", linewidths=1.0, zorder=5)
     _draw_labels(axes, list(presets), preset_dots, front, dots)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def _by_place(presets: Mapping[str, Measured], cost: Callable[[Any], float] | None) -> dict[str, Measured]:
@@ -278,8 +277,7 @@ def plot_fronts(
         apart = (_PLACES * (2 * number + 1) // (12 * len(fronts)), _PLACES // 6)  # no marker upon another's
         style = {**look.line, "marker": look.marker, "markersize": 5, "markevery": apart}
         axes.step(*mean.T, where="post", **style, linewidth=2.0, zorder=3)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def mean_front(fronts: Sequence[NDArray[np.float64]], right: float) -> NDArray[np.float64]:

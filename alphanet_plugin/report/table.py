@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -127,6 +129,13 @@ def _two_line_width(title: str) -> int:
 
 def _longest_word(title: str) -> int:
     return max(map(len, title.split()))
+
+
+def csv_lines(lines: Iterable[Iterable[Any]]) -> str:
+    """Rows as comma-separated values, titles first."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
 
 
 def markdown_lines(lines: Sequence[Sequence[str]]) -> str:

@@ -72,8 +72,7 @@ def plot_training(
         *above.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(LEFT - 0.015, 0.885), ncols=4,
         columnspacing=1.4, **legend_style(),
     )  # fmt: skip
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def thinned(records: Sequence[Mapping[str, Any]], steps_per_epoch: float) -> list[dict[str, float]]:
@@ -183,5 +182,4 @@ def plot_timeline(phases: Sequence[PhaseCurve], path: str | os.PathLike[str], *,
         label_phase(above, *phase.epochs, phase.name, str(phase.networks))
     above.set_ylim(bottom=0)
     below.set_ylim(-0.03, 1.05)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)

@@ -19,7 +19,7 @@ from .publishing import (
     suggest_tag,
     to_publish,
 )
-from .ranks import Ranks, joined_ranks, leave_launch
+from .ranks import Ranks, at_sigterm, joined_ranks, leave_launch
 from .run_folder import RunFolder
 from .run_page import page_run
 from .search_cost import SearchCost, build_cost, check_latency_table
@@ -45,7 +45,7 @@ from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
     "ComparedRun", "Curve", "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "PhasePlan", "Plan", "Ranks",
-    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch",
+    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch", "at_sigterm",
     "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search",
     "build_space", "build_timeline", "check_latency_table", "check_replaceable", "check_same_transfer", "check_tag",
     "check_transfer_start", "compare_run", "comparison_csv", "comparison_rows", "comparison_table",

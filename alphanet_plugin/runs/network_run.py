@@ -14,7 +14,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..config import NetworkRunConfig
 from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Splits, draw_loader, eval_loader
 from ..errors import ConfigError
@@ -229,8 +229,8 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             protocol="timm's, resized, centre crop; test images, which training did not see",
         )
         publish(model, publication, self.folder.model)
-        with atomic_file(self.folder.metrics) as beside:
-            beside.write_text(json.dumps({"metrics": metrics, "identity": network_identity(config)}, indent=2))
+        kept = {"metrics": metrics, "identity": network_identity(config)}
+        write_text(self.folder.metrics, json.dumps(kept, indent=2))
         return metrics
 
 

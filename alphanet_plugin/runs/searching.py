@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..errors import SearchError
 from ..report import plot_pareto
 from ..search import Evaluated, Predictor, RankCorrelation, pareto_front
@@ -76,8 +76,7 @@ def _keep_rank_correlation(run: TrainedRun, found: Sequence[Evaluated]) -> None:
     if correlation is None:
         run.folder.search_predictor.unlink(missing_ok=True)
         return
-    with atomic_file(run.folder.search_predictor) as beside:
-        beside.write_text(json.dumps(asdict(correlation), indent=2) + "\n", encoding="utf-8")
+    write_text(run.folder.search_predictor, json.dumps(asdict(correlation), indent=2) + "\n")
 
 
 def _both(track: Track, on_evaluated: OnEvaluated | None) -> OnEvaluated:
@@ -101,8 +100,7 @@ _KEYS = (
 def keep_choice(run: TrainedRun) -> None:
     """Write down what this search goes by, for whoever publishes from it."""
     choice = {key: getattr(run.config.search, key) for key in _KEYS}
-    with atomic_file(run.folder.search_choice) as beside:
-        beside.write_text(json.dumps(choice, indent=2) + "\n", encoding="utf-8")
+    write_text(run.folder.search_choice, json.dumps(choice, indent=2) + "\n")
 
 
 def last_choice(path: str | Path) -> list[str]:

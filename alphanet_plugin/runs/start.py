@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from .. import store
-from ..atomic import atomic_file
+from ..atomic import atomic_file, write_text
 from ..config import NetworkConfig, RunConfig, read_config
 from ..data import Splits
 from ..errors import AlphaNetError, ConfigError
@@ -144,8 +144,7 @@ def keep_start(start: Start | None, splits: Splits, folder: RunFolder) -> None:
         folder.start.unlink(missing_ok=True)
         return
     folder.path.mkdir(parents=True, exist_ok=True)
-    with atomic_file(folder.start) as beside:
-        beside.write_text(f"{start.describe(splits)}\n", encoding="utf-8")
+    write_text(folder.start, f"{start.describe(splits)}\n")
 
 
 def pass_start_on(checkpoint: Path, folder: RunFolder) -> None:

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 from torch import nn
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..config import FinetuneConfig, NetworkRunConfig, RunConfig, differences, to_yaml
 from ..data import LabelledImages, Splits, train_loader
 from ..errors import CheckpointError, ConfigError, InUseError
@@ -262,8 +262,7 @@ def _prepare(accelerator: Accelerator, model: nn.Module, optimizer: torch.optim.
 def write_run_config(config: RunConfig | NetworkRunConfig | FinetuneConfig) -> None:
     """Keep the configuration beside what it makes; trials of a transfer read it there."""
     folder = RunFolder(Path(config.output))
-    with atomic_file(folder.config) as beside:
-        beside.write_text(to_yaml(config), encoding="utf-8")
+    write_text(folder.config, to_yaml(config))
 
 
 def find_resumption(source: Path, folder: RunFolder) -> Path:

@@ -6,14 +6,14 @@ from .evolution import EvolutionSearch
 from .evolution_rounds import EvolutionRounds, next_batch
 from .history import HistoryEntry, SearchHistory, read_history
 from .parents import select_parents
-from .pareto import best_of_bins, best_under, hypervolume, pareto_front, pick_spread
+from .pareto import best_of_bins, hypervolume, pareto_front, pick_spread
 from .predictor import PREDICTORS, Predictor, RankCorrelation
 from .proposals import Proposals
 from .stages import Stage, num_promoted, promote
 
 __all__ = [
     "PREDICTORS", "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Predictor",
-    "Proposals", "RankCorrelation", "SearchHistory", "Stage", "best_of_bins", "best_under", "check_evaluated",
+    "Proposals", "RankCorrelation", "SearchHistory", "Stage", "best_of_bins", "check_evaluated",
     "hypervolume", "mflops_cost", "next_batch", "num_promoted", "params_cost", "params_limit", "pareto_front",
     "pick_spread", "promote", "read_history", "select_parents",
 ]  # fmt: skip

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SearchError
 from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
 
@@ -32,20 +31,6 @@ def best_of_bins(points: Iterable[Evaluated], bin_mflops: float, metric: str = "
         if place not in best or point.score(metric) > best[place].score(metric):
             best[place] = point
     return list(best.values())
-
-
-def best_under(points: Iterable[Evaluated], max_mflops: float, metric: str = "top1") -> Evaluated:
-    """The best subnet of at most `max_mflops`; among equals the cheapest.
-
-    Raises:
-        SearchError: There is none; the message tells the cheapest.
-    """
-    points = list(points)
-    front = pareto_front((point for point in points if point.mflops <= max_mflops), metric)
-    if front:
-        return front[-1]
-    cheapest = f"the cheapest has {min(point.mflops for point in points):g}" if points else "there is no subnet at all"
-    raise SearchError(f"no evaluated subnet has at most {max_mflops:g} MFLOPs; {cheapest}")
 
 
 def pick_spread(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..config import differences
 from ..errors import InUseError, StudyError
 from ..owner import owned
@@ -46,8 +46,7 @@ class CellFile:
         """Add parts, or replace them."""
         self.parts.update(parts)
         content = {"identity": self.identity, "parts": self.parts}
-        with atomic_file(self.path) as beside:
-            beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_text(self.path, json.dumps(content, indent=1))
 
     def read(self) -> None:
         """Look again at what is there."""

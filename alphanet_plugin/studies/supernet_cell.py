@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -14,8 +13,9 @@ import torch
 
 from .. import runs
 from ..config import RunConfig, StudyConfig, identity, to_dict
-from ..errors import ConfigError, StudyError, brief
-from ..nearest import did_you_mean
+from ..digest import json_digest
+from ..errors import ConfigError, StudyError
+from ..models import named_arch
 from ..runs import RunFolder, TrainedRun
 from ..samplers import sample_in_band
 from ..spaces import Arch, SearchSpace, get_space
@@ -86,8 +86,8 @@ class _Work:
         self.space = runs.build_space(cell.config)
         self.columns = {name: _arch(self.space, name) for name in cell.measure}
         evaluation = identity(cell.config.evaluation)
-        self.settings = _short(evaluation)
-        self.search_settings = _short([evaluation, identity(cell.config.search)])
+        self.settings = json_digest(evaluation, 8)
+        self.search_settings = json_digest([evaluation, identity(cell.config.search)], 8)
 
     @property
     def num_subnets(self) -> int:
@@ -198,21 +198,10 @@ def _by_resolution(archs: Iterable[Arch]) -> list[tuple[int, list[Arch]]]:
 
 
 def _arch(space: SearchSpace, name: str) -> Arch:
-    if name in space.presets:
-        return space.presets[name]
-    if name in ("largest", "smallest"):
-        return getattr(space, name)()
-    if "=" not in name:
-        hint = did_you_mean(name, [*space.presets, "largest", "smallest"])
-        raise ConfigError(f"measure: no arch {brief(name)}, nor the printed form of one, 'resolution=192 ...'; {hint}")
     try:
-        return space.parse(name)
+        return named_arch(name, space)
     except ValueError as error:
         raise ConfigError(f"measure: {error}") from error
-
-
-def _short(values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 _SEED = 2021

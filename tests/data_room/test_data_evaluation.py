@@ -4,14 +4,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from alphanet_plugin.data import open_calibration, open_evaluation
+from alphanet_plugin.data import Preparation, evaluation_source, open_calibration, prepared
 from alphanet_plugin.errors import ConfigError
 
 
 @pytest.mark.parametrize("part", ["", "val", "train"])
 def test_a_folder_of_folders_or_its_val(make_folder, part):
-    images, names = open_evaluation(str(make_folder() / part), image_size=16)
-    assert names == ("class1", "class2", "class10")
+    source = evaluation_source(str(make_folder() / part))
+    images = prepared(source, Preparation(input_size=(3, 16, 16)))
+    assert source.class_names == ("class1", "class2", "class10")
     assert len(images) == (24 if part == "train" else 6)
     image, label = images[0]
     assert image.shape == (3, 16, 16)
@@ -19,11 +20,10 @@ def test_a_folder_of_folders_or_its_val(make_folder, part):
 
 
 def test_a_name_needs_a_root(make_folder):
-    images, _ = open_evaluation("folder", str(make_folder()), image_size=16)
-    assert len(images) == 6
-    assert len(open_evaluation("digits", image_size=16)[0]) > 100
+    assert len(evaluation_source("folder", str(make_folder())).labels) == 6
+    assert len(evaluation_source("digits").labels) > 100
     with pytest.raises(ConfigError, match="nowhere"):
-        open_evaluation("nowhere", image_size=16)
+        evaluation_source("nowhere")
 
 
 @pytest.mark.parametrize(("part", "count"), [("", 24), ("train", 24), ("val", 6)])

@@ -1,4 +1,4 @@
-"""A transfer to another data set (AlphaNet, section 4.3, after Huang et al., 2018): search rate and decay, train, test."""
+"""A transfer to another data set (AlphaNet, section 4.3, after Huang et al., 2018): search rates, train, test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import runs
-from ...atomic import atomic_file
+from ...atomic import write_text
 from ...config import FinetuneConfig, RateSearchConfig
 from ...data import Preparation
 from ...errors import ConfigError, SearchError
@@ -145,8 +145,7 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 def _keep(config: FinetuneConfig, results: dict[str, Any]) -> None:
     folder = runs.FinetuneFolder(Path(config.output))
-    with atomic_file(folder.results) as beside:
-        beside.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_text(folder.results, json.dumps(results, indent=2) + "\n")
     if trials := rate_trials(results):
         share = f"{config.data.hold_out:.0%} of the training images held out"
         plot_rates(trials, folder.picture, title=f"{config.model.name} on {config.data.name}", subtitle=share)

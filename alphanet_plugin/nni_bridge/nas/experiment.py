@@ -20,27 +20,6 @@ from nni.nas.utils.serializer import TorchSerializer, set_default_serializer
 from .strategy import SupernetStrategy
 
 
-def build_experiment(
-    space: ModelSpace,
-    evaluator: Evaluator,
-    strategy: Strategy,
-    *,
-    config: NasExperimentConfig | None = None,
-    experiment_id: str | None = None,
-) -> NasExperiment:
-    """NNI's experiment, able to resume.
-
-    Args:
-        space: The model space.
-        evaluator: An NNI evaluator.
-        strategy: An NNI strategy.
-        config: NNI's configuration.
-        experiment_id: Of an experiment to go on with.
-    """
-    allow_evolution_to_resume()
-    return NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
-
-
 def run_experiment(
     space: ModelSpace,
     evaluator: Evaluator,
@@ -75,7 +54,8 @@ def run_experiment(
     if not ranks.is_main_process:
         strategy(RawFormatModelSpace(space, evaluator), SequentialExecutionEngine())
         return None
-    experiment = build_experiment(space, evaluator, strategy, config=config, experiment_id=experiment_id)
+    allow_evolution_to_resume()
+    experiment = NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
     options: dict[str, Any] = {"port": port}
     ended = experiment.resume(**options) if resume else experiment.run(**options)
     if not ended:
