@@ -151,9 +151,14 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
 
     def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         training = self.config.training
-        rates = {"lr": training.lr, "weight_decay": training.weight_decay, "momentum": training.momentum}
         try:
-            return timm_optimizer(model, training.optimizer, **rates)
+            return timm_optimizer(
+                model,
+                training.optimizer,
+                lr=training.lr,
+                weight_decay=training.weight_decay,
+                momentum=training.momentum,
+            )
         except ValueError as error:
             raise ConfigError(f"training.{error}") from error
 

@@ -22,7 +22,6 @@ from ..training import JsonLinesLog, latest_checkpoint
 
 if TYPE_CHECKING:
     from .cell_file import CellFile
-    from .cell_kind import Advance
     from .grid import Cell
 
 TRAINED = "trained"

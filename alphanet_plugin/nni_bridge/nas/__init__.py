@@ -1,4 +1,4 @@
-"""Model spaces, strategies, evaluators and experiments of NNI's NAS, which is imported first, in the one order that works."""
+"""Model spaces, strategies, evaluators and experiments of NNI's NAS, imported in the one order that works."""
 
 from __future__ import annotations
 
