@@ -20,34 +20,18 @@ from ..config import (
 from ..data import Preparation, Splits, for_channels, preparation_of
 from ..errors import ConfigError
 from .networks import create_network
-from .run_folder import RunFolder
+from .run_folder import Part, RunFolder
 from .start import check_start, start_of_network
 
 
 class FinetuneFolder(RunFolder):
     """Where the parts of a transfer lie."""
 
-    @property
-    def trials(self) -> Path:
-        return self.path / "trials"
-
-    @property
-    def experiments(self) -> Path:
-        """NNI's files."""
-        return self.path / "nni"
-
-    @property
-    def final(self) -> Path:
-        """The run that trains on all; its ``model`` is what timm loads."""
-        return self.path / "final"
-
-    @property
-    def results(self) -> Path:
-        return self.path / "results.json"
-
-    @property
-    def picture(self) -> Path:
-        return self.path / "trials.png"
+    trials = Part("trials")
+    experiments = Part("nni")  # NNI's files
+    final = Part("final")  # the run that trains on all; its ``model`` is what timm loads
+    results = Part("results.json")
+    picture = Part("trials.png")
 
 
 def image_form(config: FinetuneConfig) -> Preparation:
