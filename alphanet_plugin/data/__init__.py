@@ -7,7 +7,6 @@ from .digits import SmallAffine, test_digit
 from .evaluation import check_classes, evaluation_source, prepared
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
 from .mixing import ErasedImages, SeededMixing
-from .normalisation import for_channels
 from .open_image import open_image
 from .preparation import Preparation, preparation_of
 from .repeatable import LeadingImages, cached_batches, cached_gb, count_images, repeatable_batches
@@ -15,6 +14,7 @@ from .run_sampler import RunSampler
 from .seeded import SeededDataset, generators_kept
 from .split_record import SplitRecord
 from .splits import LabelledImages, Splits
+from .transforms import for_channels
 
 __all__ = [
     "Batch",

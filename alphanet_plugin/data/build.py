@@ -7,12 +7,11 @@ from typing import Any
 from ..errors import ConfigError, brief
 from ..nearest import did_you_mean
 from .digits import DIGITS, build_digits
-from .normalisation import IMAGENET, normalised
 from .small_sets import SMALL_SETS
 from .split_record import SplitRecord
 from .splits import Splits
 from .timm_splits import build_timm
-from .transforms import CROP_MODES, CROP_PCT
+from .transforms import CROP_MODES, CROP_PCT, IMAGENET, normalised
 
 
 def build_splits(

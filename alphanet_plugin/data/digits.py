@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from ..errors import ConfigError
-from .normalisation import Normalisation
+from .image_subset import Indices, held_out_count, stratified_holdout
 from .split_record import SplitRecord, divide
 from .splits import Splits
-from .stratified import Indices, held_out_count, stratified_holdout
+from .transforms import Normalisation
 
 DIGITS_MEAN = (0.305, 0.305, 0.305)
 DIGITS_STD = (0.376, 0.376, 0.376)

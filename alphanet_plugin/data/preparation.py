@@ -9,8 +9,7 @@ from timm.data import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
 
 from ..errors import ConfigError
-from .normalisation import IMAGENET, for_channels
-from .transforms import CROP_PCT, Transform, with_channels
+from .transforms import CROP_PCT, IMAGENET, Transform, for_channels, with_channels
 
 
 @dataclass(frozen=True, kw_only=True)

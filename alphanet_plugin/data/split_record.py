@@ -15,8 +15,7 @@ import numpy as np
 
 from ..atomic import write_text
 from ..errors import DataError, few
-from .image_subset import ImageSource
-from .stratified import Indices, stratified_holdout
+from .image_subset import ImageSource, Indices, stratified_holdout
 
 _FORMAT = 1
 

@@ -12,15 +12,13 @@ from torch.utils.data import IterableDataset
 
 from ..errors import ConfigError
 from .folder import FIRST_SUFFIXES, open_folder, open_test_folder
-from .image_subset import ImageSource, ImageSubset
-from .normalisation import IMAGENET, Normalisation
+from .image_subset import ImageSource, ImageSubset, held_out_count
 from .open_image import as_rgb, open_image, unreadable
 from .small_sets import SMALL_SETS, open_small
 from .split_record import SplitRecord, divide
 from .splits import Splits
-from .stratified import held_out_count
 from .torchvision_sets import TORCHVISION_SETS, open_torchvision
-from .transforms import CROP_PCT, eval_transform, small_train_transform, train_transform
+from .transforms import CROP_PCT, IMAGENET, Normalisation, eval_transform, small_train_transform, train_transform
 
 SEARCH_FRACTION = 0.1
 

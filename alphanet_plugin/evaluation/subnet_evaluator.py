@@ -15,9 +15,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..data import LeadingImages, count_images
 from ..models import memory_format_of
 from ..spaces import Arch
-from .accuracy import evaluate
+from .accuracy import Evaluator, Metrics, evaluate
 from .calibration import recalibrate_bn
-from .evaluator import Evaluator, Metrics
 from .placement import Placement
 
 

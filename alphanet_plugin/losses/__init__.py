@@ -1,9 +1,8 @@
 """Losses: cross entropy on labels, and the divergences by which a large network teaches its subnets."""
 
-from .alpha import AdaptiveAlphaDivergence, AlphaDivergence
+from .alpha import AdaptiveAlphaDivergence, AlphaDivergence, KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
 from .alpha_term import AlphaForm
 from .base import KDLoss, log_probabilities
-from .kl import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
 from .objective import LabelSmoothingCrossEntropy, Objective
 
 __all__ = [

@@ -1,10 +1,9 @@
 """Tables and pictures of what was searched, compared and published. Importing it imports no torch or matplotlib."""
 
-from .cost_plot import plot_costs
+from .cost_plot import mean_pareto_accuracy, plot_costs
 from .curve_plot import plot_curves
 from .divergence_plot import DivergenceExample, plot_divergences
 from .gradient_plot import plot_gradients
-from .mean_pareto import mean_pareto_accuracy
 from .page import PageModel, PagePhase, PageRun, PageSubnet, PageTable, write_page
 from .pareto_plot import plot_fronts, plot_pareto
 from .rates import RateTrial, plot_rates, rates_table

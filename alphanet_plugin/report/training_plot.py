@@ -26,7 +26,6 @@ from .canvas import (
     write_picture,
 )
 
-_TOP, _BETWEEN = 0.76, 0.1
 _POINTS = 200  # of a curve; each is the mean of the steps about it
 
 
@@ -55,10 +54,11 @@ def plot_training(
         raise ValueError("there is no step to draw")
     epochs = np.asarray([record["step"] + 1 for record in records]) / steps_per_epoch
     figure = new_figure(title, "losses are means over neighbouring steps" + ("; bands are phases" * _several(records)))
-    middle = BOTTOM + (_TOP - BOTTOM) * 0.36
-    above = new_axes(figure, "", "loss", top=_TOP)
-    above.set_position((LEFT, middle + _BETWEEN / 2, RIGHT - LEFT - 0.05, _TOP - middle - _BETWEEN / 2))
-    below = new_axes(figure, "epochs", "learning rate", top=middle - _BETWEEN / 2 + 0.02, right=RIGHT - 0.05)
+    top, between = 0.76, 0.1
+    middle = BOTTOM + (top - BOTTOM) * 0.36
+    above = new_axes(figure, "", "loss", top=top)
+    above.set_position((LEFT, middle + between / 2, RIGHT - LEFT - 0.05, top - middle - between / 2))
+    below = new_axes(figure, "epochs", "learning rate", top=middle - between / 2 + 0.02, right=RIGHT - 0.05)
     above.plot(*_smooth(epochs, records, "loss"), color=SERIES[0], linewidth=1.6, label="loss of the first pass")
     if any(record.get("kd_loss") for record in records):
         line = {"color": SERIES[1], "linewidth": 1.6, "linestyle": (0, DASHES)}
@@ -128,9 +128,6 @@ def _draw_phases(axes: Sequence[Any], records: Sequence[Mapping[str, Any]], epoc
         begin = end
 
 
-_TOP, _BETWEEN = 0.775, 0.13
-
-
 @dataclass(frozen=True, kw_only=True)
 class PhaseCurve:
     """What a picture shows of a phase.
@@ -167,10 +164,11 @@ def plot_timeline(phases: Sequence[PhaseCurve], path: str | os.PathLike[str], *,
     if not phases:
         raise ValueError("there is no phase to draw")
     figure = new_figure(title, "each band is a phase; below its name, how many networks a step trains")
-    middle = 0.115 + (_TOP - 0.115) / 2
-    above = new_axes(figure, "", "learning rate", top=_TOP)
-    above.set_position((LEFT, middle + _BETWEEN / 2 - 0.03, RIGHT - LEFT, _TOP - middle - _BETWEEN / 2 + 0.03))
-    below = new_axes(figure, "epochs", "scale of students' gradients", top=middle - _BETWEEN / 2 + 0.03)
+    top, between = 0.775, 0.13
+    middle = BOTTOM + (top - BOTTOM) / 2
+    above = new_axes(figure, "", "learning rate", top=top)
+    above.set_position((LEFT, middle + between / 2 - 0.03, RIGHT - LEFT, top - middle - between / 2 + 0.03))
+    below = new_axes(figure, "epochs", "scale of students' gradients", top=middle - between / 2 + 0.03)
     end = phases[-1].epochs[1]
     for number, phase in enumerate(phases):
         for axes in (above, below):

@@ -190,7 +190,6 @@ def _dataset(config: Mapping[str, Any]) -> str:
     return str(training.get("dataset", "")) if isinstance(training, Mapping) else ""
 
 
-_logger = logging.getLogger(__name__)
 _CLASSIFIER = ("classifier.weight", "classifier.bias")
 
 

@@ -5,11 +5,11 @@ from .evaluated import Evaluated, check_evaluated
 from .evolution import EvolutionSearch
 from .evolution_rounds import EvolutionRounds, next_batch
 from .history import HistoryEntry, SearchHistory, read_history
-from .parents import select_parents
 from .pareto import best_of_bins, hypervolume, pareto_front, pick_spread
 from .predictor import PREDICTORS, Predictor, RankCorrelation
 from .proposals import Proposals
 from .stages import Stage, num_promoted, promote
+from .variation import select_parents
 
 __all__ = [
     "PREDICTORS", "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Predictor",

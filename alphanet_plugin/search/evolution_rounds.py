@@ -12,9 +12,9 @@ from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
 from .cost import Cost, Limit, mflops_cost
 from .evaluated import Evaluated
-from .parents import RANKS, select_parents
 from .predictor import MIN_POINTS, PREDICTORS, Predictor, choose_promising
 from .proposals import Proposals
+from .variation import RANKS, select_parents
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,7 @@ from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
 from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
-from .parents import select_parents
-from .variation import ChoiceTable
+from .variation import ChoiceTable, select_parents
 
 PREDICTORS = ("ridge", "mlp")
 MIN_POINTS = 10  # evaluated subnets from which a fit is tried

@@ -10,7 +10,7 @@ from ..errors import SearchError
 from ..spaces import Arch
 from .cost import Cost, mflops_cost
 from .evaluated import Evaluated
-from .parents import select_parents
+from .variation import select_parents
 
 if TYPE_CHECKING:
     from ..evaluation import Metrics

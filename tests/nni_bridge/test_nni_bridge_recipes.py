@@ -193,7 +193,7 @@ def test_parts_of_ones_own(tmp_path):
     run_experiment(space, evaluator(tmp_path / "run", epochs=1, warmup_epochs=0), strategy).stop()
     (state,) = (tmp_path / "run/checkpoints").glob("*/run.json")
     kept = json.loads(state.read_text())["identity"]["own"]
-    assert kept["kd_loss"] == {"name": "alphanet_plugin.losses.kl.ReverseKLDivergence", "temperature": 3.0}
+    assert kept["kd_loss"] == {"name": "alphanet_plugin.losses.alpha.ReverseKLDivergence", "temperature": 3.0}
     assert kept["sampler"]["name"].endswith(".Ends")
     with pytest.raises(TypeError, match="kd_loss must be a KDLoss built in Python, not 'kl'"):
         SupernetStrategy(kd_loss="kl")
