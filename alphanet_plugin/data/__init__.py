@@ -8,13 +8,12 @@ from .evaluation import check_classes, evaluation_source, prepared
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
 from .mixing import ErasedImages, SeededMixing
 from .open_image import open_image
-from .preparation import Preparation, preparation_of
 from .repeatable import LeadingImages, cached_batches, cached_gb, count_images, repeatable_batches
 from .run_sampler import RunSampler
 from .seeded import SeededDataset, generators_kept
 from .split_record import SplitRecord
 from .splits import LabelledImages, Splits
-from .transforms import for_channels
+from .transforms import Preparation, for_channels, preparation_of
 
 __all__ = [
     "Batch",

@@ -12,10 +12,10 @@ from .build import check_name
 from .digits import test_digits
 from .folder import open_class_folders
 from .image_subset import ImageSource, ImageSubset
-from .preparation import Preparation
 from .small_sets import SMALL_SETS
 from .splits import LabelledImages
 from .timm_splits import open_test
+from .transforms import Preparation
 
 
 def prepared(source: ImageSource, preparation: Preparation) -> LabelledImages:

@@ -1,14 +1,12 @@
 """Search for good subnets within ranges of costs: evolution, its history file, Pareto sets. No torch here."""
 
-from .cost import Cost, Limit, mflops_cost, params_cost, params_limit
-from .evaluated import Evaluated, check_evaluated
-from .evolution import EvolutionSearch
+from .evaluated import Cost, Evaluated, Limit, check_evaluated, mflops_cost, params_cost, params_limit
+from .evolution import EvolutionSearch, Stage, num_promoted, promote
 from .evolution_rounds import EvolutionRounds, next_batch
 from .history import HistoryEntry, SearchHistory, read_history
 from .pareto import best_of_bins, hypervolume, pareto_front, pick_spread
 from .predictor import PREDICTORS, Predictor, RankCorrelation
 from .proposals import Proposals
-from .stages import Stage, num_promoted, promote
 from .variation import select_parents
 
 __all__ = [

@@ -10,8 +10,7 @@ import numpy as np
 
 from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
-from .cost import Cost, Limit, mflops_cost
-from .evaluated import Evaluated
+from .evaluated import Cost, Evaluated, Limit, mflops_cost
 from .predictor import MIN_POINTS, PREDICTORS, Predictor, choose_promising
 from .proposals import Proposals
 from .variation import RANKS, select_parents

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from .cost import Cost, mflops_cost
-from .evaluated import Evaluated
+from .evaluated import Cost, Evaluated, mflops_cost
 
 
 def pareto_front(points: Iterable[Evaluated], metric: str = "top1", cost: Cost = mflops_cost) -> list[Evaluated]:

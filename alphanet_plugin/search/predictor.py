@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
-from .cost import Cost, mflops_cost
-from .evaluated import Evaluated
+from .evaluated import Cost, Evaluated, mflops_cost
 from .variation import ChoiceTable, select_parents
 
 PREDICTORS = ("ridge", "mlp")

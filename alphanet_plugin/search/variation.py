@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..spaces import SearchSpace
-from .cost import Cost, mflops_cost
-from .evaluated import Evaluated
+from .evaluated import Cost, Evaluated, mflops_cost
 from .pareto import best_of_bins, cheapest_first, split_front, spread_indices
 
 Rows = NDArray[np.int64]

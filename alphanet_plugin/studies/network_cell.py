@@ -12,8 +12,7 @@ from ..config import NetworkRunConfig, StudyConfig
 from ..errors import ConfigError
 from ..runs import RunFolder
 from ..training import Trainer
-from .cell_file import CellFile
-from .cell_kind import TRAINED, Advance, CellKind, CellOutcome, described, tidy
+from .cell_kind import TRAINED, Advance, CellFile, CellKind, CellOutcome, described, tidy
 from .grid import Cell, with_root
 
 _COLUMN = "top-1"

@@ -15,13 +15,13 @@ import torch
 
 from ..atomic import write_text
 from ..config import StudyConfig, differences, to_dict
-from .cell_file import CellFile, locked
-from .cell_kind import Advance, CellKind, CellOutcome
+from .cell_kind import Advance, CellFile, CellKind, CellOutcome, locked
 from .grid import Cell, expand, runs_folder
-from .kinds import KINDS
+from .network_cell import NetworkCell
 from .page import write_study_page
 from .pictures import draw_pictures
 from .results import MEAN, PARETO, StudyResults
+from .supernet_cell import SupernetCell
 from .table import costs, markdown, to_csv
 from .workers import Done, run_tasks
 
@@ -246,3 +246,6 @@ def _note(results: StudyResults, study: StudyConfig) -> str:
         note += f"\nPartial: not finished are {'; '.join(str(cell) for cell in results.missing[:12])}"
         note += f" and {len(results.missing) - 12} more.\n" if len(results.missing) > 12 else ".\n"
     return note
+
+
+KINDS: dict[str, CellKind] = {"supernet": SupernetCell(), "network": NetworkCell()}

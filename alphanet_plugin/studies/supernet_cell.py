@@ -20,8 +20,7 @@ from ..runs import RunFolder, TrainedRun
 from ..samplers import sample_in_band
 from ..spaces import Arch, SearchSpace, get_space
 from ..training import latest_checkpoint
-from .cell_file import CellFile
-from .cell_kind import TRAINED, Advance, CellKind, CellOutcome, described, tidy
+from .cell_kind import TRAINED, Advance, CellFile, CellKind, CellOutcome, described, tidy
 from .grid import Cell, with_root
 
 _CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"

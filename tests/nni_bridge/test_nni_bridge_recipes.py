@@ -21,7 +21,7 @@ from alphanet_plugin.nni_bridge import (
     SupernetStrategy,
     run_experiment,
 )
-from alphanet_plugin.nni_bridge.nas.experiment_file import STRATEGIES, build_parts, read_sections, run_file
+from alphanet_plugin.nni_bridge.nas.experiment import STRATEGIES, build_parts, read_sections, run_file
 from alphanet_plugin.nni_bridge.nas.strategy import as_supernet
 from alphanet_plugin.runs import build_timeline, open_run
 from alphanet_plugin.samplers import Sampler

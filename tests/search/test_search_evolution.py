@@ -12,7 +12,7 @@ from alphanet_plugin import get_space
 from alphanet_plugin.errors import SearchError
 from alphanet_plugin.evaluation import Metrics
 from alphanet_plugin.search import EvolutionSearch, SearchHistory, pareto_front, read_history
-from alphanet_plugin.search.cost import Limit, params_limit
+from alphanet_plugin.search.evaluated import Limit, params_limit
 from alphanet_plugin.search.variation import ChoiceTable
 
 SPACE = get_space("attentive_nas", resolutions=(32, 40, 48, 56))

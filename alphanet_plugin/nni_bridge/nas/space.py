@@ -1,8 +1,8 @@
-"""Our search spaces as NNI's."""
+"""Our search spaces as NNI's, and how NNI's ENAS loads batches on Lightning 2."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import nni
@@ -20,7 +20,6 @@ from ...models import build_static
 from ...spaces import SearchSpace, get_space
 from ...supernet import build_supernet, slice_weights
 from .elastic_module import ElasticModule
-from .enas_loader import repair_enas
 from .native_hooks import native_hooks
 from .native_network import NativeNetwork
 from .samples import arch_of, open_genes
@@ -169,3 +168,34 @@ def _expression(space: SearchSpace, count: Callable[[Any], float], name: str) ->
 
 
 register_profiling()
+
+
+class TaggedBatches(Collection[Any]):
+    """All training batches, then all validation batches, each as (batch, "train" or "val"): ENAS's own older form."""
+
+    def __init__(self, train: Collection[Any], val: Collection[Any]):
+        self.train = train
+        self.val = val
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.val)
+
+    def __iter__(self) -> Iterator[tuple[Any, str]]:
+        yield from ((batch, "train") for batch in self.train)
+        yield from ((batch, "val") for batch in self.val)
+
+    def __contains__(self, item: object) -> bool:
+        return any(item is batch for batch in self)
+
+
+def repair_enas(strategy: ENAS) -> ENAS:
+    """Let this strategy load batches in the form that its training step reads on any Lightning.
+
+    Our spaces do it themselves; for others call it before the experiment.
+    """
+
+    def train_dataloader(train: Callable[[], Collection[Any]], val: Callable[[], Collection[Any]]) -> TaggedBatches:
+        return TaggedBatches(train(), val())
+
+    strategy.train_dataloader = train_dataloader  # type: ignore[method-assign]
+    return strategy
