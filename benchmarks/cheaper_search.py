@@ -132,8 +132,8 @@ def compare_staged(searches: Searches, args: argparse.Namespace, ratios: Ratios,
     plain, plain_passes = searches.search("full")
     print(f"{len(plain)} subnets in full: {plain_passes:,} image passes, front of {len(pareto_front(plain))}")
     for seed in range(args.seeds):
-        batches = (reordered(some, seed) for some in (evaluator.calibration_batches, evaluator.evaluation_batches))
-        shuffled = SubnetEvaluator(searches.run.supernet, *batches)
+        calibration = reordered(evaluator.calibration_batches, seed)
+        shuffled = SubnetEvaluator(searches.run.supernet, calibration, reordered(evaluator.evaluation_batches, seed))
         rough = {share: QuickEvaluator(shuffled, share) for share in args.stages}
         with SearchHistory(cache.with_suffix(f".{seed}.jsonl"), {"seed": seed}) as history:
             found, passes = searches.search(f"seed {seed}", rough, history=history)
@@ -146,8 +146,8 @@ def compare_predictor(searches: Searches, args: argparse.Namespace, ratios: Rati
     predictor = Predictor(searches.run.space, searches.run.splits.num_classes, args.predictor)
     for seed in range(args.seeds):
         plain, _ = searches.search(f"plain {seed}", seed=seed)
-        few = {"seed": seed, **searches.fewer(args.share)}
-        ranked = {"predictor": args.predictor, "predictor_pool": args.pool}
+        few: dict[str, Any] = {"seed": seed, **searches.fewer(args.share)}
+        ranked: dict[str, Any] = {"predictor": args.predictor, "predictor_pool": args.pool}
         found, _ = searches.search(f"{args.predictor} {seed}", **few, **ranked)
         fewer, _ = searches.search(f"fewer {seed}", **few)
         print(f"seed {seed}: plain, {len(plain)} subnets, front of {len(pareto_front(plain))}")
