@@ -85,13 +85,18 @@ def _errors_end_the_experiment() -> Iterator[None]:
 
     Where a tuner raises, NNI's dispatcher ends a thread and tells nobody, and where the process ends the manager goes
     on waiting for it: the experiment would stay RUNNING for ever. The dispatcher's command for errors does it, sent
-    over a connection of our own.
+    over a connection of our own. Where nobody takes it the manager has ended, and with it what the tuner needs: the
+    experiment was stopped, and this thread ends without an error.
     """
     try:
         yield
     except Exception as error:
+        try:
+            report_error(f"the tuner failed: {error}")
+        except OSError:
+            logger.info("the experiment was stopped while the tuner was at work")
+            raise SystemExit from None
         logger.exception("the tuner failed: %s", error)
-        report_error(f"the tuner failed: {error}")
         raise
 
 

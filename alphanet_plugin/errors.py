@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,6 +73,16 @@ def file_named(path: Path) -> Iterator[None]:
         if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
+
+
+def how_to_write(error: BaseException) -> str:
+    """What to do where a file or folder could not be written, by what the system says of it."""
+    number = getattr(error, "errno", None)
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "allow writing there"
+    if number in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return "move what is in its place away"
+    return "make room there"
 
 
 def how_to_install(*packages: str, extra: str) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 from . import store
 from .atomic import atomic_folder
 from .digest import digest, recorded_sha256
-from .errors import AlphaNetError, CheckpointError, ConfigError, HubError, StoreError
+from .errors import AlphaNetError, CheckpointError, ConfigError, HubError, StoreError, how_to_write
 
 VARIABLE = "ALPHANET_HUB"
 _ORIGIN_FILE = "hub.json"
@@ -321,4 +321,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"cannot keep a copy in {folder}: {error}; make room there, or set ALPHANET_HOME") from error
+        raise StoreError(
+            f"cannot keep a copy in {folder}: {error}; {how_to_write(error)}, or set ALPHANET_HOME"
+        ) from error

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 
 from .atomic import remove_leftovers
 from .digest import damaged_files, digest_files, json_digest
-from .errors import CheckpointError, StoreError, brief
+from .errors import CheckpointError, StoreError, brief, how_to_write
 from .owner import owned
 
 WEIGHTS_FILE = "model.safetensors"
@@ -128,7 +128,9 @@ def owned_tag(tag: str) -> Iterator[None]:
             lock = home() / "models" / f".{tag}.lock"
             stack.enter_context(owned(lock, f"the tag {tag} in {home()}", "give another --tag"))
         except OSError as error:
-            raise StoreError(f"cannot publish to {home()}: {error}; make room there, or set ALPHANET_HOME") from error
+            raise StoreError(
+                f"cannot publish to {home()}: {error}; {how_to_write(error)}, or set ALPHANET_HOME"
+            ) from error
         remove_leftovers(home() / "models")
         yield
 
@@ -197,6 +199,21 @@ def _config_sha256(config: Mapping[str, Any]) -> str:
 def supernet_folder(family: str, tag: str) -> Path:
     """Where a supernet of that name is, or would be."""
     return home() / "supernets" / f"{family}.{tag}"
+
+
+def damage_of(architecture: str, tag: str | None) -> str:
+    """What to say of a model of the store that is there and cannot be read; empty where there is none.
+
+    Args:
+        architecture: timm's model name.
+        tag: None for any.
+    """
+    for folder in sorted((home() / "models").glob(f"{architecture}.{tag or '*'}")):
+        try:
+            read_published(folder)
+        except (OSError, ValueError) as error:
+            return f"{folder} is damaged ({error}); publish it again or delete it"
+    return ""
 
 
 def list_published() -> list[Published]:
@@ -285,6 +302,8 @@ def _check_config(config: Any) -> None:
     """ValueError if `config` cannot be what `timm.models.save_for_hf` writes."""
     if not isinstance(config, dict):
         raise ValueError(f"{CONFIG_FILE} holds no table")
+    if not isinstance(name := config.get("architecture", ""), str):
+        raise ValueError(f"architecture in {CONFIG_FILE} is {brief(name)}, not a model's name")
     for key in ("pretrained_cfg", "model_args"):
         if not isinstance(config.get(key, {}), dict):
             raise ValueError(f"{key} in {CONFIG_FILE} is no table")

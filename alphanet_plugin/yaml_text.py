@@ -64,7 +64,8 @@ class _Checked:
     def count(self, node: yaml.Node, depth: int) -> int:
         """How many values the node holds, its aliases written out."""
         if id(node) in self._open:
-            raise ConfigError(f"{self._what}: line {node.start_mark.line + 1} is a part of itself, through an alias")
+            line = node.start_mark.line + 1
+            raise ConfigError(f"{self._what}: line {line} is a part of itself, through an alias; write it out")
         if depth > MAX_DEPTH:
             raise ConfigError(_too_deep(self._what))
         if isinstance(node, yaml.ScalarNode) and _NUMBER_OF_YAML_1_1.fullmatch(node.value):
@@ -86,7 +87,9 @@ class _Checked:
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise ConfigError(f"{self._what}: line {key.start_mark.line + 1} gives {key.value!r:.60} twice")
+                    raise ConfigError(
+                        f"{self._what}: line {key.start_mark.line + 1} gives {key.value!r:.60} twice; keep one"
+                    )
                 seen.add(key.value)
 
 

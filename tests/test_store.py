@@ -1,14 +1,18 @@
 """The store finds what lies in its folder, in an order that can be relied on, and steps over damage."""
 
+import errno
 import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 from safetensors.numpy import save_file
 
+import alphanet_plugin.models  # noqa: F401 - tells timm of them
 from alphanet_plugin import store
+from alphanet_plugin.errors import CheckpointError, StoreError
 
 
 def put(name, config=None, seconds=0):
@@ -18,6 +22,30 @@ def put(name, config=None, seconds=0):
     (folder / store.CONFIG_FILE).write_text(json.dumps({"architecture": "x"} if config is None else config))
     os.utime(folder / store.WEIGHTS_FILE, (1_700_000_000 + seconds,) * 2)
     return folder
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.EROFS, "allow writing"), (errno.EACCES, "allow writing"), (errno.ENOSPC, "make room")],
+)
+def test_what_to_do_depends_on_why_the_store_cannot_be_written(monkeypatch, number, advice):
+    def refused(*_args, **_options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(store, "owned", refused)
+    with pytest.raises(StoreError, match=f"; {advice} there, or set ALPHANET_HOME"), store.owned_tag("x"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["alphanet_a4.digits", "alphanet_a4"])
+@pytest.mark.parametrize("text", ["", "[]", '{"model_args": 3}', '{"num_classes": "x"}', '{"architecture": []}'])
+def test_weights_that_cannot_be_read_are_not_weights_that_are_not_there(name, text):
+    (put("alphanet_a4.digits") / "config.json").write_text(text)
+    with (
+        pytest.warns(UserWarning, match="left out of the store"),
+        pytest.raises(CheckpointError, match=r"alphanet_a4\.digits is damaged \(.*\); publish it again or delete it"),
+    ):
+        timm.create_model(name, pretrained=True)
 
 
 def names():

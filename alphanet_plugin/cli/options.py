@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ..runs import TrainedRun
 
 
+_AGAIN = "; publish or import it again"
+
+
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """``--set key=value``, any number of times."""
     parser.add_argument(
@@ -47,14 +50,16 @@ def load_model(name: str) -> Any:
         try:
             read_folder_config(Path(name))
         except (OSError, ValueError) as error:
-            raise ValueError(f"{name} holds no model that timm reads: {one_line(error, 400)}") from error
+            raise ValueError(f"{name} holds no model that timm reads: {one_line(error, 400)}{_AGAIN}") from error
     try:
         return timm.create_model(f"local-dir:{name}" if folder else name, pretrained=True)
     except AlphaNetError:
         raise
     except (RuntimeError, LookupError, TypeError, AttributeError) as error:  # timm's, on what it does not know
         what = "holds no model that timm reads" if folder else "is neither a folder nor a model with weights"
-        raise ValueError(f"{name} {what}: {one_line(error, 400)}{'' if folder else model_hint(name)}") from error
+        kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "  # whose text alone says little
+        hint = _AGAIN if folder else model_hint(name)
+        raise ValueError(f"{name} {what}: {kind}{one_line(error, 400)}{hint}") from error
 
 
 def model_hint(name: str) -> str:

@@ -197,7 +197,9 @@ def check_phases(phases: tuple[PhaseConfig, ...]) -> None:
     require(len(phases) > 0, "phases must hold at least one; leave the key out for a run of one phase")
     names = [phase.name for phase in phases]
     for number, phase in enumerate(phases):
-        require(phase.name not in names[:number], f"phases[{number}].name: {phase.name} is an earlier one's")
+        require(
+            phase.name not in names[:number], f"phases[{number}].name: {phase.name} is an earlier one's; give another"
+        )
         require(
             phase.teacher not in names[number:],
             f"phases.{phase.name}.teacher: {phase.teacher} must be an earlier phase, which ends before this one begins"

@@ -144,7 +144,10 @@ def from_dict(schema: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in arguments:
-            raise ConfigError(f"{where}{name} is missing")
+            raise ConfigError(f"{where}{name} is missing; give it, as it has no default")
+        value = arguments.get(name)
+        if isinstance(value, str) and not value.strip() and field.default != "":
+            raise ConfigError(f"{where}{name} is empty; give text{'' if required else ', or leave the key out'}")
     try:
         config = schema(**arguments)
     except ConfigError:
@@ -267,7 +270,8 @@ def _convert(value: Any, hint: Any, where: str) -> Any:
         return value
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise ConfigError(f"{where} takes a list, not {brief(value)}")
+            brackets = f"; put it in brackets: [{value}]" if _is_scalar(value) and len(str(value)) < 40 else ""
+            raise ConfigError(f"{where} takes a list, not {brief(value)}{brackets}")
         return tuple(_convert(item, get_args(hint)[0], f"{where}[{place}]") for place, item in enumerate(value))
     if origin in (dict, Mapping) or dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):

@@ -125,7 +125,10 @@ class DataConfig:
     def __post_init__(self) -> None:
         if isinstance(self.classes, str):
             object.__setattr__(self, "classes", _read_names(self.classes))
-        _require(self.classes is None or self.name == "folder", f"classes are of a folder, not of {self.name}")
+        _require(
+            self.classes is None or self.name == "folder",
+            f"classes are of a folder, not of {self.name}; leave them out",
+        )
         _require(self.image_size >= 8, f"image_size must be at least 8 pixels, not {self.image_size}")
         check_in_chans(self.in_chans)
         _require(

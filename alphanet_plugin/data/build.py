@@ -77,6 +77,8 @@ def build_splits(
         raise ConfigError(f"crop_pct must lie in (0, 1], not {crop_pct}")
     if crop_mode not in (None, *CROP_MODES):
         raise ConfigError(f"crop_mode must be one of {', '.join(CROP_MODES)}, not {crop_mode!r}")
+    if in_chans not in (1, 3):
+        raise ConfigError(f"in_chans must be 3 (RGB) or 1 (grey), not {in_chans}")
     usual = SMALL_SETS[name].normalisation if name in SMALL_SETS else DIGITS if name == "digits" else IMAGENET
     common: dict[str, Any] = {
         "search_fraction": search_fraction,

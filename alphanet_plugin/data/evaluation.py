@@ -10,7 +10,7 @@ from ..errors import ConfigError, DataError, few
 from ..nearest import path_hint
 from .build import check_name
 from .digits import test_digits
-from .folder import open_class_folders
+from .folder import has_folders, open_class_folders, open_test_folder
 from .image_subset import ImageSource, ImageSubset
 from .small_sets import SMALL_SETS
 from .splits import LabelledImages
@@ -37,9 +37,13 @@ def evaluation_source(data: str, root: str | None = None) -> ImageSource:
     folder = Path(data).expanduser()
     if root is None and folder.is_dir():
         inside = [folder / name for name in ("val", "validation") if (folder / name).is_dir()]
+        if not inside and has_folders(folder / "train"):  # and no class of that name
+            return open_test_folder(folder)  # which says where the test images may be
         return open_class_folders((inside or [folder])[0])
     if data == "digits":
         return test_digits()
+    if root is None and folder.is_file():
+        raise DataError(f"{data} is a file; give a folder with class folders, or the name of a data set")
     if root is None and _is_path(data, folder):
         raise DataError(
             f"there is no folder {data}{path_hint(folder)}; give one with class folders, or the name of a data set"

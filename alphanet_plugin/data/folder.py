@@ -15,11 +15,12 @@ from timm.utils.misc import natural_key
 
 from ..errors import DataError, few
 from ..nearest import path_hint
-from .open_image import image_suffixes, open_image
+from .open_image import image_suffixes, open_image, refuse_pipe
 
 LAYOUT = "expected ROOT/train/CLASS/*.jpg and ROOT/val/CLASS/*.jpg (or ROOT/validation/...)"
 FIRST_SUFFIXES = frozenset((".jpg", ".jpeg", ".png"))  # all that counted for runs that kept no images.json
 _READ = 1 << 16  # bytes of a file that its stamp is made of, beside its size
+_PARTS = ("train", "val", "validation")
 _MANY = 50_000  # images of which sizes alone are looked at
 
 logger = logging.getLogger(__name__)
@@ -61,7 +62,9 @@ class FolderSource:
         """The file's size, and unless there are very many files a checksum of its first 64 KiB."""
         path = self._filename(position)
         try:
-            size = os.stat(path).st_size
+            found = os.stat(path)
+            refuse_pipe(found.st_mode)
+            size = found.st_size
             if not size:
                 raise DataError(f"image {path} is empty (0 bytes); repair or remove the file")
             if len(self.names) > _MANY:
@@ -189,7 +192,18 @@ def _existing(root: Path, *names: str) -> Path:
     for name in names:
         if (root / name).is_dir():
             return root / name
-    raise DataError(f"{str(root)!r} has no {' or '.join(f'{name}/' for name in names)}; {LAYOUT}")
+    wanted = " or ".join(f"{name}/" for name in names)
+    beside = _shown(sorted(folder.name for folder in root.iterdir() if has_folders(folder)))
+    others = [name for name in beside if name not in _PARTS]
+    hint = (
+        f", but class folders in {few(others, show=repr)}: rename {'that' if len(others) == 1 else 'one of them'} to {names[0]}"
+    )
+    raise DataError(f"{str(root)!r} has no {wanted}{hint if others else ''}; {LAYOUT}")
+
+
+def has_folders(folder: Path) -> bool:
+    """Whether folders lie in a folder, as those of classes do in a part of a data set."""
+    return folder.is_dir() and any(inside.is_dir() for inside in folder.iterdir())
 
 
 def _check_same_classes(root: Path, train: tuple[str, ...], test: tuple[str, ...]) -> None:

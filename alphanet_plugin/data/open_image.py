@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import warnings
 from functools import cache
 from pathlib import Path
@@ -26,8 +27,9 @@ _STUBS = {
 def open_image(file: str | Path | IO[bytes], name: str = "") -> Image.Image:
     """The picture in a file as RGB, upright, as it looks on a white page; of an animation the first frame.
 
-    Turned as EXIF says; 16 bits of grey become 8 (65535 is white); what is transparent shows white. Floating-point grey
-    counts from 0 (black) to 1 or, where it goes beyond 1, to 255.
+    Turned as EXIF says; 16 bits of grey become 8 (65535 is white); what is transparent shows white. Grey of 32-bit
+    whole numbers counts from 0 (black) to 255 or, where it goes beyond 255, to 65535; of floating point to 1 or, where
+    it goes beyond 1, to 255.
 
     Args:
         file: A path, or a file opened for reading bytes.
@@ -39,10 +41,25 @@ def open_image(file: str | Path | IO[bytes], name: str = "") -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata and of many pixels: nothing that changes the picture
+            if isinstance(file, (str, os.PathLike)):
+                refuse_pipe(os.stat(file).st_mode)
             with Image.open(file) as image:
-                return as_rgb(ImageOps.exif_transpose(image))
+                ImageOps.exif_transpose(image, in_place=True)  # which keeps its format
+                return as_rgb(image)
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, ValueError, struct.error and more
         raise unreadable(name or file, error) from error
+
+
+def refuse_pipe(mode: int) -> None:
+    """Raise OSError for the `st_mode` of what Pillow would wait for, or read without an end: a pipe, socket, device."""
+    for is_one, what in (
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    ):
+        if is_one(mode):
+            raise OSError(f"it is {what} and no file")
 
 
 def unreadable(name: Any, error: BaseException) -> DataError:
@@ -64,7 +81,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
         DataError: Its pixels have no agreed look.
     """
     if image.mode.startswith("I"):
-        image = _grey_of_16_bits(image)
+        image = _grey_of_whole_numbers(image)
     elif image.mode == "F":
         image = _grey_of_floats(image)
     if image.mode in ("RGBa", "La"):
@@ -83,10 +100,13 @@ def image_suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in readable)
 
 
-def _grey_of_16_bits(image: Image.Image) -> Image.Image:
+def _grey_of_whole_numbers(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min(initial=0) < 0 or values.max(initial=0) > 65535:
         raise DataError("pixels of 32 bits beyond 0..65535 have no agreed look")
+    sixteen_bits = image.mode != "I" or image.format in ("PNG", "PPM")  # which Pillow may open as 32
+    if not sixteen_bits and values.max(initial=0) <= 255:
+        return Image.fromarray(values.astype(np.uint8))
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # to the nearest
 
 

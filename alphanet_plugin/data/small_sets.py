@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def _fashion(root: Path, part: str) -> ArraySource:
     if len(images) != len(labels) or labels.max(initial=0) >= len(_FASHION):
         raise ConfigError(
             f"data.root: {root} has {len(images)} images and {len(labels)} labels of its {part} part, of ten classes; "
-            "fetch the files anew"
+            f"delete them and {_fetch(root)}"
         )
     return ArraySource(images, labels.astype(np.int64), _FASHION)
 
@@ -88,7 +89,7 @@ def _idx(folders: tuple[Path, ...], name: str, dims: int) -> NDArray[np.uint8]:
     if file is None:
         raise ConfigError(
             f"data.root: there is no {name} or {name}.gz in {' or '.join(map(str, folders))}; Debian's package "
-            "dataset-fashion-mnist has the files in /usr/share/datasets/fashion-mnist"
+            f"dataset-fashion-mnist has the files in /usr/share/datasets/fashion-mnist; or {_fetch(folders[0])}"
         )
     try:
         raw = file.read_bytes() if file.suffix != ".gz" else gzip.decompress(file.read_bytes())
@@ -96,8 +97,16 @@ def _idx(folders: tuple[Path, ...], name: str, dims: int) -> NDArray[np.uint8]:
         if raw[:4] != bytes([0, 0, 8, dims]):  # unsigned bytes of so many dimensions
             raise ValueError("its first bytes are not those of such a file")
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(tuple(int(side) for side in sides))
-    except (OSError, EOFError, ValueError) as error:
-        raise ConfigError(f"data.root: {file} cannot be read: {error}; fetch it anew") from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ConfigError(f"data.root: {file} cannot be read: {error}; delete it and {_fetch(folders[0])}") from error
+
+
+def _fetch(root: Path) -> str:
+    """How to get Fashion-MNIST's files, of which torchvision fetches those that are not there."""
+    return (
+        f'fetch it with: python -c "from torchvision.datasets import FashionMNIST as D; D({str(root)!r}, '
+        'download=True)"'
+    )
 
 
 def _cifar(name: str, root: Path) -> tuple[ArraySource, ArraySource]:

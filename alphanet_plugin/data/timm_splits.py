@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from timm.data.dataset_factory import create_dataset
-from torch.utils.data import IterableDataset
 
 from ..errors import ConfigError
 from .folder import FIRST_SUFFIXES, open_folder, open_test_folder
@@ -21,6 +20,7 @@ from .torchvision_sets import TORCHVISION_SETS, open_torchvision
 from .transforms import CROP_PCT, IMAGENET, Normalisation, eval_transform, small_train_transform, train_transform
 
 SEARCH_FRACTION = 0.1
+_STREAMS = ("hfids", "tfds", "wds")  # timm's prefixes of data sets without positions
 
 
 def build_timm(
@@ -111,6 +111,17 @@ def _root(name: str, root: str | Path | None) -> Path:
     return Path(root).expanduser()
 
 
+def _what_to_do(name: str, root: str, error: Exception) -> str:
+    if isinstance(error, ImportError) and name.startswith("hfds/"):
+        return "pip install datasets"
+    if not (isinstance(error, RuntimeError) and name.startswith("torch/")):
+        return "check the name and the root, and fetch the data there first"
+    return (
+        'fetch it with: python -c "from timm.data import create_dataset as d; '
+        f"[d({name!r}, {root!r}, split=part, download=True) for part in ('train', 'validation')]\""
+    )
+
+
 class TimmSource:
     """One split of a timm data set (`torch/cifar10`, `hfds/...`); folders of images are `FolderSource`'s.
 
@@ -120,18 +131,18 @@ class TimmSource:
 
     def __init__(self, name: str, root: str, split: str) -> None:
         self.name = name
+        if name.partition("/")[0].lower() in _STREAMS:
+            raise ConfigError(
+                f"data set {name!r} can only be streamed; its images must be found by position: "
+                "use a folder, torch/... or hfds/..."
+            )
         try:
             self._dataset: Any = create_dataset(name, root, split=split)
         except (AssertionError, FileNotFoundError, ImportError, RuntimeError, ValueError) as error:
             raise ConfigError(
                 f"timm cannot open data set {name!r}, split {split!r}, in {root!r}: {error}; "
-                "check the name and the root, and fetch the data there first"
+                + _what_to_do(name, root, error)
             ) from error
-        if isinstance(self._dataset, IterableDataset):
-            raise ConfigError(
-                f"data set {name!r} can only be streamed; its images must be found by position: "
-                "use a folder, torch/... or hfds/..."
-            )
         self._reader: Any = getattr(self._dataset, "reader", None)
         self.labels = np.asarray(self._read_labels(), dtype=np.int64)
         self.class_names = self._read_class_names()

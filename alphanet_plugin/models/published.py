@@ -16,7 +16,7 @@ from safetensors import safe_open
 from timm.models import DefaultCfg, PretrainedCfg, register_model
 
 from .. import hub, store
-from ..errors import HubError, NoWeightsError
+from ..errors import CheckpointError, HubError, NoWeightsError
 from ..nearest import nearest
 from ..spaces import Arch, SearchSpace
 
@@ -68,7 +68,8 @@ def choose_published(
 
     Raises:
         NoWeightsError: Neither the store nor the hub has such weights; the message tells the ways to get some.
-        CheckpointError: The hub's weights are damaged, or files here are not what was published.
+        CheckpointError: The hub's weights are damaged, or files here are not what was published; or the store's are so
+            damaged that they cannot be read.
     """
     wanted = kwargs.get("pretrained_cfg") or None
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
@@ -84,6 +85,8 @@ def choose_published(
         except HubError as error:
             on_hub = f", nor from {hub.VARIABLE}: {error}"
     if found is None:
+        if damage := store.damage_of(architecture, wanted):
+            raise CheckpointError(f"{damage}{on_hub}")
         raise NoWeightsError(_no_weights(architecture, wanted, own, entries, on_hub))
     if ask_hub:
         store.check_whole(found.folder, found.config)

@@ -37,7 +37,7 @@ def complete_supernet_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
     try:
         known = {key: value for key, value in kept["space"].items() if key in SpaceConfig.__dataclass_fields__}
         values = {key: value for key, value in kept.items() if key not in beside}
-        return {**supernet_identity(from_dict(RunConfig, {**values, "space": known, "output": ""})), **beside}
+        return {**supernet_identity(from_dict(RunConfig, {**values, "space": known, "output": "unnamed"})), **beside}
     except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now
         return dict(kept)
 
@@ -70,7 +70,11 @@ def complete_network_identity(kept: Mapping[str, Any]) -> dict[str, Any]:
     try:
         teacher = kept.get("teacher")
         found = {key: teacher[key] for key in ("sha256", "resized") if teacher and key in teacher}  # of its weights
-        known = {**kept, "teacher": teacher and {k: v for k, v in teacher.items() if k not in found}, "output": ""}
+        known = {
+            **kept,
+            "teacher": teacher and {k: v for k, v in teacher.items() if k not in found},
+            "output": "unnamed",
+        }
         values = network_identity(from_dict(NetworkRunConfig, known))
         return {**values, "teacher": {**values["teacher"], **found}} if found else values
     except (ConfigError, LookupError, TypeError, AttributeError):  # a key that is no more, a value not allowed now

@@ -112,7 +112,7 @@ def _build(study: StudyConfig, kind: CellKind, values: dict[str, Any], cell: Cel
         named = merge(values, {"teacher": {"name": teacher.folder.name}})
         values = merge(values, {"teacher": {"name": str(RunFolder(teacher.folder).model)}})
     try:
-        config = from_dict(kind.schema, {**named, "output": ""})
+        config = from_dict(kind.schema, {**named, "output": "unnamed"})
         identity = kind.identity(config)
         folder = runs_folder(study) / json_digest(identity, _DIGEST)
         config = from_dict(kind.schema, {**values, "output": str(folder)})

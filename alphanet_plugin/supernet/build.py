@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from ..models import MobileNetwork, UsMobileNet, family_of
+from ..nearest import did_you_mean
 from ..spaces import SearchSpace, get_space
 from .mobile import MobileSupernet
 from .supernet import Supernet
@@ -34,8 +35,9 @@ def build_supernet(
     supernet = _SUPERNETS[family_of(space).network]
     if in_chans not in (None, space.in_chans):
         space = get_space(**{**space.to_config(), "in_chans": in_chans})
-    known = signature(supernet).parameters
+    known = [name for name in signature(supernet).parameters if name not in ("space", "num_classes")]
     for option in options:
         if option not in known:
-            raise ValueError(f"{option} is no option of the supernet of {space.name}, which takes {', '.join(known)}")
+            hint = did_you_mean(option, known)
+            raise ValueError(f"{option} is no option of the supernet of {space.name}; {hint}")
     return supernet(space, num_classes, **options)

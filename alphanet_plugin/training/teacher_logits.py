@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..atomic import atomic_file
 from ..digest import json_digest
-from ..errors import CheckpointError, StoreError
+from ..errors import CheckpointError, StoreError, how_to_write
 from ..models import memory_format_of
 
 _PART = 8192  # draws of one file
@@ -126,7 +126,7 @@ class TeacherLogits:
         except (SafetensorError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
             raise StoreError(
-                f"cannot keep the teacher's logits in {path}: {reason}; make room there, or set teacher.cache"
+                f"cannot keep the teacher's logits in {path}: {reason}; {how_to_write(error)}, or set teacher.cache"
             ) from error
 
 

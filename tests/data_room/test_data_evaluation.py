@@ -19,6 +19,22 @@ def test_a_folder_of_folders_or_its_val(make_folder, part):
     assert label == 0
 
 
+def test_test_images_under_another_name_are_no_classes(make_folder):
+    root = make_folder()
+    (root / "val").rename(root / "test")
+    with pytest.raises(ConfigError, match="class folders in 'test': rename that to val"):
+        evaluation_source(str(root))
+    assert len(evaluation_source(str(root / "test")).labels) == 6
+    (root / "test").rename(root / "val")
+    assert len(evaluation_source(str(root)).labels) == 6
+
+
+def test_a_file_is_no_folder_that_is_missing(tmp_path):
+    (tmp_path / "images.zip").write_text("images")
+    with pytest.raises(ConfigError, match=r"images\.zip is a file; give a folder with class folders"):
+        evaluation_source(str(tmp_path / "images.zip"))
+
+
 def test_a_name_needs_a_root(make_folder):
     assert len(evaluation_source("folder", str(make_folder())).labels) == 6
     assert len(evaluation_source("digits").labels) > 100

@@ -1,9 +1,11 @@
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from PIL import Image
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
@@ -121,6 +123,19 @@ def no_val(root):
     shutil.rmtree(root / "val")
 
 
+def val_called_test(root):
+    (root / "val").rename(root / "test")
+
+
+def two_other_parts(root):
+    val_called_test(root)
+    shutil.copytree(root / "test", root / "valid")
+
+
+def train_called_training(root):
+    (root / "train").rename(root / "training")
+
+
 def no_classes(root):
     shutil.rmtree(root / "train")
     (root / "train").mkdir()
@@ -174,6 +189,9 @@ def a_file(root):
     (shutil.rmtree, "does not exist; expected ROOT/train"),
     (no_train, "has no train/; expected"),
     (no_val, "has no val/ or validation/; expected"),
+    (val_called_test, "has no val/ or validation/, but class folders in 'test': rename that to val; expected"),
+    (two_other_parts, "no val/ or validation/, but class folders in 'test', 'valid': rename one of them to val;"),
+    (train_called_training, "has no train/, but class folders in 'training': rename that to train; expected"),
     (no_classes, "has no class folders"),
     (class_only_in_train, "class 'class10' .* has no test images"),
     (class_only_in_val, "class 'class2' .* has no training images"),
@@ -236,11 +254,30 @@ def test_another_timm_data_set(make_folder):
     assert brightest_channels(splits.search) == [BRIGHTEST[splits.class_names[label]] for label in labels]
 
 
-def test_a_timm_data_set_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigError, match="timm cannot open data set 'torch/cifar10'"):
+def test_a_timm_data_set_that_is_not_there(tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match="timm cannot open data set 'torch/cifar10'") as caught:
         build_splits("torch/cifar10", tmp_path, image_size=32)
+    seen = []
+    monkeypatch.setattr(timm.data, "create_dataset", lambda *args, **options: seen.append((args, options)))
+    exec(str(caught.value).partition('python -c "')[2].partition('"')[0], {})  # what it tells people to do
+    for part in ("train", "validation"):
+        assert (("torch/cifar10", str(tmp_path)), {"split": part, "download": True}) in seen
+    with pytest.raises(ConfigError, match="Unknown torchvision dataset cifar1; check the name"):
+        build_splits("torch/cifar1", tmp_path, image_size=32)
     with pytest.raises(ConfigError, match="needs a root"):
         build_splits("torch/cifar10", image_size=32)
+
+
+@pytest.mark.parametrize("name", ["hfids/some/data", "tfds/mnist", "wds/some"])
+def test_a_stream_is_refused_before_its_packages_are_asked_for(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"can only be streamed; .* use a folder, torch/\.\.\. or hfds/\.\.\."):
+        build_splits(name, tmp_path, image_size=32)
+
+
+def test_a_package_that_timm_needs_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ConfigError, match=r"; pip install datasets$"):
+        build_splits("hfds/some/data", tmp_path, image_size=32)
 
 
 def test_files_that_are_no_images_are_named_with_their_number(make_folder, caplog):

@@ -1,11 +1,14 @@
 """Pictures of every mode and format come out as they look; what cannot be read is named."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from alphanet_plugin.data import build_splits, eval_loader, open_image
+from alphanet_plugin.data.folder import open_folder
 from alphanet_plugin.errors import DataError
 
 RAMP = np.linspace(0, 255, 256).round().astype(np.uint8).reshape(16, 16)
@@ -45,6 +48,15 @@ def test_whole_numbers_beyond_sixteen_bits_are_refused(tmp_path):
     Image.fromarray(np.asarray([[0, 70000]], dtype=np.int32)).save(tmp_path / "x.tif")
     with pytest.raises(DataError, match=r"x\.tif cannot be read .*no agreed look"):
         open_image(tmp_path / "x.tif")
+
+
+def test_whole_numbers_up_to_255_are_eight_bits_in_a_file_of_32(tmp_path):
+    assert (opened(Image.fromarray(RAMP.astype(np.int32)), tmp_path / "x.tif") == grey(RAMP)).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_a_dark_picture_of_sixteen_bits_stays_dark(tmp_path, suffix):
+    assert opened(Image.fromarray(RAMP.astype(np.uint16)), tmp_path / f"x.{suffix}").max() == 1
 
 
 def test_bits_grey_and_palettes(tmp_path):
@@ -134,3 +146,26 @@ def test_a_file_that_is_not_there_is_not_to_be_repaired(tmp_path):
 def test_a_folder_is_told_apart_from_a_damaged_image(tmp_path):
     with pytest.raises(DataError, match=r"is a folder and no image; give the images in it"):
         open_image(tmp_path)
+
+
+def test_what_pillow_would_wait_for_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "pipe.png")
+    for name in ("pipe.png", "link.png"):
+        with pytest.raises(
+            DataError, match=rf"{name} cannot be read \(it is a named pipe and no file\); repair or remove"
+        ):
+            open_image(tmp_path / name)
+    with pytest.raises(DataError, match=r"/dev/zero cannot be read \(it is a device"):
+        open_image("/dev/zero")
+
+
+def test_a_run_does_not_wait_for_a_pipe_in_a_class_folder(tmp_path):
+    for part in ("train", "val"):
+        for name in "ab":
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.fromarray(RAMP).save(tmp_path / part / name / "0.png")
+    os.mkfifo(tmp_path / "train" / "a" / "1.png")
+    source = open_folder(tmp_path)[0]
+    with pytest.raises(DataError, match=r"train/a/1\.png cannot be read \(it is a named pipe"):
+        source.stamp(source.names.index("a/1.png"))

@@ -2,10 +2,12 @@
 
 import gzip
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torchvision.datasets import FashionMNIST
 
 from alphanet_plugin.data import build_splits
 from alphanet_plugin.errors import ConfigError
@@ -77,6 +79,31 @@ def test_damaged_files_are_named(tmp_path, damage):
         build_splits("fashion_mnist", tmp_path, image_size=28)
 
 
+def test_damaged_compressed_files_are_named(tmp_path):
+    write_fashion(tmp_path, zipped=True)
+    file = tmp_path / "train-labels-idx1-ubyte.gz"
+    raw = bytearray(file.read_bytes())
+    raw[12:16] = b"\xff" * 4
+    file.write_bytes(raw)
+    with pytest.raises(ConfigError, match=r"train-labels-idx1-ubyte\.gz cannot be read"):
+        build_splits("fashion_mnist", tmp_path, image_size=28)
+
+
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"no train-images-idx3-ubyte .*dataset-fashion-mnist"):
         build_splits("fashion_mnist", tmp_path, image_size=28)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_is_said_of_missing_and_damaged_files_helps(tmp_path, monkeypatch, damaged):
+    if damaged:
+        write_fashion(tmp_path, zipped=False)
+        (tmp_path / "train-images-idx3-ubyte").write_bytes(b"")
+    with pytest.raises(ConfigError, match="delete it and fetch" if damaged else "or fetch") as caught:
+        build_splits("fashion_mnist", tmp_path, image_size=28)
+    if damaged:
+        (tmp_path / "train-images-idx3-ubyte").unlink()
+    monkeypatch.setattr(FashionMNIST, "download", lambda self: write_fashion(Path(self.raw_folder), zipped=False))
+    monkeypatch.setattr(FashionMNIST, "_load_data", lambda _: (None, None))
+    exec(str(caught.value).partition('python -c "')[2].partition('"')[0], {})  # what it tells people to do
+    assert len(build_splits("fashion_mnist", tmp_path, image_size=28).train) == 54

@@ -95,7 +95,9 @@ WIDE = {"name": "wide", "resolutions": [32], "stem": {"width": 99_999}, "stages"
     [
         (lambda config: [config], "holds no table"),
         (lambda config: {**config, "architecture": "resnet18", "model_args": {}}, "holds no model that timm reads"),
-        (lambda config: {**config, "architecture": "nothing"}, "nothing"),
+        (lambda config: {**config, "architecture": "nothing"}, "nothing.*; publish or import it again"),
+        (lambda config: {**config, "architecture": [1]}, r"architecture in config.json is \[1\], not a model's name"),
+        (lambda config: {**config, "num_classes": None}, "holds no model that timm reads: KeyError: 'num_classes'"),
         (lambda config: {**config, "model_args": {**config["model_args"], "colour": 1}}, "colour"),
         (lambda config: {**config, "model_args": 3}, "model_args"),
         (lambda config: {**config, "num_classes": 10**12}, "num_classes in config.json is 1000000000000"),

@@ -94,7 +94,7 @@ class SupernetStrategy(OneShotStrategy):
         for (name, part), kind in zip(self.own.items(), (KDLoss, Sampler, Objective), strict=True):
             if part is not None and not isinstance(part, kind):
                 raise TypeError(f"{name} must be a {kind.__name__} built in Python, not {part!r}")
-        config = from_dict(RunConfig, {"output": "", **self.sections()})
+        config = from_dict(RunConfig, {"output": "unnamed", **self.sections()})
         build_kd_loss(config)
         if config.phases is not None and self.num_random is not None:
             names = ", ".join(phase.name for phase in config.phases)
