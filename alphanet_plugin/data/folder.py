@@ -195,9 +195,8 @@ def _existing(root: Path, *names: str) -> Path:
     wanted = " or ".join(f"{name}/" for name in names)
     beside = _shown(sorted(folder.name for folder in root.iterdir() if has_folders(folder)))
     others = [name for name in beside if name not in _PARTS]
-    hint = (
-        f", but class folders in {few(others, show=repr)}: rename {'that' if len(others) == 1 else 'one of them'} to {names[0]}"
-    )
+    one = "that" if len(others) == 1 else "one of them"
+    hint = f", but class folders in {few(others, show=repr)}: rename {one} to {names[0]}"
     raise DataError(f"{str(root)!r} has no {wanted}{hint if others else ''}; {LAYOUT}")
 
 
