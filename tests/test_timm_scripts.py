@@ -13,10 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import timm
+import torch
 from PIL import Image
+from timm.models import resolve_model_input_args
 
 from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.models import alphanet_subnet
+from alphanet_plugin.spaces import get_space
 from alphanet_plugin.timm import run_script
+from alphanet_plugin.weights import Publication, publish
 
 SCRIPTS = os.environ.get("TIMM_SCRIPTS")
 STAND_IN = """
@@ -63,6 +68,39 @@ def test_a_missing_script_is_an_error(arguments, said):
         run_script(arguments)
 
 
+ARCH = get_space("attentive_nas", resolutions=(32,)).smallest()
+
+
+@pytest.fixture
+def published():
+    """alphanet_subnet.mine in the test's store, of an arch that no entry's name says."""
+    publication = Publication(
+        architecture="alphanet_subnet", tag="mine", arch=ARCH, class_names=list("ab"), metrics={}, mflops=1.0, params=1,
+        dataset="folder", data_config={"input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.5,) * 3,
+                                       "interpolation": "bicubic", "crop_pct": 1.0},
+    )  # fmt: skip
+    return publish(alphanet_subnet(arch=ARCH, num_classes=2).eval(), publication)
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize("name", ["alphanet_subnet.mine", "alphanet_subnet"])
+def test_a_published_model_loads_as_scripts_load_it(name):
+    """timm's scripts ask for the cfg of a name first, and hand it to create_model instead of the tag."""
+    asked = resolve_model_input_args(name, {"img_size": None}, pretrained=True, num_classes=None)
+    model = timm.create_model(**asked).eval()
+    assert model.arch == ARCH
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(model(images), timm.create_model("alphanet_subnet.mine", pretrained=True).eval()(images))
+    asked["pretrained"] = False  # with weights of the script's own
+    assert timm.create_model(**asked).arch == ARCH
+
+
+@pytest.mark.usefixtures("published")
+def test_another_space_than_that_of_the_weights_is_refused():
+    with pytest.raises(ValueError, match=r"mine has space attentive_nas, not ofa_mbv3; leave space out"):
+        timm.create_model("alphanet_subnet.mine", pretrained=True, space="ofa_mbv3")
+
+
 @pytest.fixture
 def images(tmp_path):
     """A folder of two classes with four images each."""
@@ -74,19 +112,22 @@ def images(tmp_path):
     return tmp_path / "data"
 
 
-OF_MODEL = ["--model", "alphanet_a0", "--num-classes", "2"]
+# validate.py, inference.py and onnx_export.py always load weights.
+OF_MODEL = ["--model", "alphanet_subnet.mine", "--num-classes", "2"]
 ON_CPU = [*OF_MODEL, "--img-size", "64", "--device", "cpu"]
+UNTRAINED = ["--model", "alphanet_a0", *ON_CPU[2:]]
 ARGUMENTS = {
     "validate.py": ["--data-dir", "data/validation", *ON_CPU, "-b", "4", "-j", "0", "--no-prefetcher"],
     "inference.py": ["--data-dir", "data/validation", *ON_CPU, "-b", "4", "-j", "0", "--results-dir", "."],
-    "benchmark.py": [*ON_CPU, "-b", "2", "--num-bench-iter", "1", "--num-warm-iter", "1", "--bench", "inference"],
+    "benchmark.py": [*UNTRAINED, "-b", "2", "--num-bench-iter", "5", "--num-warm-iter", "1", "--bench", "inference"],
     "onnx_export.py": ["model.onnx", *OF_MODEL, "--img-size", "64"],
-    "train.py": ["--data-dir", "data", "--train-split", "validation", *ON_CPU, "--epochs", "1", "-b", "4", "-j", "0",
+    "train.py": ["--data-dir", "data", "--train-split", "validation", *UNTRAINED, "--epochs", "1", "-b", "4", "-j", "0",
                  "--no-prefetcher", "--warmup-epochs", "0"],
 }  # fmt: skip
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("published")
 @pytest.mark.skipif(not SCRIPTS, reason="TIMM_SCRIPTS does not say where timm's scripts are")
 @pytest.mark.parametrize("script", ARGUMENTS)
 def test_timms_own_scripts(script, images):

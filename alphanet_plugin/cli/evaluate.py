@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..nearest import path_hint
 from ..store import CONFIG_FILE
 from .options import add_overrides, load_model, read_run_arch
 from .progress import progress_bar
@@ -58,8 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     path = Path(arguments.subject)
     if path.is_dir() and not (path / CONFIG_FILE).is_file():
+        where = f"of a model, and {path} holds no {CONFIG_FILE} of one; a run is measured on its own images (--split)"
+        _refuse(arguments, ("data", "root", "other_classes"), where)
         name, facts, metrics = _evaluate_subnet(arguments)
     else:
+        _refuse(arguments, ("arch",), f"of a run, and {path} is no folder of one{path_hint(path)}; leave it out")
         name, facts, metrics = _evaluate_model(arguments)
     if arguments.json:
         print(json.dumps({"subject": arguments.subject, **facts, **metrics.to_dict()}, indent=2))
@@ -67,6 +71,13 @@ def run(arguments: argparse.Namespace) -> None:
     figures = ", ".join(f"{key} {value:.4f}" if key == "loss" else f"{key} {value:.2f} %" for key, value in
                         metrics.to_dict().items() if key != "count")  # fmt: skip
     print(f"{name}: {figures} ({metrics.count} images)")
+
+
+def _refuse(arguments: argparse.Namespace, names: Iterable[str], are: str) -> None:
+    """ValueError for an option that was given and would change nothing."""
+    for name in names:
+        if getattr(arguments, name):
+            raise ValueError(f"--{name.replace('_', '-')} is {are}")
 
 
 Facts = dict[str, Any]
@@ -78,7 +89,8 @@ def _evaluate_subnet(arguments: argparse.Namespace) -> tuple[str, Facts, Metrics
 
     if not arguments.arch:
         raise ValueError(
-            "--arch is needed to evaluate a run: a preset, largest, smallest, a YAML file, or the printed form"
+            "--arch is needed to evaluate a run: a preset, front1 of its search, largest, smallest, a YAML file, or "
+            "the printed form"
         )
     overrides = [*runs.last_choice(arguments.subject), *arguments.overrides]
     trained = runs.open_run(arguments.subject, overrides, arguments.device)

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from ..config import DivergencesConfig, StudyConfig, read_config, read_mapping
-    from ..errors import StudyError
+    from ..errors import ConfigError, StudyError
     from ..shipped import shipped_config
     from ..studies import Study, write_divergences
 
@@ -50,7 +50,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(write_divergences(config))
         print(f"written: {config.output}/table.md, and beside it divergences.csv, figure2.png")
         return None
-    study = Study(read_config(StudyConfig, path, arguments.overrides))
+    config = read_config(StudyConfig, path, arguments.overrides)
+    try:
+        study = Study(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     _check_arms(study, arguments.only)
     if arguments.dry_run:
         return _list(study, arguments.only)

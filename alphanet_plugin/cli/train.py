@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     from ..runs import read_config
 
     path, overrides = _source(arguments)
+    if arguments.images is not None and not (arguments.plan and arguments.images >= 1):
+        raise ValueError(f"--images is how many images train, at least 1, and goes with --plan; not {arguments.images}")
     if arguments.plan:
         if os.environ.get("RANK", "0") == "0":
             show_plan(read_config(path, overrides), arguments.images)

@@ -19,7 +19,7 @@ from ..spaces import Arch, SearchSpace, get_space
 from ..store import Published
 from .family import FAMILIES, family_of, family_of_entry
 from .network import feature_levels
-from .published import check_size, choose_published, register_published
+from .published import check_size, choose_published, file_of, register_published, told_tag
 from .read_arch import DEFAULT_SPACE, GivenArch, GivenSpace, read_arch, read_space, space_around
 
 __all__: list[str] = []  # to timm all that it names would be entries
@@ -110,17 +110,19 @@ def _create(
         raise ValueError(f"{architecture} takes width or arch, not both")
     fields, published = {} if width is None else {"width": width}, None
     given, own = space, _space(family.space or DEFAULT_SPACE)
-    if pretrained or _is_tag(kwargs.get("pretrained_cfg")):
+    usual, cfg = family.archs.get(architecture, family.widest), kwargs.get("pretrained_cfg")
+    only_published = arch is None and usual is None and told_tag(architecture, cfg) is not None
+    if pretrained or _is_tag(cfg) or only_published:
         published = choose_published(register_published(_THIS), architecture, kwargs, ask_hub=pretrained)
         if published is not None:
             if published.revision is not None:  # a copy from the hub, which may have come just now
                 register_published(_THIS)
             model_args = _model_args(published)
-            given = _published_space(published, model_args.pop("space", None), given)
+            given = _published_space(published, model_args.pop("space", None), given, own)
             read = partial(read_arch, space=read_space(given or own))
             arch = _published_arch(published, model_args.pop("arch", None), arch, fields, read)
-            kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag}
-    arch = arch if arch is not None else family.archs.get(architecture, family.widest)
+            kwargs = {**model_args, **kwargs, "pretrained_cfg": published.tag if cfg is None else cfg}
+    arch = usual if arch is None else arch
     if arch is None:
         raise ValueError(
             f"{architecture} needs arch=...: an Arch, a dict of its fields, its printed form, or a YAML file's path"
@@ -134,10 +136,10 @@ def _create(
     levels = feature_levels(around.network(arch))
     if kwargs.get("pretrained_cfg") is None:
         # Without weights nothing may depend on what the store holds, as timm's default (the first tag's cfg) would.
-        cfg = default_cfgs[architecture].cfgs[""].to_dict()
+        of_entry = default_cfgs[architecture].cfgs[""].to_dict()
         of_arch = entry_cfg(arch.resolution, stride=max(levels))
-        cfg.update({key: value for key, value in of_arch.items() if key in _OF_RESOLUTION})
-        kwargs["pretrained_cfg"] = {**cfg, "architecture": architecture}
+        of_entry.update({key: value for key, value in of_arch.items() if key in _OF_RESOLUTION})
+        kwargs["pretrained_cfg"] = {**of_entry, "architecture": architecture}
     network = build_model_with_cfg(
         family.network,
         architecture,
@@ -162,22 +164,25 @@ def _weights_of(published: Published | None, kwargs: Mapping[str, Any]) -> Any:
     """Where the weights lie, as far as that is here: of the store, or by the path of a folder."""
     if published is not None:
         return published.weights
-    cfg = kwargs.get("pretrained_cfg")
-    return cfg.get("file") if isinstance(cfg, Mapping) else getattr(cfg, "file", None)
+    return file_of(kwargs.get("pretrained_cfg"))
 
 
 def _is_tag(pretrained_cfg: Any) -> bool:
     return isinstance(pretrained_cfg, str) and bool(pretrained_cfg)
 
 
-def _published_space(published: Published, own: GivenSpace | None, given: GivenSpace | None) -> GivenSpace | None:
-    """The space that the weights name, if any; ValueError if the caller asks for another."""
-    if own is None or given is None:
-        return own or given
-    ours, theirs = read_space(own).to_config(), read_space(given).to_config()
+def _published_space(
+    published: Published, own: GivenSpace | None, given: GivenSpace | None, usual: GivenSpace
+) -> GivenSpace | None:
+    """The space that the weights name, if any, and else `usual`; ValueError if the caller asks for another."""
+    if given is None:
+        return own
+    ours, theirs = read_space(own or usual).to_config(), read_space(given).to_config()
     if {**ours, "resolutions": None} != {**theirs, "resolutions": None}:
-        raise ValueError(f"{published.name} has space {own}, not {given}; leave space out")
-    return own
+        names = [config.get("name") for config in (ours, theirs)]
+        ours_called, theirs_called = names if names[0] != names[1] else (own or usual, given)
+        raise ValueError(f"{published.name} has space {ours_called}, not {theirs_called}; leave space out")
+    return own or given
 
 
 def _published_arch(

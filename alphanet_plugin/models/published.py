@@ -71,7 +71,8 @@ def choose_published(
         CheckpointError: The hub's weights are damaged, or files here are not what was published; or the store's are so
             damaged that they cannot be read.
     """
-    wanted = kwargs.get("pretrained_cfg") or None
+    given = kwargs.get("pretrained_cfg") or None
+    wanted = told_tag(architecture, given) or given
     overlay = kwargs.get("pretrained_cfg_overlay") or {}
     if (wanted is not None and not isinstance(wanted, str)) or any(overlay.get(source) for source in _SOURCES):
         _check_folder(wanted, ask_hub)
@@ -95,6 +96,12 @@ def choose_published(
         what = "ImageNet weights" if found.is_imagenet else f"no ImageNet weights {place}; newest tag"
         _say_once(f"{architecture}: {what}, {found.name} from {found.folder}")
     return found
+
+
+def told_tag(architecture: str, cfg: Any) -> str | None:
+    """The tag of which timm has made this cfg, as for its scripts, which ask for a cfg by name before the model."""
+    file = None if isinstance(cfg, str) else file_of(cfg)
+    return next((tag for tag, weights, _ in _known.get(architecture, ()) if file and str(weights) == str(file)), None)
 
 
 _said: set[str] = set()
@@ -155,12 +162,17 @@ def _said_sides(folder: Path) -> Iterator[tuple[str, int]]:
 
 def _check_folder(cfg: Any, loads: bool) -> None:
     """Of a folder by its path, ``local-dir:``: CheckpointError if it is not as it was published."""
-    file = cfg.get("file") if isinstance(cfg, Mapping) else getattr(cfg, "file", None)
+    file = file_of(cfg)
     if not loads or not file:
         return
     folder = Path(file) if Path(file).is_dir() else Path(file).parent  # timm puts the folder there
     if (folder / store.CONFIG_FILE).is_file():
         store.check_whole(folder)
+
+
+def file_of(cfg: Any) -> Any:
+    """Where a cfg says that the weights lie; None where it does not."""
+    return cfg.get("file") if isinstance(cfg, Mapping) else getattr(cfg, "file", None)
 
 
 def _first(entries: Sequence[store.Published], tag: str | None) -> store.Published | None:

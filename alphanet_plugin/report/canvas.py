@@ -138,7 +138,7 @@ def looks(names: Sequence[str], among: Sequence[str] | None = None) -> dict[str,
         ValueError: There are more names than colours.
     """
     if len(names) > len(SERIES):
-        raise ValueError(f"a picture compares at most {len(SERIES)} things, not {len(names)}")
+        raise ValueError(f"a picture compares at most {len(SERIES)} things, not {len(names)}; give fewer")
     order = list(names if among is None or len(among) > len(SERIES) else among)
     places = {name: order.index(name) for name in names}
     return {

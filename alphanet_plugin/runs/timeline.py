@@ -134,7 +134,7 @@ class _Builder:
                     + (
                         f"{ratios} expand ratios; give 0 to {ratios - 1}"
                         if ratios > 1
-                        else "no middle channels to sort"
+                        else "no middle channels to sort; leave the key out"
                     )
                 )
         if phase.kernel_transform == "freeze" and not self.config.supernet.kernel_transform:

@@ -174,4 +174,7 @@ def _check(
     ]
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        raise CheckpointError(f"{path} does not fit the space: {'; '.join(problems[:5])}{more}")
+        raise CheckpointError(
+            f"{path} does not fit the space: {'; '.join(problems[:5])}{more}; give a supernet's checkpoint as it was "
+            "released, and the space that it is of"
+        )

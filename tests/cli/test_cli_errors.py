@@ -25,6 +25,8 @@ def test_every_verb_has_help(verb, capsys):
         (["train", "--config", "configs/digits.yaml", "--set", "data.name=foldr"], "foldr"),
         (["train", "--config", "configs/imagenet.yaml", "--set", "data.root=nowhere"], "nowhere"),
         (["train", "--config", "configs/digits.yaml", "--set", "training.tracker=tensorbored"], "tensorbored"),
+        (["train", "--config", "configs/digits.yaml", "--plan", "--images", "0"], "at least 1, and goes with --plan"),
+        (["train", "--config", "configs/digits.yaml", "--images", "5"], "at least 1, and goes with --plan"),
         (["search", "nowhere"], "nowhere holds no trained run"),
         (["search", "nowhere", "--batch", "2"], "give --latency cpu, cuda or onnx too"),
         (["search", "nowhere", "--latency", "cpu", "--latency-check", "0"], "--latency-check must be at least 1"),
@@ -33,6 +35,8 @@ def test_every_verb_has_help(verb, capsys):
         (["profile", "a4", "--classes", "0"], "at least 1"),
         (["profile", "a4", "--resolutions", "big"], "--resolutions takes whole numbers"),
         (["evaluate", "alphanet_a4"], "--data is needed"),
+        (["evaluate", "nowhere", "--arch", "a0"], "--arch is of a run, and nowhere is no folder of one; leave it out"),
+        (["evaluate", ".", "--data", "digits"], "holds no config.json of one; a run is measured on its own images"),
         (["evaluate", "alphanet_a4", "--data", "digits"], "no weights for alphanet_a4"),
     ],
 )

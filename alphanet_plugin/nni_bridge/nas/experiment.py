@@ -164,7 +164,7 @@ def read_sections(path: Path) -> dict[str, dict[str, Any]]:
     sections = {name: content.get(name) or {} for name in _SECTIONS}
     for name, section in sections.items():
         if not isinstance(section, dict):
-            raise ConfigError(f"{path}: section {name} must hold keys and values, not {section!r}")
+            raise ConfigError(f"{path}: section {name} must hold keys and values, not {brief(section)}")
         if not section and name != "experiment":
             raise ConfigError(f"{path} has no section {name!r}")
     return {name: dict(section) for name, section in sections.items()}

@@ -155,7 +155,7 @@ class SupernetStrategy(OneShotStrategy):
     def list_models(self, sort: bool = True, limit: int | None = None) -> Iterator[ExecutableModelSpace]:
         """The ranked subnets, best first; their weights are slices of the supernet's, not yet recalibrated."""
         if self.training is None:
-            raise RuntimeError("the strategy has not been run")
+            raise RuntimeError("the strategy has not been run; run its experiment first")
         ranked = self.training.results
         ranked = sorted(ranked, key=lambda result: -result.metrics.top1) if sort else ranked
         for result in ranked[:limit]:
