@@ -34,7 +34,7 @@ def test_the_program_for_gpus_runs_on_a_cpu(capsys, monkeypatch, tmp_path):
     assert notes == {what: "failed: RuntimeError: out of memory" for what in rows if what.startswith("evaluation")}
     assert len(notes) >= 2
     steps = [row for what, row in rows.items() if " px, " in what or "step" in what]
-    assert len(steps) == 6
+    assert len(steps) == 8
     assert all(row["of bound"] == row["ms"] / max(row["arithmetic ms"], row["memory ms"]) for row in steps)
     table = capsys.readouterr().out.split("\n\n")[-1].splitlines()
     assert len(table) == len(rows) + 2

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from timm.layers import BatchNormAct2d
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .compiled import call_compiled, has_compiled
+from .norm_act import norm_act_backward, norm_act_forward, norm_terms
 
 _CHUNK_BYTES = 2 * 2**20
 
@@ -32,27 +35,82 @@ def depthwise_conv(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> 
     return _Depthwise.apply(x, weight, kernel_size, stride)  # type: ignore[return-value]
 
 
+def norm_depthwise(norm: BatchNormAct2d, x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
+    """`depthwise_conv` of `norm_act` of x, which `joins` must allow.
+
+    What lies between the two is as large as x. It is made again for the backward, which keeps x alone.
+    """
+    given = norm.weight, norm.bias, norm.eps, norm.act, weight, kernel_size, stride
+    return _NormDepthwise.apply(x, *given)  # type: ignore[return-value]
+
+
 class _Depthwise(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.kernel_size, ctx.stride = kernel_size, stride
-        kernel = centre(weight[: x.shape[1]], kernel_size)
-        return F.conv2d(x, kernel, None, stride, kernel_size // 2, groups=x.shape[1])
+        return _convolve(x, weight, kernel_size, stride)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
-        (grad,) = grad_outputs
-        kernel = centre(weight[: x.shape[1]], ctx.kernel_size)
-        grad_x = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            grad_x = _input_gradient(grad, x, kernel, ctx.stride)
-        if ctx.needs_input_grad[1]:
-            grad_weight = torch.zeros_like(weight)
-            centre(grad_weight[: x.shape[1]], ctx.kernel_size).copy_(_kernel_gradient(grad, x, kernel, ctx.stride))
-        return grad_x, grad_weight, None, None
+        return (
+            *_gradients(grad_outputs[0], x, weight, ctx.kernel_size, ctx.stride, ctx.needs_input_grad[:2]),
+            None,
+            None,
+        )
+
+
+class _NormDepthwise(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        scale: Tensor,
+        bias: Tensor,
+        eps: float,
+        act: nn.Module,
+        weight: Tensor,
+        size: int,
+        stride: int,
+    ) -> Tensor:
+        terms = norm_terms(x, scale, bias, eps)
+        ctx.save_for_backward(x, terms, scale, weight)
+        ctx.eps, ctx.act, ctx.size, ctx.stride = eps, act, size, stride
+        return _convolve(norm_act_forward(x, terms, act), weight, size, stride)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        x, terms, scale, weight = ctx.saved_tensors
+        y = norm_act_forward(x, terms, ctx.act)
+        grad_y, grad_weight = _gradients(
+            grad_outputs[0], y, weight, ctx.size, ctx.stride, (True, ctx.needs_input_grad[5])
+        )
+        del y
+        assert grad_y is not None
+        grad_y = grad_y.contiguous(memory_format=torch.channels_last)
+        grads = norm_act_backward(grad_y, x, terms, scale, ctx.eps, ctx.act, grad_x=grad_y)
+        return *grads, None, None, grad_weight, None, None
+
+
+def _convolve(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
+    kernel = centre(weight[: x.shape[1]], kernel_size)
+    return F.conv2d(x, kernel, None, stride, kernel_size // 2, groups=x.shape[1])
+
+
+def _gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, kernel_size: int, stride: int, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Of x and of weight, where wanted."""
+    kernel = centre(weight[: x.shape[1]], kernel_size)
+    grad_x = _input_gradient(grad, x, kernel, stride) if wanted[0] else None
+    grad_weight = None
+    if wanted[1]:
+        grad_weight = torch.zeros_like(weight)
+        centre(grad_weight[: x.shape[1]], kernel_size).copy_(_kernel_gradient(grad, x, kernel, stride))
+    return grad_x, grad_weight
 
 
 def _input_gradient(grad: Tensor, x: Tensor, kernel: Tensor, stride: int) -> Tensor:

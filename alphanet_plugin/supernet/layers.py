@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..models import MBConvBlock
-from .depthwise import centre, depthwise_conv
+from .depthwise import centre, depthwise_conv, norm_depthwise
 from .norm_act import joins, norm_act
 from .prefix_linear import gated_linear, prefix_linear
 
@@ -45,6 +45,10 @@ class ElasticConv2d(nn.Conv2d):
         twin.weight, twin.bias = conv.weight, conv.bias
         return twin.train(conv.training)
 
+    def depthwise_weight(self, channels: int) -> tuple[torch.Tensor, int]:  # noqa: ARG002 - a kernel transform's
+        """Of a depthwise one: at least `channels` kernels (C', 1, K, K), and the side of their active centres."""
+        return self.weight, self.active_kernel or self.kernel_size[0]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         channels, (side, _) = x.shape[1], self.kernel_size
         out, kernel_size = self.active_out or self.out_channels, self.active_kernel or side
@@ -53,7 +57,7 @@ class ElasticConv2d(nn.Conv2d):
             x = x.contiguous(memory_format=torch.channels_last)
         if self.groups > 1:
             if on_cpu and self.bias is None:
-                return depthwise_conv(x, self.weight, kernel_size, self.stride[0])
+                return depthwise_conv(x, *self.depthwise_weight(channels), self.stride[0])
             out, groups, weight = channels, channels, self.weight[:channels]
         else:
             if on_cpu and side == 1 and self.stride == (1, 1):
@@ -127,15 +131,14 @@ class KernelTransformConv2d(ElasticConv2d):
         """The weight of the static convolution whose weight has the shape of `like`."""
         return self.kernels(len(like), like.shape[-1])
 
+    def depthwise_weight(self, channels: int) -> tuple[torch.Tensor, int]:
+        weight, kernel_size = super().depthwise_weight(channels)
+        return weight if kernel_size == self.kernel_size[0] else self.kernels(channels, kernel_size), kernel_size
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        channels, kernel_size = x.shape[1], self.active_kernel or self.kernel_size[0]
-        if kernel_size == self.kernel_size[0]:
+        if _runs_on_cpu(x) or self.active_kernel in (None, self.kernel_size[0]):
             return super().forward(x)
-        weight = self.kernels(channels, kernel_size)
-        if _runs_on_cpu(x):
-            x = x.contiguous(memory_format=torch.channels_last)
-            return depthwise_conv(x, weight, kernel_size, self.stride[0])
-        return conv2d(x, weight, None, self.stride, channels)
+        return conv2d(x, self.depthwise_weight(x.shape[1])[0], None, self.stride, x.shape[1])
 
 
 class ElasticBatchNormAct2d(BatchNormAct2d):
@@ -183,7 +186,7 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
                 if momentum is None:
                     momentum = 1.0 / float(self.num_batches_tracked)
         if self.training and isinstance(self.drop, nn.Identity) and joins(x, self.act):
-            x, batch_mean, batch_var = norm_act(x, self.weight, self.bias, self.eps, self.act)
+            x, (batch_mean, batch_var) = norm_act(x, self.weight, self.bias, self.eps, self.act)
             if mean is not None and var is not None:
                 values = x.numel() // channels
                 mean.lerp_(batch_mean, momentum or 0.0)
@@ -204,6 +207,14 @@ class ElasticMBConvBlock(MBConvBlock):
         twin = cls.__new__(cls)
         twin.__dict__.update(block.__dict__)
         return twin
+
+    def filter(self, x: torch.Tensor) -> torch.Tensor:
+        norm, conv = self.bn1, self.conv_dw
+        if isinstance(norm, ElasticBatchNormAct2d) and isinstance(conv, ElasticConv2d) and torch.is_grad_enabled():
+            keeps_nothing = norm.training and norm.momentum == 0.0 and isinstance(norm.drop, nn.Identity)
+            if keeps_nothing and conv.bias is None and joins(x, norm.act):
+                return norm_depthwise(norm, x, *conv.depthwise_weight(x.shape[1]), conv.stride[0])
+        return super().filter(x)
 
     def project(self, x: torch.Tensor) -> torch.Tensor:
         se, conv = self.se, self.conv_pwl

@@ -53,64 +53,68 @@ static void add_chunks(const float *sums, double *total, int64_t chunks, int64_t
         for (int64_t j = 0; j < 2 * c; j++) total[j] += sums[2 * k * c + j];
 }
 
-/* Room for the chunks' sums, two more rows of floats, and the sums of all; NULL if there is none. */
+/* Room for the sums of all, and the chunks'; NULL if there is none. */
 static double *make_room(int64_t chunks, int64_t c) {
-    return malloc(2 * c * sizeof(double) + (2 * chunks + 2) * c * sizeof(float));
+    return malloc(2 * c * sizeof(double) + 2 * chunks * c * sizeof(float));
+}
+
+/* Of a norm: terms (4, c), the mean and biased variance over the rows, and the a and o of w (x - mean) / sqrt(var + eps)
+   + b = a x + o. */
+int norm_terms(const float *restrict x, const float *restrict w, const float *restrict b, double eps,
+               float *restrict terms, int64_t n, int64_t c, int threads) {
+    int64_t chunks = (n + CHUNK - 1) / CHUNK;
+    double *restrict total = make_room(chunks, c);
+    if (!total) return 1;
+    float *restrict sums = (float *)(total + 2 * c);
+    PARALLEL for (int64_t k = 0; k < chunks; k++) {
+        float *restrict s = sums + 2 * k * c, *restrict q = s + c;
+        EACH(j) s[j] = q[j] = 0.0f;
+        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {
+            const float *restrict xi = x + i * c;
+            SIMD EACH(j) { float d = xi[j] - x[j]; s[j] += d; q[j] += d * d; } /* from the first row: no cancellation */
+        }
+    }
+    add_chunks(sums, total, chunks, c);
+    EACH(j) {
+        double m = total[j] / n, v = total[c + j] / n - m * m;
+        v = v < 0.0 ? 0.0 : v;
+        double slope = w[j] / sqrt(v + eps);
+        terms[j] = (float)(x[j] + m), terms[c + j] = (float)v;
+        terms[2 * c + j] = (float)slope, terms[3 * c + j] = (float)(b[j] - (x[j] + m) * slope);
+    }
+    free(total);
+    return 0;
 }
 
 #define FORWARD(ACT)                                                                                                   \
-int forward_##ACT(const float *restrict x, const float *restrict w, const float *restrict b, double eps,              \
-                  float *restrict y, float *restrict mean, float *restrict var, int64_t n, int64_t c, int threads) {  \
-    int64_t chunks = (n + CHUNK - 1) / CHUNK;                                                                          \
-    double *restrict total = make_room(chunks, c);                                                                    \
-    if (!total) return 1;                                                                                              \
-    float *restrict sums = (float *)(total + 2 * c), *restrict a = sums + 2 * chunks * c, *restrict o = a + c;        \
-    PARALLEL for (int64_t k = 0; k < chunks; k++) {                                                                    \
-        float *restrict s = sums + 2 * k * c, *restrict q = s + c;                                                     \
-        EACH(j) s[j] = q[j] = 0.0f;                                                                                    \
-        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                           \
-            const float *restrict xi = x + i * c;                                                                      \
-            SIMD EACH(j) { float d = xi[j] - x[j]; s[j] += d; q[j] += d * d; } /* from the first row: no cancellation */ \
-        }                                                                                                              \
-    }                                                                                                                  \
-    add_chunks(sums, total, chunks, c);                                                                                \
-    EACH(j) {                                                                                                          \
-        double m = total[j] / n, v = total[c + j] / n - m * m;                                                         \
-        v = v < 0.0 ? 0.0 : v;                                                                                         \
-        mean[j] = (float)(x[j] + m), var[j] = (float)v;                                                                \
-        double slope = w[j] / sqrt(v + eps);                                                                           \
-        a[j] = (float)slope, o[j] = (float)(b[j] - (x[j] + m) * slope);                                                \
-    }                                                                                                                  \
-    PARALLEL for (int64_t k = 0; k < chunks; k++)                                                                      \
+int forward_##ACT(const float *restrict x, const float *restrict terms, float *restrict y, int64_t n, int64_t c,      \
+                  int threads) {                                                                                       \
+    const float *restrict a = terms + 2 * c, *restrict o = a + c;                                                      \
+    PARALLEL for (int64_t k = 0; k < (n + CHUNK - 1) / CHUNK; k++)                                                     \
         for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                           \
             const float *restrict xi = x + i * c;                                                                      \
             float *restrict yi = y + i * c;                                                                            \
             SIMD EACH(j) yi[j] = value_##ACT(xi[j] * a[j] + o[j]);                                                     \
         }                                                                                                              \
-    free(total);                                                                                                       \
     return 0;                                                                                                          \
 }
 
-/* dx first holds the gradient before the activation, so that no slope is computed twice. */
+/* dx first holds the gradient before the activation, so that no slope is computed twice. It may be g. */
 #define BACKWARD(ACT)                                                                                                  \
-int backward_##ACT(const float *restrict g, const float *restrict x, const float *restrict mean,                      \
-                   const float *restrict var, const float *restrict w, const float *restrict b, double eps,           \
-                   float *restrict dx, float *restrict dw, float *restrict db, int64_t n, int64_t c, int threads) {   \
+int backward_##ACT(const float *g, const float *restrict x, const float *restrict terms, double eps, float *dx,       \
+                   float *restrict dw, float *restrict db, int64_t n, int64_t c, int threads) {                       \
     int64_t chunks = (n + CHUNK - 1) / CHUNK;                                                                          \
+    const float *restrict mean = terms, *restrict var = mean + c, *restrict a = var + c, *restrict o = a + c;         \
     double *restrict total = make_room(chunks, c);                                                                    \
     if (!total) return 1;                                                                                              \
-    float *restrict sums = (float *)(total + 2 * c), *restrict a = sums + 2 * chunks * c, *restrict o = a + c;        \
-    EACH(j) {                                                                                                          \
-        double slope = w[j] / sqrt(var[j] + eps);                                                                      \
-        a[j] = (float)slope, o[j] = (float)(b[j] - mean[j] * slope);                                                   \
-    }                                                                                                                  \
+    float *restrict sums = (float *)(total + 2 * c);                                                                   \
     PARALLEL for (int64_t k = 0; k < chunks; k++) {                                                                    \
         float *restrict s = sums + 2 * k * c, *restrict q = s + c;                                                     \
         EACH(j) s[j] = q[j] = 0.0f;                                                                                    \
         int64_t i = k * CHUNK, end = end_of(k, n);                                                                     \
         for (; i + 1 < end; i += 2) { /* two rows at a time: half the traffic of the sums */                          \
-            const float *restrict xi = x + i * c, *restrict gi = g + i * c;                                            \
-            float *restrict di = dx + i * c;                                                                           \
+            const float *restrict xi = x + i * c, *gi = g + i * c;                                                     \
+            float *di = dx + i * c;                                                                                    \
             SIMD EACH(j) {                                                                                             \
                 float d = gi[j] * slope_##ACT(xi[j] * a[j] + o[j]);                                                    \
                 float e = gi[c + j] * slope_##ACT(xi[c + j] * a[j] + o[j]);                                            \
@@ -119,8 +123,8 @@ int backward_##ACT(const float *restrict g, const float *restrict x, const float
             }                                                                                                          \
         }                                                                                                              \
         if (i < end) {                                                                                                 \
-            const float *restrict xi = x + i * c, *restrict gi = g + i * c;                                            \
-            float *restrict di = dx + i * c;                                                                           \
+            const float *restrict xi = x + i * c, *gi = g + i * c;                                                     \
+            float *di = dx + i * c;                                                                                    \
             SIMD EACH(j) {                                                                                             \
                 float d = gi[j] * slope_##ACT(xi[j] * a[j] + o[j]);                                                    \
                 di[j] = d, s[j] += d, q[j] += d * (xi[j] - mean[j]);                                                   \

@@ -25,7 +25,8 @@ def prefix_linear(x: Tensor, weight: Tensor, bias: Tensor | None, out_channels: 
 def gated_linear(x: Tensor, gate: Tensor, weight: Tensor, out_channels: int) -> Tensor:
     """`prefix_linear` of x (B, I', H, W) times gate (B, I', 1, 1), in channels_last, without keeping the product.
 
-    It is as large as x, and of an inverted residual block x is the largest that the backward needs.
+    It is as large as x, and of an inverted residual block x is the largest that the backward needs. Where images have
+    many more pixels than there are outputs, the gate scales a weight for each image, and x is not touched by it at all.
     """
     y = _GatedLinear.apply(x, gate, weight, out_channels)
     return y.view(len(x), *x.shape[2:], out_channels).movedim(-1, 1)  # type: ignore[union-attr]
@@ -60,19 +61,31 @@ class _GatedLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gate: Tensor, weight: Tensor, out_channels: int) -> Tensor:
         ctx.save_for_backward(x, gate, weight)
-        return _rows(x * gate) @ _leading(weight, out_channels, x.shape[1]).t()
+        block = _leading(weight, out_channels, x.shape[1])
+        if _scales_weights(x, out_channels):
+            return torch.bmm(_images(x), _gated(block, gate).transpose(1, 2)).flatten(0, 1)
+        return _rows(x * gate) @ block.t()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
         (x, gate, weight), (grad,) = ctx.saved_tensors, grad_outputs
         out_channels, in_channels = grad.shape[1], x.shape[1]
+        block, shape = _leading(weight, out_channels, in_channels), (len(x), *x.shape[2:], in_channels)
         grad_weight = None
         if ctx.needs_input_grad[2]:
             grad_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format)
+        if _scales_weights(x, out_channels):
+            grad = grad.view(len(x), -1, out_channels)
+            grad_x = torch.bmm(grad, _gated(block, gate)).view(shape).movedim(-1, 1)
+            product = torch.bmm(grad.transpose(1, 2), _images(x))  # with no gate, of each image
+            grad_gate = (product * block).sum(1).view_as(gate)
+            if grad_weight is not None:
+                torch.sum(_gated(product, gate), 0, out=_leading(grad_weight, out_channels, in_channels))
+            return grad_x, grad_gate, grad_weight, None
+        if grad_weight is not None:
             torch.mm(grad.t(), _rows(x * gate), out=_leading(grad_weight, out_channels, in_channels))
-        grad_x = grad @ _leading(weight, out_channels, in_channels)
-        grad_x = grad_x.view(len(x), *x.shape[2:], in_channels).movedim(-1, 1)
+        grad_x = (grad @ block).view(shape).movedim(-1, 1)
         grad_gate = torch.empty_like(gate)
         if has_compiled(grad_x, x) and gate.is_contiguous():
             call_compiled("gate_gradient", grad_x, x, gate, grad_gate, len(x), x.shape[2] * x.shape[3], in_channels)
@@ -85,6 +98,21 @@ class _GatedLinear(torch.autograd.Function):
 def _rows(x: Tensor) -> Tensor:
     """(B, C, H, W) as (B H W, C), without a copy where it is channels_last."""
     return x.movedim(1, -1).reshape(-1, x.shape[1])
+
+
+def _images(x: Tensor) -> Tensor:
+    """(B, C, H, W) as (B, H W, C), without a copy where it is channels_last."""
+    return _rows(x).view(len(x), -1, x.shape[1])
+
+
+def _gated(weight: Tensor, gate: Tensor) -> Tensor:
+    """A weight (O, C), or one (B, O, C) for each image, times gate (B, C, 1, 1): (B, O, C)."""
+    return weight * gate.flatten(1)[:, None]
+
+
+def _scales_weights(x: Tensor, out_channels: int) -> bool:
+    """Whether it is quicker to scale weights, by timing: 1.5 to 1.8 times at 18 and more, 0.9 at 2.5 times as many."""
+    return x.shape[2] * x.shape[3] >= 8 * out_channels
 
 
 def _leading(weight: Tensor, rows: int, columns: int) -> Tensor:

@@ -109,6 +109,35 @@ def test_the_gradients_of_a_depthwise_kernel_are_torchs(stride, kernel_size, bat
     assert all(relative_error(one, other) < 1e-6 for one, other in zip(found, exact, strict=True))
 
 
+@needs_compiler
+@pytest.mark.parametrize("act", ["silu", "relu6"])
+@pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (5, 2), (7, 1)])
+@pytest.mark.parametrize(("channels", "side"), [(21, 5), (24, 17)])
+def test_a_norm_with_the_depthwise_convolution_after_it_keeps_its_input_alone(act, kernel_size, stride, channels, side):
+    norm = elastic_norm(channels + 5, act)
+    torch.manual_seed(0)
+    x = torch.randn(3, channels, side, side).contiguous(memory_format=torch.channels_last)
+    kernels = torch.randn(channels + 5, 1, 7, 7)
+
+    def run(form, kind):
+        norm.to(kind).zero_grad()
+        images, weight = (one.clone().to(kind).requires_grad_() for one in (x, kernels))
+        y = form(images, weight)
+        torch.manual_seed(1)
+        y.backward(torch.randn(y.shape).to(kind))
+        return [y.detach(), images.grad, weight.grad, norm.weight.grad.clone(), norm.bias.grad.clone()]
+
+    def apart(images, weight):
+        return depthwise.depthwise_conv(norm(images), weight, kernel_size, stride)
+
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.shape) or one, lambda one: one):
+        found = run(lambda *given: depthwise.norm_depthwise(norm, *given, kernel_size, stride), torch.float32)
+    exact = run(apart, torch.float64)
+    assert all(relative_error(one, other) < 1e-6 for one, other in zip(found, exact, strict=True))
+    assert [shape for shape in kept if len(shape) == 4 and shape[0] == len(x)] == [x.shape]
+
+
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiler)])
 @pytest.mark.parametrize(("batch", "channels", "side"), [(1, 3, 1), (3, 21, 5), (2, 24, 17)])
 def test_a_gated_1x1_convolution_is_torchs(batch, channels, side, kernels):
