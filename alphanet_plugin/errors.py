@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -112,6 +112,12 @@ def brief(value: object) -> str:
     except Exception:  # a repr that fails, such as that of a whole number of 5,000 digits
         return f"a {type(value).__name__}"
     return text if len(text) <= 120 else f"{text[:80]}...{text[-30:]}"
+
+
+def few(names: Sequence[str], limit: int = 5, *, show: Callable[[str], str] = str) -> str:
+    """The first of some names, and how many more there are."""
+    shown = ", ".join(map(show, names[:limit]))
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
 def one_line(error: BaseException, limit: int = 1000) -> str:

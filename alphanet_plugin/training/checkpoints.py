@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Checkpoints:
             if main:
                 state = {"step": step, "identity": self.identity, "files": digest_files(beside)}
                 if self.batch:
-                    state["batch"] = self.batch.to_dict()
+                    state["batch"] = asdict(self.batch)
                 (beside / _STATE).write_text(json.dumps(state), encoding="utf-8")
                 commit_folder(beside, path)
                 self._prune()

@@ -14,7 +14,7 @@ from alphanet_plugin.report import (
     plot_relative,
 )
 from alphanet_plugin.report.canvas import SERIES
-from alphanet_plugin.report.front_plot import _front, mean_front
+from alphanet_plugin.report.pareto_plot import _front, mean_front
 
 RUNS = {"KL": [[(10.0, 90.0), (20.0, 92.0)], [(12.0, 91.0), (18.0, 93.0)]], "none": [[(11.0, 88.0), (30.0, 89.0)]]}
 CURVES = {"KL": [[(1.0, 50.0), (2.0, 60.0)], [(1.0, 52.0), (2.0, 61.0)]], "none": [[(1.0, 40.0), (2.0, 45.0)]]}
