@@ -126,6 +126,12 @@ ARGUMENTS = {
 }  # fmt: skip
 
 
+SAID = {
+    "validate.py": '"top1"', "inference.py": "--result", "benchmark.py": "infer_samples_per_sec",
+    "onnx_export.py": "Creating PyTorch alphanet_subnet.mine", "train.py": "Best metric",
+}  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("published")
 @pytest.mark.skipif(not SCRIPTS, reason="TIMM_SCRIPTS does not say where timm's scripts are")
@@ -134,5 +140,6 @@ def test_timms_own_scripts(script, images):
     assert timm.is_model("alphanet_a0")
     done = run(Path(SCRIPTS or "").absolute() / script, *ARGUMENTS[script], cwd=images.parent)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert SAID[script] in done.stdout + done.stderr, done.stderr[-2000:]  # some end with 0 whatever happened
     if script == "onnx_export.py":
         assert (images.parent / "model.onnx").stat().st_size > 1e6
