@@ -92,6 +92,12 @@ def how_to_install(*packages: str, extra: str) -> str:
     return f"pip install {quoted} (in a clone: pip install '.[{extra}]')"
 
 
+def unreadable_because(error: BaseException) -> str:
+    """What torch says of a file that it cannot read, on one line, without its advice to run what the file holds."""
+    text = one_line(error, 400)
+    return "it holds other things, or is no such file" if "weights_only" in text else text
+
+
 class _Brief(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()
