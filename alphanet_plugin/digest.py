@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ def digest(path: Path) -> dict[str, Any]:
             sha256.update(chunk)
             size += len(chunk)
     return {"sha256": sha256.hexdigest(), "size": size}
+
+
+def json_digest(values: Any, digits: int = 64) -> str:
+    """sha256 of values as JSON, keys in order, in so many hexadecimal digits; equal for equal values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:digits]
 
 
 def digest_files(folder: Path) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -92,6 +92,12 @@ def how_to_install(*packages: str, extra: str) -> str:
     return f"pip install {quoted} (in a clone: pip install '.[{extra}]')"
 
 
+def unreadable_because(error: BaseException) -> str:
+    """What torch says of a file that it cannot read, on one line, without its advice to run what the file holds."""
+    text = one_line(error, 400)
+    return "it holds other things, or is no such file" if "weights_only" in text else text
+
+
 class _Brief(reprlib.Repr):
     def __init__(self) -> None:
         super().__init__()
@@ -106,6 +112,12 @@ def brief(value: object) -> str:
     except Exception:  # a repr that fails, such as that of a whole number of 5,000 digits
         return f"a {type(value).__name__}"
     return text if len(text) <= 120 else f"{text[:80]}...{text[-30:]}"
+
+
+def few(names: Sequence[str], limit: int = 5, *, show: Callable[[str], str] = str) -> str:
+    """The first of some names, and how many more there are."""
+    shown = ", ".join(map(show, names[:limit]))
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
 def one_line(error: BaseException, limit: int = 1000) -> str:

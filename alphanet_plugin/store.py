@@ -23,7 +23,7 @@ import platformdirs
 from safetensors import SafetensorError, safe_open
 
 from .atomic import remove_leftovers
-from .digest import damaged_files, digest_files
+from .digest import damaged_files, digest_files, json_digest
 from .errors import CheckpointError, StoreError, brief, how_to_write
 from .owner import owned
 
@@ -193,7 +193,7 @@ def _card_sha256(folder: Path) -> str:
 
 def _config_sha256(config: Mapping[str, Any]) -> str:
     values = {key: value for key, value in config.items() if key != "config_sha256"}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return json_digest(values)
 
 
 def supernet_folder(family: str, tag: str) -> Path:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from alphanet_plugin.cli.main import build_parser
-from alphanet_plugin.cli.options import read_run_config
+from alphanet_plugin.runs import read_config
 
 ROOT = Path(__file__).parents[1]
 FILES = [
@@ -57,7 +57,7 @@ def test_there_is_something_to_test():
 def test_commands_are_understood(command):
     arguments = build_parser().parse_args(command)
     if getattr(arguments, "config", None):
-        read_run_config(arguments.config, arguments.overrides)
+        read_config(arguments.config, arguments.overrides)
 
 
 def runnable():

@@ -8,7 +8,8 @@ import pytest
 
 from alphanet_plugin import get_space
 from alphanet_plugin.cli.main import build_parser
-from alphanet_plugin.cli.options import read_arch_option, read_run_config
+from alphanet_plugin.models import named_arch
+from alphanet_plugin.runs import read_config
 
 TEXT = (Path(__file__).parents[1] / "docs" / "slimmable.md").read_text(encoding="utf-8")
 (PROGRAM,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
@@ -21,11 +22,11 @@ def test_commands_are_understood(command):
     assert name == "alphanet"
     arguments = build_parser().parse_args(words)
     if getattr(arguments, "config", None):
-        config = read_run_config(arguments.config, arguments.overrides)
+        config = read_config(arguments.config, arguments.overrides)
         assert config.output == "runs/us_mobilenet_v2_digits"
         assert config.space.resolutions == (24,)
     if getattr(arguments, "arch", None):
-        read_arch_option(arguments.arch, get_space("us_mobilenet_v2", resolutions=(24,)))
+        named_arch(arguments.arch, get_space("us_mobilenet_v2", resolutions=(24,)))
 
 
 def test_the_program_runs(capsys):

@@ -16,8 +16,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..shipped import shipped_config
-from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, add_resume_from
+from .process import start_cpu_ranks
 from .progress import Advance, progress_bar, say, say_where_it_begins
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import brief
 from ..nearest import did_you_mean
 from ..shipped import shipped, shipped_config
-from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides
+from .process import start_cpu_ranks
 from .progress import progress_bar, say, say_where_it_begins
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .cpu_ranks import start_cpu_ranks
+from .process import start_cpu_ranks
 from .progress import progress_bar, say
 
 if TYPE_CHECKING:

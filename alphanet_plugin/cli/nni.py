@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from .cpu_ranks import start_cpu_ranks
+from .process import start_cpu_ranks
 from .progress import progress_bar
 
 
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.nni_verb == "run" and _run_with_tuner(arguments):
         return
     try:
-        from ..nni_bridge.nas.experiment_file import resume, run_file
+        from ..nni_bridge.nas.experiment import resume, run_file
     except ImportError as error:
         raise ConfigError(str(error)) from error
     from ..shipped import shipped_config

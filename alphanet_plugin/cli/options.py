@@ -6,13 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import AlphaNetError, brief, one_line
-from ..nearest import did_you_mean, nearest, path_hint
-from ..spaces import Arch, SearchSpace
+from ..errors import AlphaNetError, one_line
+from ..nearest import nearest, path_hint
+from ..spaces import Arch
 from ..store import read_folder_config
 
 if TYPE_CHECKING:
-    from ..config import RunConfig
     from ..runs import TrainedRun
 
 
@@ -34,13 +33,6 @@ def add_resume_from(parser: argparse.ArgumentParser) -> None:
         help="go on from this checkpoint although the configuration has changed, as with a lower training.lr; the "
         "run's resumed.jsonl records what did",
     )  # fmt: skip
-
-
-def read_run_config(path: str, overrides: list[str]) -> RunConfig:
-    """A configuration as `alphanet_plugin.runs.read_config` reads it."""
-    from ..runs import read_config
-
-    return read_config(path, overrides)
 
 
 def load_model(name: str) -> Any:
@@ -80,33 +72,18 @@ def model_hint(name: str) -> str:
 
 
 def read_run_arch(text: str, trained: TrainedRun) -> Arch:
-    """An arch of a run: as `read_arch_option`, or ``front1`` and so on of the Pareto front of its last search.
+    """An arch of a run: as `named_arch`, or ``front1`` and so on of the Pareto front of its last search.
 
     Raises:
         ValueError: There is no such arch.
     """
+    from ..models import named_arch
     from ..runs import search_front
 
     if not (text.startswith("front") and text[5:].isdecimal()):
-        return read_arch_option(text, trained.space)
+        return named_arch(text, trained.space)
     front, number = search_front(trained), int(text[5:])
     if not 1 <= number <= len(front):
         known = f"it has front1 to front{len(front)}" if front else "there was no search; `alphanet search` makes one"
         raise ValueError(f"no arch {text} in the Pareto front of {trained.folder.path}; {known}")
     return front[number - 1].arch
-
-
-def read_arch_option(text: str, space: SearchSpace) -> Arch:
-    """An arch from a preset's name, ``largest``, ``smallest``, a YAML file, or the printed form."""
-    from ..config import read_mapping
-
-    if text in space.presets:
-        return space.presets[text]
-    if text in ("largest", "smallest"):
-        return getattr(space, text)()
-    if text.endswith((".yaml", ".yml", ".json")):
-        return space.validate(read_mapping(text))
-    if "=" not in text:
-        hint = did_you_mean(text, [*space.presets, "largest", "smallest"])
-        raise ValueError(f"no arch {brief(text)}, nor a YAML file or the printed form, 'resolution=192 ...'; {hint}")
-    return space.parse(text)

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..spaces import Arch, SearchSpace, get_space
-from .options import read_arch_option
 from .progress import say
 
 if TYPE_CHECKING:
@@ -32,10 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from ..models import named_arch
+
     if arguments.classes < 1 or arguments.batch < 1:
         raise ValueError(f"--classes and --batch must be at least 1, not {arguments.classes} and {arguments.batch}")
     space = _space(arguments)
-    arch = read_arch_option(arguments.arch, space)
+    arch = named_arch(arguments.arch, space)
     classes = arguments.classes
     if arguments.json:
         print(json.dumps(_figures(space, arch, arguments)))

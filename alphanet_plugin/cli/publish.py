@@ -15,8 +15,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides, read_run_arch
+from .process import start_cpu_ranks
 from .progress import progress_bar, say
 
 if TYPE_CHECKING:

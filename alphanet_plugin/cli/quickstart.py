@@ -12,7 +12,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from .options import add_overrides, read_run_config
+from .options import add_overrides
 
 if TYPE_CHECKING:
     from ..search import Evaluated
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     began = time.monotonic()
     overrides = [*arguments.overrides, *([f"output={json.dumps(arguments.output)}"] if arguments.output else [])]
-    config = read_run_config("configs/digits.yaml", overrides)
+    config = runs.read_config("configs/digits.yaml", overrides)
     train(config)
     trained = runs.open_run(config.output, overrides)
     found = search(trained)

@@ -25,8 +25,8 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from .cpu_ranks import start_cpu_ranks
 from .options import add_overrides
+from .process import start_cpu_ranks
 from .progress import progress_bar, say
 
 if TYPE_CHECKING:

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cpu_ranks import start_cpu_ranks
-from .options import add_overrides, add_resume_from, read_run_config
+from .options import add_overrides, add_resume_from
+from .process import start_cpu_ranks
 from .progress import progress_bar, say_where_it_begins
 
 if TYPE_CHECKING:
@@ -48,20 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from ..runs import read_config
+
     path, overrides = _source(arguments)
     if arguments.images is not None and not (arguments.plan and arguments.images >= 1):
         raise ValueError(f"--images is how many images train, at least 1, and goes with --plan; not {arguments.images}")
     if arguments.plan:
         if os.environ.get("RANK", "0") == "0":
-            show_plan(read_run_config(path, overrides), arguments.images)
+            show_plan(read_config(path, overrides), arguments.images)
         return
     start_cpu_ranks()
     if arguments.nni:
-        from .train_trial import train_as_trial
-
         train_as_trial(path, overrides)
     else:
-        train(read_run_config(path, overrides), resume_from=arguments.resume_from)
+        train(read_config(path, overrides), resume_from=arguments.resume_from)
 
 
 def _source(arguments: argparse.Namespace) -> tuple[str, list[str]]:
@@ -112,3 +115,46 @@ def train(config: RunConfig, watch: Watch | None = None, resume_from: str | None
         run_supernet(config, watch=show, resume_from=resume_from)
     if main:
         print(f"trained: {config.output} (log {config.output}/log.jsonl; next: alphanet search {config.output})")
+
+
+def train_as_trial(path: str, overrides: list[str]) -> None:
+    """Train with the parameters that NNI's tuner chose, in the trial's own folder; report each epoch and the end.
+
+    Of several ranks the first alone talks to NNI; the others get what it was given.
+    """
+    from accelerate import PartialState
+
+    from ..nni_bridge.hpo.hpo_trial import next_overrides, report_end, trial_folder
+    from ..nni_bridge.hpo.orphan import die_with_parent
+    from ..runs import open_run, read_config
+
+    die_with_parent()
+    chosen, folder = _from_first_rank(lambda: (next_overrides(), trial_folder()))
+    config = read_config(path, [*overrides, *chosen])
+    config = replace(config, output=str(Path(config.output) / folder))
+    train(config, _watching(config))
+    if PartialState().is_main_process:
+        top1 = report_end(open_run(config.output, device=PartialState().device or "cpu"))
+        print(f"mean top-1 of smallest, presets and largest: {top1:.2f} % with {', '.join(chosen) or 'no overrides'}")
+
+
+def _watching(config: RunConfig) -> Watch:
+    from .. import runs
+    from ..nni_bridge.hpo.hpo_trial import EpochReporter
+
+    def watch(trainer: Trainer) -> OnStep:
+        supernet, folder = runs.supernet_of(trainer), runs.RunFolder(Path(config.output))
+        run = runs.TrainedRun(folder, config, folder.checkpoints, supernet, runs.build_data(config))
+        return EpochReporter(supernet.space, runs.build_evaluator(run), trainer.steps_per_epoch)
+
+    return watch
+
+
+def _from_first_rank(ask: Callable[[], Any]) -> Any:
+    """What the first rank is answered, on every rank."""
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true")
+    answer = [ask() if PartialState(cpu=cpu).is_main_process else None]
+    return broadcast_object_list(answer)[0]

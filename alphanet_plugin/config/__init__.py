@@ -1,7 +1,6 @@
 """Run configurations: frozen dataclasses, read from YAML and written back."""
 
 from ..yaml_text import parse_yaml
-from .divergences import DivergencesConfig, ExampleConfig
 from .finetune import (
     FinetuneConfig,
     FinetuneDataConfig,
@@ -16,6 +15,7 @@ from .network import NetworkConfig, NetworkRunConfig, NetworkTrainingConfig, Tea
 from .phases import ObjectiveConfig, PhaseConfig, RampConfig, RateConfig, share_of
 from .reading import (
     differences,
+    flat,
     from_dict,
     list_recipes,
     merge,
@@ -38,7 +38,15 @@ from .schema import (
     SupernetConfig,
     TrainingConfig,
 )
-from .study import ArmConfig, GroupConfig, PictureConfig, StudyConfig, TeacherRunConfig
+from .study import (
+    ArmConfig,
+    DivergencesConfig,
+    ExampleConfig,
+    GroupConfig,
+    PictureConfig,
+    StudyConfig,
+    TeacherRunConfig,
+)
 
 __all__ = [
     "AdaptiveAlphaConfig", "AlphaConfig", "ArmConfig", "AttentiveConfig", "CostConfig", "DataConfig",
@@ -48,6 +56,6 @@ __all__ = [
     "PhaseConfig", "PictureConfig", "PublishConfig", "RampConfig", "RateConfig", "RateSearchConfig",
     "ReverseKLConfig", "RunConfig", "SamplerConfig", "SandwichConfig", "SearchConfig", "SpaceConfig", "StudyConfig",
     "SupernetConfig", "SymmetricKLConfig", "TeacherConfig", "TeacherRunConfig", "TrainingConfig", "UniformConfig",
-    "differences", "free", "from_dict", "identity", "left_open", "list_recipes", "merge", "parse_yaml", "read_config",
-    "read_mapping", "recipe_file", "share_of", "to_dict", "to_yaml", "with_recipe",
+    "differences", "flat", "free", "from_dict", "identity", "left_open", "list_recipes", "merge", "parse_yaml",
+    "read_config", "read_mapping", "recipe_file", "share_of", "to_dict", "to_yaml", "with_recipe",
 ]  # fmt: skip

@@ -205,12 +205,17 @@ def check_phases(phases: tuple[PhaseConfig, ...]) -> None:
             f"phases.{phase.name}.teacher: {phase.teacher} must be an earlier phase, which ends before this one begins"
             + (f" ({', '.join(names[:number])})" if number else "; there is none before the first"),
         )
-        require(phase.scale is None or not phase.alone, f"phases.{phase.name}.scale: it has one pass a step")
-    require(phases[0].sort_channels is None, f"phases.{names[0]}.sort_channels: nothing is trained yet to sort by")
+        require(
+            phase.scale is None or not phase.alone, f"phases.{phase.name}.scale: it has one pass a step; leave it out"
+        )
+    require(
+        phases[0].sort_channels is None,
+        f"phases.{names[0]}.sort_channels: nothing is trained yet to sort by; leave it out of the first phase",
+    )
     open_ones = [phase.name for phase in phases if phase.share is None and phase.steps is None]
     require(
         len(open_ones) <= 1,
-        f"phases: {', '.join(open_ones)} have neither share nor steps; one may",
+        f"phases: {', '.join(open_ones)} have neither share nor steps; give one of the two to all but one phase",
     )
     total = sum(share_of(phase.share) for phase in phases if phase.share is not None)
     exact = not open_ones and all(phase.steps is None for phase in phases)

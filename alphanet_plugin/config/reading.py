@@ -191,6 +191,14 @@ def differences(one: Any, other: Any, where: str = "") -> list[str]:
     return [] if one == other else [where.removesuffix(".")]
 
 
+def flat(values: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """The same with dotted keys, without the mappings; one that is empty stays."""
+    dotted: dict[str, Any] = {}
+    for key, value in values.items():
+        dotted |= flat(value, f"{where}{key}.") if isinstance(value, Mapping) and value else {f"{where}{key}": value}
+    return dotted
+
+
 def _override(schema: Any, values: dict[str, Any], override: str) -> None:
     path, equals, text = override.partition("=")
     if not equals or not path.strip():

@@ -1,23 +1,19 @@
 """Images: splits of a data set, seeded augmentation, and the batches of a run."""
 
 from .build import build_splits, is_known
-from .cached import cached_batches
 from .calibration import CalibrationImages, open_calibration
 from .decoded import with_images_decoded
 from .digits import SmallAffine, test_digit
-from .erasing import ErasedImages
-from .evaluation import check_classes, evaluation_source, open_evaluation, prepared
-from .leading import LeadingImages, count_images
+from .evaluation import check_classes, evaluation_source, prepared
 from .loaders import Batch, DrawnBeside, draw_loader, eval_loader, train_loader
-from .mixing import SeededMixing
-from .normalisation import for_channels
+from .mixing import ErasedImages, SeededMixing
 from .open_image import open_image
-from .preparation import Preparation, preparation_of
-from .repeatable import cached_gb, repeatable_batches
+from .repeatable import LeadingImages, cached_batches, cached_gb, count_images, repeatable_batches
 from .run_sampler import RunSampler
-from .seeded import SeededDataset
+from .seeded import SeededDataset, generators_kept
 from .split_record import SplitRecord
 from .splits import LabelledImages, Splits
+from .transforms import Preparation, for_channels, preparation_of
 
 __all__ = [
     "Batch",
@@ -42,9 +38,9 @@ __all__ = [
     "eval_loader",
     "evaluation_source",
     "for_channels",
+    "generators_kept",
     "is_known",
     "open_calibration",
-    "open_evaluation",
     "open_image",
     "preparation_of",
     "prepared",

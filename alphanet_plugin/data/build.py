@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError, brief
 from ..nearest import did_you_mean
 from .digits import DIGITS, build_digits
-from .normalisation import IMAGENET, normalised
 from .small_sets import SMALL_SETS
 from .split_record import SplitRecord
 from .splits import Splits
 from .timm_splits import build_timm
-from .transforms import CROP_MODES, CROP_PCT
+from .transforms import CROP_MODES, CROP_PCT, IMAGENET, normalised
 
 
 def build_splits(
@@ -80,7 +80,15 @@ def build_splits(
     if in_chans not in (1, 3):
         raise ConfigError(f"in_chans must be 3 (RGB) or 1 (grey), not {in_chans}")
     usual = SMALL_SETS[name].normalisation if name in SMALL_SETS else DIGITS if name == "digits" else IMAGENET
-    normalisation = normalised(usual, mean, std, interpolation, in_chans)
+    common: dict[str, Any] = {
+        "search_fraction": search_fraction,
+        "search_count": search_count,
+        "seed": seed,
+        "calibration_augment": calibration_augment,
+        "normalisation": normalised(usual, mean, std, interpolation, in_chans),
+        "record": record,
+        "accept": on_change == "accept",
+    }
     if name == "digits":
         if isinstance(augment, str):
             raise ConfigError(f"digits take augment true or false, not {augment!r}")
@@ -88,35 +96,19 @@ def build_splits(
             raise ConfigError(f"digits are not cropped; leave crop_pct out instead of {crop_pct}")
         if crop_mode not in (None, "center"):
             raise ConfigError(f"digits are not cropped; leave crop_mode out instead of {crop_mode}")
-        return build_digits(
-            image_size,
-            search_fraction=search_fraction,
-            search_count=search_count,
-            seed=seed,
-            augment=augment,
-            calibration_augment=calibration_augment,
-            normalisation=normalisation,
-            record=record,
-            accept=on_change == "accept",
-        )
+        return build_digits(image_size, augment=augment, **common)
     check_name(name)
     return build_timm(
         name,
         root,
         image_size,
-        search_fraction=search_fraction,
-        search_count=search_count,
-        seed=seed,
         augment=augment,
-        calibration_augment=calibration_augment,
         crop_pct=crop_pct or (1.0 if name in SMALL_SETS else CROP_PCT),
         crop_mode=crop_mode or "center",
         test_split=test_split,
-        normalisation=normalisation,
-        record=record,
-        accept=on_change == "accept",
         first_rule=first_rule,
         classes=classes,
+        **common,
     )
 
 

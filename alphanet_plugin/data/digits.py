@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from ..errors import ConfigError
-from .normalisation import Normalisation
+from .image_subset import Indices, held_out_count, stratified_holdout
 from .split_record import SplitRecord, divide
 from .splits import Splits
-from .stratified import Indices, held_out_count, stratified_holdout
+from .transforms import Normalisation
 
 DIGITS_MEAN = (0.305, 0.305, 0.305)
 DIGITS_STD = (0.376, 0.376, 0.376)
@@ -42,7 +42,7 @@ class DigitSource:
 
 
 class DigitImages(Dataset[tuple[Tensor, int]]):
-    """Digits at `positions` of the collection, enlarged once to (S, S) and kept in memory as bytes.
+    """Digits at `positions` of the collection, enlarged to (S, S) once in a process and kept in memory as bytes.
 
     The enlarging is Pillow's bicubic, the one that timm's evaluation transform does, so that training and
     search see what a published model is given.
@@ -56,8 +56,8 @@ class DigitImages(Dataset[tuple[Tensor, int]]):
         normalisation: Normalisation = DIGITS,
     ) -> None:
         self.positions = positions
+        self.image_size = image_size
         self.augment = augment
-        self._pixels = [_enlarged_pixels(int(p), image_size) for p in positions]
         self._labels: list[int] = digit_labels()[positions].tolist()
         self._mean = torch.tensor(normalisation.mean).view(-1, 1, 1)
         self._std = torch.tensor(normalisation.std).view(-1, 1, 1)
@@ -66,7 +66,8 @@ class DigitImages(Dataset[tuple[Tensor, int]]):
         return len(self._labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        grey = self._pixels[index].to(torch.float32).div(255)  # (1, S, S)
+        pixels = torch.from_numpy(_enlarged_pixels(int(self.positions[index]), self.image_size))
+        grey = pixels.to(torch.float32).div(255)  # (1, S, S)
         if self.augment is not None:
             grey = self.augment(grey)
         return (grey - self._mean).div_(self._std), self._labels[index]
@@ -145,10 +146,11 @@ def digit_labels() -> Indices:
     return _collection()[1]
 
 
-def _enlarged_pixels(position: int, size: int) -> Tensor:
+@lru_cache(maxsize=2048)  # the whole collection in one size
+def _enlarged_pixels(position: int, size: int) -> np.ndarray:
     """uint8 (1, S, S): the three channels of a grey image are one."""
     enlarged = digit_image(position).resize((size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(enlarged.getchannel(0)))[None]
+    return np.array(enlarged.getchannel(0))[None]
 
 
 @lru_cache(maxsize=1)

@@ -6,36 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError, DataError, few
 from ..nearest import path_hint
 from .build import check_name
 from .digits import test_digits
 from .folder import has_folders, open_class_folders, open_test_folder
 from .image_subset import ImageSource, ImageSubset
-from .preparation import Preparation
 from .small_sets import SMALL_SETS
 from .splits import LabelledImages
 from .timm_splits import open_test
-
-
-def open_evaluation(
-    data: str, root: str | None = None, *, preparation: Preparation | None = None, image_size: int = 224
-) -> tuple[LabelledImages, tuple[str, ...]]:
-    """Labelled images for a model that is only measured, and the names of their classes.
-
-    Args:
-        data: A folder with class folders in ``val/`` or ``validation/``, or with class folders of its own; or the name
-            of a data set as `build_splits` takes it, whose test part is meant.
-        root: Where a data set of that name lies.
-        preparation: The model's; by default ImageNet's.
-        image_size: Side in pixels where there is no `preparation`.
-
-    Raises:
-        ConfigError: There are no such images.
-    """
-    source = evaluation_source(data, root)
-    preparation = preparation or Preparation(input_size=(3, image_size, image_size))
-    return prepared(source, preparation), source.class_names
+from .transforms import Preparation
 
 
 def prepared(source: ImageSource, preparation: Preparation) -> LabelledImages:
@@ -44,7 +24,12 @@ def prepared(source: ImageSource, preparation: Preparation) -> LabelledImages:
 
 
 def evaluation_source(data: str, root: str | None = None) -> ImageSource:
-    """The images of `open_evaluation` as they are.
+    """The images, as they are, for a model that is only measured.
+
+    Args:
+        data: A folder with class folders in ``val/`` or ``validation/``, or with class folders of its own; or the name
+            of a data set as `build_splits` takes it, whose test part is meant.
+        root: Where a data set of that name lies.
 
     Raises:
         ConfigError: There are no such images.
@@ -92,14 +77,11 @@ def check_classes(model: str, names: object, data: str, class_names: tuple[str, 
         place = next(place for place, name in enumerate(own) if name != class_names[place])
         what = f"the same classes in another order: place {place} is {own[place]!r} and {class_names[place]!r}"
     else:
-        here, there = (_first(set(one) - set(other)) for one, other in ((own, class_names), (class_names, own)))
+        here, there = (
+            few(sorted(set(one) - set(other)), 3, show=repr) for one, other in ((own, class_names), (class_names, own))
+        )
         what = f"other classes: {here or 'none'} and {there or 'none'}"
     raise DataError(f"{model} and {data} have {what}; {others}")
-
-
-def _first(names: set[str], limit: int = 3) -> str:
-    shown = ", ".join(map(repr, sorted(names)[:limit]))
-    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
 def _is_path(data: str, folder: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from timm.utils.misc import natural_key
 
-from ..errors import DataError
+from ..errors import DataError, few
 from ..nearest import path_hint
 from .open_image import image_suffixes, open_image, refuse_pipe
 
@@ -118,22 +118,26 @@ def open_class_folders(
     folders = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
     if classes is not None:
         if missing := sorted(set(classes) - folders, key=total_order):
-            raise DataError(f"class {_some(missing)} of data.classes has no folder in {str(folder)!r}; {LAYOUT}")
+            raise DataError(
+                f"class {few(missing, show=repr)} of data.classes has no folder in {str(folder)!r}; {LAYOUT}"
+            )
         folders = set(classes)
     if not folders:
         raise DataError(f"{str(folder)!r} has no class folders; {LAYOUT}")
     if unreadable := sorted(name for name in folders if not _is_text(name)):
-        raise DataError(f"class folder {_some(unreadable)} in {str(folder)!r} has a name that is no UTF-8; rename it")
+        raise DataError(
+            f"class folder {few(unreadable, show=repr)} in {str(folder)!r} has a name that is no UTF-8; rename it"
+        )
     source = FolderSource(folder, suffixes, classes)
     if stray := [name for name in source.class_names if name not in folders]:
-        where = f"below folder {_some(stray)}"
+        where = f"below folder {few(stray, show=repr)}"
         where = where if any(stray) else "beside the class folders"
         raise DataError(f"{str(folder)!r} has images {where}, outside the class folders; move them: {LAYOUT}")
     if empty := sorted(folders - set(source.class_names), key=total_order):
         others = [name for name in source.skipped if name.partition("/")[0] in empty]
         raise DataError(
-            f"class {_some(empty)} in {str(folder)!r} has no images of its own{_kinds_of(others)}; add images or "
-            "remove the folder"
+            f"class {few(empty, show=repr)} in {str(folder)!r} has no images of its own{_kinds_of(others)}; add images "
+            "or remove the folder"
         )
     source.say_skipped()
     return source
@@ -191,9 +195,8 @@ def _existing(root: Path, *names: str) -> Path:
     wanted = " or ".join(f"{name}/" for name in names)
     beside = _shown(sorted(folder.name for folder in root.iterdir() if has_folders(folder)))
     others = [name for name in beside if name not in _PARTS]
-    hint = (
-        f", but class folders in {_some(others)}: rename {'that' if len(others) == 1 else 'one of them'} to {names[0]}"
-    )
+    one = "that" if len(others) == 1 else "one of them"
+    hint = f", but class folders in {few(others, show=repr)}: rename {one} to {names[0]}"
     raise DataError(f"{str(root)!r} has no {wanted}{hint if others else ''}; {LAYOUT}")
 
 
@@ -206,7 +209,7 @@ def _check_same_classes(root: Path, train: tuple[str, ...], test: tuple[str, ...
     for missing, where in ((set(train) - set(test), "test"), (set(test) - set(train), "training")):
         if missing:
             raise DataError(
-                f"class {_some(sorted(missing))} of {str(root)!r} has no {where} images; "
+                f"class {few(sorted(missing), show=repr)} of {str(root)!r} has no {where} images; "
                 "the training and the test folder must hold the same classes"
             )
 
@@ -214,8 +217,3 @@ def _check_same_classes(root: Path, train: tuple[str, ...], test: tuple[str, ...
 def _is_text(name: str) -> bool:
     """Whether a name can be written into a file."""
     return not any("\ud800" <= letter <= "\udfff" for letter in name)  # bytes that are no UTF-8
-
-
-def _some(names: list[str], limit: int = 5) -> str:
-    shown = ", ".join(repr(name) for name in names[:limit])
-    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -1,11 +1,14 @@
-"""Mixup and cutmix of a batch, by a seed and the step alone."""
+"""Mixup and cutmix of a batch, by a seed and the step alone; random erasing of images."""
 
 from __future__ import annotations
 
 from timm.data import Mixup
+from timm.data.random_erasing import RandomErasing
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from .seeded import generators_seeded
+from .splits import LabelledImages
 
 
 class SeededMixing:
@@ -27,3 +30,21 @@ class SeededMixing:
         """Mixed images (B, C, H, W) and label probabilities (B, K) of a step; B must be even."""
         with generators_seeded(*self._key, step):
             return self._mix(images.clone(), labels)
+
+
+class ErasedImages(Dataset[tuple[Tensor, int]]):
+    """The images of a data set, each with probability `probability` one rectangle replaced by normal noise.
+
+    timm's, as DeiT has it (mode pixel, once). It draws from the global generators, which `SeededDataset` seeds.
+    """
+
+    def __init__(self, images: LabelledImages, probability: float) -> None:
+        self.images = images
+        self._erase = RandomErasing(probability=probability, mode="pixel", max_count=1, device="cpu")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image, label = self.images[index]
+        return self._erase(image.clone()), label

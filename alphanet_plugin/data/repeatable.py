@@ -1,13 +1,14 @@
 """Batches that several networks go through."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
-from torch.utils.data import Subset
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
 
-from .cached import cached_batches
-from .loaders import Batch, eval_loader
+from .loaders import Batch, batch_loader, eval_loader
+from .seeded import SeededDataset
 from .splits import LabelledImages
 
 
@@ -47,3 +48,81 @@ def cached_gb(batches: Iterable[Batch]) -> float:
     if not isinstance(batches, list):
         return 0.0
     return sum(images.numel() * images.element_size() for images, _ in batches) / 1e9
+
+
+def cached_batches(
+    dataset: LabelledImages,
+    batch_size: int,
+    limit: int | None = None,
+    *,
+    seed: int = 0,
+    shuffle: bool = True,
+    drop_last: bool = False,
+    num_workers: int = 0,
+) -> list[Batch]:
+    """The data set, or `limit` images of it, as a list of `Batch`; 4 * C * S * S bytes an image.
+
+    With `shuffle` the images are a permutation chosen by `seed`, so that a limited or a calibration batch holds all
+    classes; augmentation depends on `seed` and the image only. `drop_last` leaves an incomplete last batch out: the
+    cumulative average of BatchNorm statistics gives every batch the same weight.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1 image (or None for all), got {limit}")
+    order = np.random.default_rng(seed).permutation(len(dataset)) if shuffle else np.arange(len(dataset))
+    order = order[:limit]
+    end = len(order) - len(order) % batch_size if drop_last else len(order)
+    if end == 0:
+        raise ValueError(
+            f"{len(order)} images (data set {len(dataset)}, limit {limit}) make no batch of {batch_size}; "
+            "lower batch_size or raise limit"
+        )
+    batches = [order[first : first + batch_size].tolist() for first in range(0, end, batch_size)]
+    loader = batch_loader(SeededDataset(dataset, seed), batches, num_workers=num_workers, pin_memory=False)
+    return list(loader)
+
+
+class LeadingImages:
+    """The first images of batches, in every pass; nothing is copied or kept.
+
+    Of several batches whole ones are taken, so that BatchNorm sees no smaller one; what is less than one batch is the
+    beginning of the first.
+
+    Args:
+        batches: Images (B, C, S, S), or (images, labels): a sequence, or torch's loader, whose data set are its images.
+        count: At most so many images, and no more than there are; at least two are taken, which BatchNorm needs.
+    """
+
+    def __init__(self, batches: Iterable[Tensor | Sequence[Tensor]], count: int):
+        total, first = count_images(batches), _size(next(iter(batches)))
+        count = min(total, max(2, count))
+        self.batches = batches
+        self.count = count if count < first or count == total else count - count % first
+
+    def __iter__(self) -> Iterator[Any]:
+        left = self.count
+        for batch in self.batches:
+            yield batch[:left] if isinstance(batch, Tensor) else tuple(part[:left] for part in batch)
+            left -= _size(batch)
+            if left <= 0:
+                return
+
+
+def count_images(batches: Iterable[Tensor | Sequence[Tensor]]) -> int:
+    """How many images a pass over batches takes.
+
+    Raises:
+        ValueError: They can be counted only by reading them.
+    """
+    if isinstance(batches, LeadingImages):
+        return batches.count
+    if isinstance(batches, DataLoader):
+        return len(cast(Any, batches.dataset))
+    if isinstance(batches, Sequence):
+        return sum(map(_size, batches))
+    raise ValueError(f"the images of a {type(batches).__name__} cannot be counted; give a list of batches or a loader")
+
+
+def _size(batch: Tensor | Sequence[Tensor]) -> int:
+    return len(batch) if isinstance(batch, Tensor) else len(batch[0])

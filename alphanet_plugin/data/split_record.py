@@ -6,17 +6,16 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from ..atomic import atomic_file
-from ..errors import DataError
-from .image_subset import ImageSource
-from .stratified import Indices, stratified_holdout
+from ..atomic import write_text
+from ..errors import DataError, few
+from .image_subset import ImageSource, Indices, stratified_holdout
 
 _FORMAT = 1
 
@@ -58,8 +57,7 @@ class SplitRecord:
         }
         for part in ("train", "search"):
             values[part] = {name: source.stamp(place[name]) for name in getattr(self, part)}
-        with atomic_file(path) as beside:
-            beside.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(values, indent=1) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> SplitRecord:
@@ -99,7 +97,7 @@ class SplitRecord:
             "new": [name for name in source.names if name not in begun],
             "changed": self._changed(source, place) if _is_main() else [],
         }
-        changes = ", ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names)
+        changes = ", ".join(f"{len(names)} {kind} ({few(names, 3)})" for kind, names in kinds.items() if names)
         if changes and not accept:
             raise DataError(
                 f"{self._data(source)} is not as it was when the run began: {changes}; put the images back as they "
@@ -136,7 +134,7 @@ class SplitRecord:
     def _classes(self, source: ImageSource) -> str:
         gone = [name for name in self.class_names if name not in source.class_names]
         new = [name for name in source.class_names if name not in self.class_names]
-        parts = [f"{_some(names)} {word}" for names, word in ((gone, "gone"), (new, "new")) if names]
+        parts = [f"{few(names, 3)} {word}" for names, word in ((gone, "gone"), (new, "new")) if names]
         return f"{', '.join(parts) or 'the same in another order'}; put them back, or train anew in another output"
 
 
@@ -185,8 +183,3 @@ def _record_of(values: Any) -> SplitRecord:
         stamps={name: stamp for part in parts.values() for name, stamp in part.items()},
         **{name: tuple(part) for name, part in parts.items()},
     )
-
-
-def _some(names: Sequence[str], limit: int = 3) -> str:
-    shown = ", ".join(names[:limit])
-    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -1,13 +1,11 @@
 """BatchNorm calibration and evaluation of subnets."""
 
-from .accuracy import evaluate
+from .accuracy import Evaluator, Metrics, evaluate
 from .calibration import norm_statistics, put_norm_statistics, recalibrate_bn
-from .evaluator import Evaluator, Metrics
 from .latency import Latency, machine_name, measure_latency
 from .latency_table import LatencyTable, TableConditions, TableError
 from .operations import Operations, count_operations
-from .quick_evaluator import QuickEvaluator
-from .subnet_evaluator import SubnetEvaluator
+from .subnet_evaluator import QuickEvaluator, SubnetEvaluator
 
 __all__ = [
     "Evaluator", "Latency", "LatencyTable", "Metrics", "Operations", "QuickEvaluator", "SubnetEvaluator",

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..errors import SearchError
 from ..models.read_arch import DEFAULT_SPACE, GivenSpace, read_space
 from ..spaces import Arch
-from .latency import forward_timer, machine_name
+from .latency import forward_timer, machine_name, onnx_file, onnx_runtime, onnx_timer
 from .network_parts import NetworkPart, network_parts, whole_network
-from .onnx_latency import onnx_file, onnx_runtime, onnx_timer
 
 if TYPE_CHECKING:
     from torch.utils.benchmark import Timer
@@ -232,8 +231,7 @@ class LatencyTable:
             "parts_ms": self._parts,
         }
         try:
-            with atomic_file(self.path) as beside:
-                beside.write_text(json.dumps(fields, indent=1), encoding="utf-8")
+            write_text(self.path, json.dumps(fields, indent=1))
         except OSError as error:
             raise SearchError(f"latency table {self.path} cannot be written: {error.strerror}") from error
 

@@ -1,21 +1,23 @@
-"""Evaluate a subnet with its supernet's weights."""
+"""Evaluate a subnet with its supernet's weights: in full, or roughly, on few images and without calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
+from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..data import count_images
+from ..data import LeadingImages, count_images
 from ..models import memory_format_of
 from ..spaces import Arch
-from .accuracy import evaluate
+from .accuracy import Evaluator, Metrics, evaluate
 from .calibration import recalibrate_bn
-from .evaluator import Evaluator, Metrics
 from .placement import Placement
-from .pointwise import pointwise_as_matmul
 
 
 class Extracts(Protocol):
@@ -76,3 +78,66 @@ def _reusable(name: str, batches: Iterable) -> Iterable:
     if isinstance(batches, Sized) and len(batches) == 0:
         raise ValueError(f"{name} is empty; give at least one batch")
     return batches
+
+
+@contextmanager
+def pointwise_as_matmul(model: nn.Module) -> Iterator[None]:
+    """Inside, on a CPU, these convolutions of `model` are matrix products: the same but for rounding.
+
+    oneDNN lays a convolution's weights out anew in every call, which for one value a channel takes as long as the
+    arithmetic (torch 2.15, AVX-512). Modules, weights and types stay what they are, and afterwards nothing is left.
+    """
+    convs = [module for module in model.modules() if type(module) is nn.Conv2d and _is_pointwise(module)]
+    for conv in convs:
+        conv.forward = partial(_forward, conv)
+    try:
+        yield
+    finally:
+        for conv in convs:
+            del conv.forward
+
+
+def _is_pointwise(conv: nn.Conv2d) -> bool:
+    """Of torch's own class, since another may compute something else, and nobody else's forward."""
+    plain = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1 and conv.padding in ((0, 0), "valid")
+    return plain and "forward" not in vars(conv)
+
+
+def _forward(conv: nn.Conv2d, input: Tensor) -> Tensor:
+    if input.ndim != 4 or input.shape[2:] != (1, 1) or input.device.type != "cpu":
+        return conv._conv_forward(input, conv.weight, conv.bias)
+    return F.linear(input.flatten(1), conv.weight.flatten(1), conv.bias)[:, :, None, None]
+
+
+class QuickEvaluator(Evaluator):
+    """A share of the image passes of a full evaluation, for telling candidates apart.
+
+    All of them are evaluation images, whose BatchNorm goes by the statistics of their own batch, as in training. A pass
+    then serves both ends, where few calibration images would make statistics so rough that they, and not the subnets,
+    decide. Figures are worse than those of the full evaluation, at low resolutions the more so, and compare only with
+    each other.
+
+    Args:
+        full: The evaluation that this is a share of; the batches are its first ones and are not copied.
+        share: Of its image passes, above 0. Of several batches only whole ones are taken, and never more than there
+            are: BatchNorm would treat a smaller one differently.
+    """
+
+    def __init__(self, full: SubnetEvaluator, share: float):
+        self.supernet, self.device = full.supernet, full.device
+        self.batches = LeadingImages(full.evaluation_batches, int(share * full.images_per_subnet + 1e-9))
+
+    @property
+    def images_per_subnet(self) -> int:
+        """Image passes that a subnet takes."""
+        return self.batches.count
+
+    def __call__(self, arch: Arch) -> Metrics:
+        net = self.supernet.extract(arch)
+        net.to(self.device)
+        net.to(memory_format=memory_format_of(Placement.of(net).device))  # pyright: ignore[reportCallIssue]
+        for norm in net.modules():
+            if isinstance(norm, _BatchNorm):
+                norm.running_mean = norm.running_var = None  # torch then takes the batch's, in eval mode too
+        with pointwise_as_matmul(net):
+            return evaluate(net, self.batches)

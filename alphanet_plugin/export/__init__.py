@@ -1,7 +1,6 @@
 """Files that run a model without this package: ONNX and torch.export's pt2, each checked before it is put in place."""
 
-from .describe import describe
-from .export_model import FORMATS, Exported, export_model
+from .export_model import FORMATS, Exported, describe, export_model
 from .file_format import FileFormat
 from .int8 import Int8Figures, export_int8
 

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +20,15 @@ from ..atomic import atomic_file
 from ..data import preparation_of
 from ..errors import ExportError
 from ..models import fuse
-from .describe import describe
-from .file_format import FileFormat, Layout
-from .onnx_format import OLDEST_PROGRAM_OPSET, OnnxFormat, opsets_that_work, require_opset
-from .pt2_format import Pt2Format
-from .read_back import read_back
+from .file_format import (
+    OLDEST_PROGRAM_OPSET,
+    FileFormat,
+    Layout,
+    OnnxFormat,
+    Pt2Format,
+    opsets_that_work,
+    require_opset,
+)
 
 FORMATS: dict[str, FileFormat] = {"onnx": OnnxFormat(), "pt2": Pt2Format()}
 """By name; the name is also the files' suffix."""
@@ -200,3 +209,71 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> float:
     if found.shape != expected.shape:
         return float("inf")
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), np.finfo(np.float32).tiny))
+
+
+def describe(model: Any) -> dict[str, str]:
+    """Facts by name, each as text; what is no text is JSON.
+
+    Args:
+        model: A timm model.
+
+    Returns:
+        ``architecture``, ``tag``, ``arch`` (of an AlphaNet), ``license``, ``num_classes`` and ``class_names`` (JSON,
+        in the order of the logits), where they are known; of a ``features_only`` backbone ``feature_channels`` and
+        ``feature_reductions`` (JSON, in the order of its outputs) instead; and of the images ``input_size`` (JSON:
+        channels, height, width), ``mean``, ``std``, ``interpolation``, ``crop_pct``, ``crop_mode``, and how they go in
+        (``input``): those of testing where the model's cfg has such, as `alphanet evaluate` measures it.
+    """
+    cfg = model.pretrained_cfg
+    known = {
+        **{name: cfg.get(name) for name in ("architecture", "tag", "license")},
+        "arch": str(model.arch) if hasattr(model, "arch") else None,
+        **_outputs(model),
+        **vars(preparation_of(model)),
+        "input": "float32 NCHW, RGB / 255, minus mean, over std",
+    }
+    return {name: _text(value) for name, value in known.items() if value not in (None, "")}
+
+
+def _outputs(model: Any) -> dict[str, Any]:
+    if not hasattr(model, "num_classes"):  # a backbone, as timm makes it
+        info = model.feature_info
+        return {"feature_channels": info.channels(), "feature_reductions": info.reduction()}
+    return {"num_classes": model.num_classes, "class_names": _class_names(model)}
+
+
+def _class_names(model: Any) -> Any:
+    """Names of the classes, where they are those of the classifier that the model has now."""
+    names = model.pretrained_cfg.get("label_names")
+    return list(names) if isinstance(names, (list, tuple)) and len(names) == model.num_classes else None
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def read_back(file: Path, file_format: FileFormat, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Run `file` on each batch of `images`, in a process that knows nothing but the file.
+
+    Args:
+        file: What was written.
+        file_format: Its format.
+        images: float32 (B, C, H, W) by a name.
+
+    Returns:
+        The logits by the same names.
+
+    Raises:
+        ExportError: The process failed; its last words are in the message.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, answer = Path(folder) / "images.npz", Path(folder) / "logits.npz"
+        np.savez(given, **images)  # pyright: ignore[reportArgumentType]  # numpy's stub mixes up its own option
+        # As text, since a program's own folder would come first among those that it imports from.
+        command = [sys.executable, "-c", file_format.reader_source(), str(file.absolute()), str(given), str(answer)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            words = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+            raise ExportError(f"a fresh process cannot run the file with {file_format.reads_with}: {words}")
+        with np.load(answer) as logits:
+            return {name: logits[name] for name in logits}

@@ -1,11 +1,9 @@
 """Losses: cross entropy on labels, and the divergences by which a large network teaches its subnets."""
 
-from .alpha import AdaptiveAlphaDivergence, AlphaDivergence
+from .alpha import AdaptiveAlphaDivergence, AlphaDivergence, KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
 from .alpha_term import AlphaForm
 from .base import KDLoss, log_probabilities
-from .cross_entropy import LabelSmoothingCrossEntropy
-from .kl import KLDivergence, ReverseKLDivergence, SymmetricKLDivergence
-from .objective import Objective
+from .objective import LabelSmoothingCrossEntropy, Objective
 
 __all__ = [
     "AdaptiveAlphaDivergence",

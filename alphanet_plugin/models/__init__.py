@@ -1,16 +1,13 @@
 """Static networks and their timm entries; importing this registers them with timm."""
 
-from . import narrow_mobilenets as _narrow_mobilenets  # noqa: F401
-from . import shufflenet_v2 as _shufflenet_v2  # noqa: F401
-from .alphanet import alphanet_subnet
-from .entries import build_static, entry_archs, entry_name, refresh_entries
-from .entry import protocols
+from . import students as _students  # noqa: F401
+from .entries import alphanet_subnet, build_static, entry_archs, entry_name, protocols, refresh_entries
 from .family import FAMILIES, BnRule, Family, family_of, family_of_entry
 from .fuse import fuse
 from .mbconv import MBConvBlock, Shortcut
 from .memory_format import memory_format_of, to_memory_format
 from .network import MobileNetwork
-from .read_arch import read_arch, read_space
+from .read_arch import named_arch, read_arch, read_space
 from .us_mobilenet_network import UsMobileNet
 
 __all__ = [
@@ -29,6 +26,7 @@ __all__ = [
     "family_of_entry",
     "fuse",
     "memory_format_of",
+    "named_arch",
     "protocols",
     "read_arch",
     "read_space",

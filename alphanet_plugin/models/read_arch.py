@@ -5,8 +5,9 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from ..config import parse_yaml
+from ..config import parse_yaml, read_mapping
 from ..errors import brief, one_line
+from ..nearest import did_you_mean
 from ..spaces import Arch, ContinuousGene, SearchSpace, get_space
 
 GivenArch = Arch | Mapping[str, Any] | str | PathLike[str]
@@ -45,6 +46,20 @@ def read_arch(arch: GivenArch, space: GivenSpace = DEFAULT_SPACE) -> Arch:
         arch = _read_text(arch)
     arch = Arch(arch)
     return space_around(read_space(space), arch).validate(arch)
+
+
+def named_arch(text: str, space: SearchSpace) -> Arch:
+    """An arch from a preset's name, ``largest``, ``smallest``, a YAML file, or the printed form; else ValueError."""
+    if text in space.presets:
+        return space.presets[text]
+    if text in ("largest", "smallest"):
+        return getattr(space, text)()
+    if text.endswith((".yaml", ".yml", ".json")):
+        return space.validate(read_mapping(text))
+    if "=" not in text:
+        hint = did_you_mean(text, [*space.presets, "largest", "smallest"])
+        raise ValueError(f"no arch {brief(text)}, nor a YAML file or the printed form, 'resolution=192 ...'; {hint}")
+    return space.parse(text)
 
 
 def space_around(space: SearchSpace, arch: Arch) -> SearchSpace:

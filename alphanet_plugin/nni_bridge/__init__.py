@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .distill.distillers import AlphaAdaptive1dLayerwiseDistiller, AlphaLayerwiseDistiller
     from .hpo.tuner import EvolutionTuner
-    from .nas.enas_loader import repair_enas
     from .nas.evaluator import AccelerateEvaluator
     from .nas.experiment import run_experiment
     from .nas.one_shot_supernet import OneShotSupernet
-    from .nas.space import ElasticSpace
+    from .nas.space import ElasticSpace, repair_enas
     from .nas.strategy import AlphaNetStrategy, KLStrategy, SupernetStrategy
 
 _MODULE_OF = {
@@ -30,7 +29,7 @@ _MODULE_OF = {
     "KLStrategy": "nas.strategy",
     "OneShotSupernet": "nas.one_shot_supernet",
     "SupernetStrategy": "nas.strategy",
-    "repair_enas": "nas.enas_loader",
+    "repair_enas": "nas.space",
     "run_experiment": "nas.experiment",
 }
 _FORMER_NAMES = {"AlphaNet": "AlphaNetStrategy", "AlphaNetSpace": "ElasticSpace", "KLDistill": "KLStrategy"}

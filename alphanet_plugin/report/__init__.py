@@ -1,23 +1,20 @@
 """Tables and pictures of what was searched, compared and published. Importing it imports no torch or matplotlib."""
 
-from .cost_plot import plot_costs
+from .cost_plot import mean_pareto_accuracy, plot_costs
 from .curve_plot import plot_curves
 from .divergence_plot import DivergenceExample, plot_divergences
-from .front_plot import plot_fronts
 from .gradient_plot import plot_gradients
-from .markdown import markdown_lines
-from .mean_pareto import mean_pareto_accuracy
 from .page import PageModel, PagePhase, PageRun, PageSubnet, PageTable, write_page
-from .pareto_plot import plot_pareto
+from .pareto_plot import plot_fronts, plot_pareto
 from .rates import RateTrial, plot_rates, rates_table
 from .regime_plot import plot_boxes, plot_relative
-from .table import ABSENT, SubnetRow, markdown_table, print_table, rich_table
-from .timeline_plot import PhaseCurve, plot_timeline
-from .training_plot import plot_training, thinned
+from .table import ABSENT, SubnetRow, csv_lines, markdown_lines, markdown_table, print_table, rich_table
+from .training_plot import PhaseCurve, plot_timeline, plot_training, thinned
 
 __all__ = [
     "ABSENT", "DivergenceExample", "PageModel", "PagePhase", "PageRun", "PageSubnet", "PageTable", "PhaseCurve",
-    "RateTrial", "SubnetRow", "markdown_lines", "markdown_table", "mean_pareto_accuracy", "plot_boxes", "plot_costs",
-    "plot_curves", "plot_divergences", "plot_fronts", "plot_gradients", "plot_pareto", "plot_rates", "plot_relative",
-    "plot_timeline", "plot_training", "print_table", "rates_table", "rich_table", "thinned", "write_page",
+    "RateTrial", "SubnetRow", "csv_lines", "markdown_lines", "markdown_table", "mean_pareto_accuracy", "plot_boxes",
+    "plot_costs", "plot_curves", "plot_divergences", "plot_fronts", "plot_gradients", "plot_pareto", "plot_rates",
+    "plot_relative", "plot_timeline", "plot_training", "print_table", "rates_table", "rich_table",
+    "thinned", "write_page",
 ]  # fmt: skip

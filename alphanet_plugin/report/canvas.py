@@ -182,8 +182,8 @@ def draw_key(figure: Figure, named: Mapping[str, Look], *, areas: bool = False, 
     return top
 
 
-def write_picture(figure: Figure, path: Path) -> None:
-    """Write a PNG beside its place and rename it, and the same as SVG, with the suffix ``.svg``.
+def write_picture(figure: Figure, path: Path) -> Path:
+    """Write a PNG beside its place and rename it, and the same as SVG, with the suffix ``.svg``; returns `path`.
 
     Equal figures are equal files, byte for byte.
     """
@@ -198,3 +198,4 @@ def write_picture(figure: Figure, path: Path) -> None:
     for place, content in ((path, picture), (path.with_suffix(".svg"), drawing)):
         with atomic_file(place) as beside:
             beside.write_bytes(content.getvalue())
+    return path

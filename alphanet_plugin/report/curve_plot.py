@@ -60,8 +60,7 @@ def plot_curves(
         if len(places) == 1:  # matplotlib would mark hundredths about it
             axes.set_xticks(list(places))
             axes.set_xlim(min(places) - 1, max(places) + 1)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def _over_runs(name: str, curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

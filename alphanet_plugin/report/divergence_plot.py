@@ -92,5 +92,4 @@ def plot_divergences(
     axes.axvline(1.0, color=FAINT, linewidth=0.9, linestyle=":", zorder=2)
     axes.text(0.96, sum(axes.get_ylim()) / 2, "KL", fontsize=8.5, ha="right", rotation=90, **text_style(FAINT))
     axes.legend(loc="upper center", **legend_style())
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)

@@ -72,8 +72,7 @@ def plot_gradients(records: Sequence[Mapping[str, Any]], path: str | os.PathLike
     shrinking = [record for record in records if record["all"]["shrink"] and record.get("scale")]
     _draw(ratios, [one["step"] for one in shrinking], [_unscaled_ratio(one) for one in shrinking], unscaled)
     _draw(ratios, [record["step"] for record in records], [record["all"]["ratio"] for record in records], whole)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def _unscaled_ratio(record: Mapping[str, Any]) -> float | None:

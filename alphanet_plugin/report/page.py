@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from .canvas import SERIES, SERIES_ON_DARK
 
 _PARTS = Path(__file__).with_name("page")
@@ -136,8 +136,7 @@ def write_page(
         "colors": {"light": SERIES, "dark": SERIES_ON_DARK},
         "load_published": LOAD_PUBLISHED,
     }
-    with atomic_file(path) as beside:
-        beside.write_text(_page(data, title, subtitle), encoding="utf-8")
+    write_text(path, _page(data, title, subtitle))
     return path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .canvas import BOTTOM, FAINT, FONT, INK, new_axes, new_figure, write_picture
+from .table import markdown_lines
 
 _BEST = "#c2264b"
 _LEFT, _RIGHT, _SIDE = 0.15, 0.84, 0.7  # of the axes, shares of the picture
@@ -37,11 +38,7 @@ def rates_table(trials: Sequence[RateTrial]) -> str:
     order = sorted(trials, key=lambda one: (-(one.top1 if one.top1 is not None else -1.0), one.number))
     header = ["trial", "learning rate", "weight decay", "hold-out top-1 (%)", ""]
     rows = [[str(one.number), f"{one.lr:.3g}", f"{one.weight_decay:.3g}", _top1(one), _note(one)] for one in order]
-    widths = [max(3, *(len(row[place]) for row in [header, *rows])) for place in range(len(header))]
-    lines = [header, ["-" * (width - 1) + ":" for width in widths], *rows]
-    return "".join(
-        f"| {' | '.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))} |\n" for line in lines
-    )
+    return markdown_lines([header, *rows])
 
 
 def plot_rates(trials: Sequence[RateTrial], path: Path, *, title: str, subtitle: str = "") -> Path:
@@ -65,8 +62,7 @@ def plot_rates(trials: Sequence[RateTrial], path: Path, *, title: str, subtitle:
     axes.tick_params(which="both", colors=FAINT, labelsize=9, length=0, pad=5, labelfontfamily=FONT)
     _set_limits(axes, trials)
     _draw(figure, axes, trials)
-    write_picture(figure, Path(path))
-    return Path(path)
+    return write_picture(figure, path)
 
 
 def _set_limits(axes: Any, trials: Sequence[RateTrial]) -> None:

@@ -59,8 +59,7 @@ def plot_boxes(
         for box in drawn["boxes"]:
             box.set_hatch(look.hatch)
     _name_regimes(axes, regimes)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def plot_relative(
@@ -103,8 +102,7 @@ def plot_relative(
                 )
                 axes.scatter(np.full(len(runs), x), runs, s=9, color=color, linewidths=0, zorder=4)
     _name_regimes(axes, regimes)
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def _check(regimes: Sequence[str], values: Mapping[str, Sequence[Sequence[float]]]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from .markdown import markdown_lines
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -129,3 +129,22 @@ def _two_line_width(title: str) -> int:
 
 def _longest_word(title: str) -> int:
     return max(map(len, title.split()))
+
+
+def csv_lines(lines: Iterable[Iterable[Any]]) -> str:
+    """Rows as comma-separated values, titles first."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def markdown_lines(lines: Sequence[Sequence[str]]) -> str:
+    """A table of cells, titles first, readable as plain text too: names to the left, figures to the right."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    widths = [max(3, *(len(line[column]) for line in cells)) for column in range(len(cells[0]))]
+    header, *rows = (
+        [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        for line in cells
+    )
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "".join(f"| {' | '.join(line)} |\n" for line in [header, rule, *rows])

@@ -1,9 +1,10 @@
-"""What a training's log says: losses, learning rate, and accuracy where it was measured."""
+"""Pictures of a training: what its log says, and before that its timeline of rate and scale."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from .canvas import (
     write_picture,
 )
 
-_TOP, _BETWEEN = 0.76, 0.1
 _POINTS = 200  # of a curve; each is the mean of the steps about it
 
 
@@ -54,10 +54,11 @@ def plot_training(
         raise ValueError("there is no step to draw")
     epochs = np.asarray([record["step"] + 1 for record in records]) / steps_per_epoch
     figure = new_figure(title, "losses are means over neighbouring steps" + ("; bands are phases" * _several(records)))
-    middle = BOTTOM + (_TOP - BOTTOM) * 0.36
-    above = new_axes(figure, "", "loss", top=_TOP)
-    above.set_position((LEFT, middle + _BETWEEN / 2, RIGHT - LEFT - 0.05, _TOP - middle - _BETWEEN / 2))
-    below = new_axes(figure, "epochs", "learning rate", top=middle - _BETWEEN / 2 + 0.02, right=RIGHT - 0.05)
+    top, between = 0.76, 0.1
+    middle = BOTTOM + (top - BOTTOM) * 0.36
+    above = new_axes(figure, "", "loss", top=top)
+    above.set_position((LEFT, middle + between / 2, RIGHT - LEFT - 0.05, top - middle - between / 2))
+    below = new_axes(figure, "epochs", "learning rate", top=middle - between / 2 + 0.02, right=RIGHT - 0.05)
     above.plot(*_smooth(epochs, records, "loss"), color=SERIES[0], linewidth=1.6, label="loss of the first pass")
     if any(record.get("kd_loss") for record in records):
         line = {"color": SERIES[1], "linewidth": 1.6, "linestyle": (0, DASHES)}
@@ -71,8 +72,7 @@ def plot_training(
         *above.get_legend_handles_labels(), loc="upper left", bbox_to_anchor=(LEFT - 0.015, 0.885), ncols=4,
         columnspacing=1.4, **legend_style(),
     )  # fmt: skip
-    write_picture(figure, path)
-    return path
+    return write_picture(figure, path)
 
 
 def thinned(records: Sequence[Mapping[str, Any]], steps_per_epoch: float) -> list[dict[str, float]]:
@@ -126,3 +126,58 @@ def _draw_phases(axes: Sequence[Any], records: Sequence[Mapping[str, Any]], epoc
         if name is not None:
             label_phase(axes[0], begin, end, name)
         begin = end
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseCurve:
+    """What a picture shows of a phase.
+
+    Attributes:
+        name: Of the phase.
+        epochs: Where it begins and ends.
+        at: Epochs, ascending.
+        lr: The learning rate at each of them.
+        scale: The factor of the students' gradients at each of them; None where there are no students.
+        networks: Archs that a step trains.
+    """
+
+    name: str
+    epochs: tuple[float, float]
+    at: Sequence[float]
+    lr: Sequence[float]
+    scale: Sequence[float] | None
+    networks: int
+
+
+def plot_timeline(phases: Sequence[PhaseCurve], path: str | os.PathLike[str], *, title: str) -> Path:
+    """Write a PNG: the learning rate above, the students' scale below, a band for each phase.
+
+    Args:
+        phases: In their order.
+        path: Where to; ends in ``.png``.
+        title: Above the picture.
+
+    Raises:
+        ValueError: There is no phase, or the path is not a PNG's.
+    """
+    path = check_png(path)
+    if not phases:
+        raise ValueError("there is no phase to draw")
+    figure = new_figure(title, "each band is a phase; below its name, how many networks a step trains")
+    top, between = 0.775, 0.13
+    middle = BOTTOM + (top - BOTTOM) / 2
+    above = new_axes(figure, "", "learning rate", top=top)
+    above.set_position((LEFT, middle + between / 2 - 0.03, RIGHT - LEFT, top - middle - between / 2 + 0.03))
+    below = new_axes(figure, "epochs", "scale of students' gradients", top=middle - between / 2 + 0.03)
+    end = phases[-1].epochs[1]
+    for number, phase in enumerate(phases):
+        for axes in (above, below):
+            axes.axvspan(*phase.epochs, color=SERIES[0], alpha=0.10 if number % 2 else 0.03, linewidth=0, zorder=0)
+            axes.set_xlim(0, end)
+        above.plot(phase.at, phase.lr, color=SERIES[0], linewidth=1.8, zorder=3)
+        if phase.scale is not None:
+            below.plot(phase.at, phase.scale, color=SERIES[1], linewidth=1.8, zorder=3)
+        label_phase(above, *phase.epochs, phase.name, str(phase.networks))
+    above.set_ylim(bottom=0)
+    below.set_ylim(-0.03, 1.05)
+    return write_picture(figure, path)

@@ -1,17 +1,10 @@
 """Names and YAML become built objects, and runs are assembled, trained, searched and published."""
 
-from .accelerator import describe_machine, forget_accelerator, is_main_rank
+from .accelerator import describe_machine, forget_accelerator, is_main_rank, tracked
 from .building import build_data, build_kd_loss, build_model, build_sampler, build_space, kd_loss_of, read_config
 from .comparison import ComparedRun, compare_run, comparison_csv, comparison_rows, comparison_table
-from .curve import Curve, open_curve
-from .finetune import (
-    FinetuneFolder,
-    check_same_transfer,
-    check_transfer_start,
-    image_form,
-    network_run_of,
-    write_finetune_config,
-)
+from .curve import Curve, read_curve
+from .finetune import FinetuneFolder, check_same_transfer, check_transfer_start, image_form, network_run_of
 from .identity import complete_network_identity, complete_supernet_identity, network_identity, supernet_identity
 from .network_run import NetworkRun, run_network
 from .networks import create_network, open_teacher
@@ -26,16 +19,14 @@ from .publishing import (
     suggest_tag,
     to_publish,
 )
-from .ranks import Ranks, joined_ranks, leave_launch
+from .ranks import Ranks, at_sigterm, joined_ranks, leave_launch
 from .run_folder import RunFolder
 from .run_page import page_run
-from .search_choice import keep_choice, last_choice, search_front
 from .search_cost import SearchCost, build_cost, check_latency_table
 from .search_plan import SearchPlan, read_search_plan, search_options
-from .searching import rank_correlation, search_run
-from .supernet_run import SupernetRun, build_accelerator, run_supernet, supernet_of
+from .searching import keep_choice, last_choice, rank_correlation, search_front, search_run
+from .supernet_run import SupernetRun, run_supernet, supernet_of
 from .timeline import build_timeline
-from .tracking import tracked
 from .trained_run import (
     Deployment,
     TrainedRun,
@@ -54,16 +45,16 @@ from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
     "ComparedRun", "Curve", "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "PhasePlan", "Plan", "Ranks",
-    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch", "build_accelerator",
+    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch", "at_sigterm",
     "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search",
     "build_space", "build_timeline", "check_latency_table", "check_replaceable", "check_same_transfer", "check_tag",
     "check_transfer_start", "compare_run", "comparison_csv", "comparison_rows", "comparison_table",
     "complete_network_identity", "complete_supernet_identity", "cost_of_run", "create_network", "describe_machine",
     "draw_plan", "forget_accelerator", "help_publish", "help_search", "image_form", "is_main_rank", "joined_ranks",
-    "kd_loss_of", "keep_choice", "last_choice", "leave_launch", "network_identity", "network_run_of", "open_curve",
+    "kd_loss_of", "keep_choice", "last_choice", "leave_launch", "network_identity", "network_run_of",
     "open_history", "open_run", "open_teacher", "page_run", "plan_run", "plan_table", "publish_run", "published_of",
-    "rank_correlation", "read_config", "read_search_plan", "run_network", "run_record", "run_supernet",
+    "rank_correlation", "read_config", "read_curve", "read_search_plan", "run_network", "run_record", "run_supernet",
     "search_batches", "search_fingerprint", "search_front", "search_options", "search_results", "search_run",
     "suggest_tag", "supernet_identity", "supernet_of", "to_publish", "tracked", "training_cost",
-    "write_finetune_config", "write_run_config", "write_training_cost",
+    "write_run_config", "write_training_cost",
 ]  # fmt: skip

@@ -6,15 +6,17 @@ import logging
 import os
 import platform
 import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState, GradientState, PartialState
+from accelerate.state import AcceleratorState, GradientState, PartialState, is_initialized
 
-from ..config import LoopConfig, to_dict
+from ..config import LoopConfig, RunConfig, flat, to_dict
 from ..errors import ConfigError, how_to_install
 from ..evaluation import machine_name
 
@@ -70,19 +72,14 @@ def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataP
             started do not find together.
     """
     ranks = int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
-    try:
-        accelerator = _open(
-            training.tracker,
-            mixed_precision=training.mixed_precision,
-            project_dir=output,
-            kwargs_handlers=[ddp] if ddp else None,
-            # Accelerate leaves the ranks of a plain torchrun apart where there is no GPU, each training by itself.
-            cpu=ranks > 1 and not torch.cuda.is_available() and not torch.xpu.is_available(),
-        )
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise ConfigError(f"training.tracker or training.mixed_precision: {error}") from error
+    accelerator = _open(
+        training.tracker,
+        mixed_precision=training.mixed_precision,
+        project_dir=output,
+        kwargs_handlers=[ddp] if ddp else None,
+        # Accelerate leaves the ranks of a plain torchrun apart where there is no GPU, each training by itself.
+        cpu=ranks > 1 and not torch.cuda.is_available() and not torch.xpu.is_available(),
+    )
     if accelerator.num_processes != ranks:
         raise ConfigError(
             f"the launcher started {ranks} processes, but each would train by itself here; use `accelerate launch "
@@ -91,25 +88,20 @@ def open_accelerator(training: LoopConfig, output: str, *, ddp: DistributedDataP
     return accelerator
 
 
-def open_tracker(tracker: str, output: str) -> Accelerator:
-    """Accelerate's for its tracker alone, which leaves precision and ranks as they are in this process.
+def _open(tracker: str | None, **options: Any) -> Accelerator:
+    """Accelerate's.
 
     Raises:
-        ConfigError: There is no such tracker, or its package is not installed.
+        ConfigError: Accelerate refuses the tracker or the precision, or only leaves the tracker out, as it does with
+            one that is not installed.
     """
     try:
-        return _open(tracker, project_dir=output)
-    except ConfigError:
-        raise
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="`log_with=")
+            accelerator = Accelerator(log_with=tracker, **options)
     except ValueError as error:
-        raise ConfigError(f"training.tracker: {error}") from error
-
-
-def _open(tracker: str | None, **options: Any) -> Accelerator:
-    """Accelerate's; ConfigError where the tracker is not installed, which Accelerate only leaves out."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`log_with=")
-        accelerator = Accelerator(log_with=tracker, **options)
+        keys = "training.tracker or training.mixed_precision" if "mixed_precision" in options else "training.tracker"
+        raise ConfigError(f"{keys}: {error}") from error
     if tracker and not accelerator.log_with:
         raise ConfigError(f"training.tracker: {tracker} is not installed; {_how_to_install(tracker)}")
     return accelerator
@@ -146,21 +138,44 @@ def init_trackers(accelerator: Accelerator, config: Any, name: str | None = None
     if not tracker:
         return
     named = {tracker: {_RUN_NAMES[tracker]: name or config.output}} if tracker in _RUN_NAMES else {}
-    accelerator.init_trackers("alphanet", config=_flat(to_dict(config)), init_kwargs=named)
-
-
-def _flat(values: dict[str, Any], where: str = "") -> dict[str, Any]:
-    """Dotted keys with numbers, booleans and text, which is what every tracker takes."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{where}{key}.")
-        else:
-            flat[f"{where}{key}"] = value if isinstance(value, (int, float, str)) else str(value)
-    return flat
+    # Numbers, booleans and text are what every tracker takes.
+    values = {
+        key: one if isinstance(one, (int, float, str)) else str(one) for key, one in flat(to_dict(config)).items()
+    }
+    accelerator.init_trackers("alphanet", config=values, init_kwargs=named)
 
 
 def _how_to_install(tracker: str) -> str:
     if tracker in _EXTRAS:
         return how_to_install(tracker, extra=_EXTRAS[tracker])
     return f"install its package, such as pip install {tracker}" if find_spec(tracker) is None else "its package fails"
+
+
+Track = Callable[[Mapping[str, float], int | None], None]
+"""Given figures by name, and the step that they are of or None."""
+
+
+@contextmanager
+def tracked(config: RunConfig, part: str) -> Iterator[Track]:
+    """Give what hands figures to the tracker of a run's configuration, ``PART/NAME`` each; it may be none.
+
+    Args:
+        config: The run's; what the tracker calls its own run is the run's folder and the part.
+        part: What is measured: search, publish, evaluate.
+
+    Raises:
+        ConfigError: The tracker's package is not installed.
+    """
+    if config.training.tracker is None:
+        yield lambda figures, step: None  # noqa: ARG005
+        return
+    is_first = not is_initialized()
+    # for its tracker alone: precision and ranks stay as they are in this process
+    accelerator = _open(config.training.tracker, project_dir=config.output)
+    init_trackers(accelerator, config, f"{config.output} {part}")
+    try:
+        yield lambda figures, step: accelerator.log({f"{part}/{name}": figures[name] for name in figures}, step=step)
+    finally:
+        accelerator.end_training()
+        if is_first:
+            forget_accelerator()

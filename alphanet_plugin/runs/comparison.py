@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import SearchError
-from ..report import ABSENT, markdown_lines, mean_pareto_accuracy
+from ..report import ABSENT, csv_lines, markdown_lines, mean_pareto_accuracy
 from ..search import Evaluated
 from .trained_run import TrainedRun, search_results
 from .training_cost import TrainingCost, training_cost
@@ -111,6 +109,4 @@ def comparison_table(compared: Sequence[ComparedRun]) -> str:
 
 def comparison_csv(compared: Sequence[ComparedRun]) -> str:
     """The rows as comma-separated values, titles first."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(comparison_rows(compared))
-    return text.getvalue()
+    return csv_lines(comparison_rows(compared))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ..evaluation import SubnetEvaluator
@@ -16,76 +15,46 @@ from .run_folder import RunFolder
 class Curve:
     """Measures the two ends of a supernet while it is trained, and changes nothing in the training.
 
-    In eval mode, with BatchNorm estimated anew; random numbers and the supernet's own mode are left as they are.
+    In eval mode, with BatchNorm estimated anew; random numbers and the supernet's own mode are left as they are. What
+    a resumed run will measure again is dropped. Trackers get the top-1 accuracies.
 
     Args:
-        path: Where records are kept, one JSON object a line.
-        supernet: What is trained.
-        calibration_batches: Training images, for BatchNorm.
-        evaluation_batches: Images to measure on.
-        every: Steps between measurements.
-        total_steps: Steps of the whole run; after the last one there is a measurement all the same.
-        track: Given (top-1 by name, step) of each measurement.
+        trainer: Of a run that is about to train, or to go on.
+        supernet: What it trains.
+        folder: Of the run.
+        batches: Training images for BatchNorm, and images to measure on, from `search_batches`.
+        epochs: Between measurements; after the last step there is one all the same.
     """
 
     def __init__(
         self,
-        path: Path,
+        trainer: Trainer,
         supernet: Supernet,
-        calibration_batches: Iterable[Any],
-        evaluation_batches: Iterable[Any],
-        every: int,
-        total_steps: int,
-        track: Callable[[dict[str, float], int], None] | None = None,
+        folder: RunFolder,
+        batches: tuple[Iterable[Any], Iterable[Any]],
+        epochs: int,
     ):
-        self.log = JsonLinesLog(path)
-        self.space = supernet.space
-        self.evaluator = SubnetEvaluator(supernet, calibration_batches, evaluation_batches)
-        self.every, self.total_steps, self.track = every, total_steps, track
-
-    def rewind(self, checkpoint: Path | None) -> None:
-        """Drop what a resumed run will measure again."""
-        self.log.rewind(int(read_state(checkpoint)["step"]) if checkpoint else 0)
+        self.log, self.accelerator = JsonLinesLog(folder.curve), trainer.accelerator
+        self.ends = {"smallest": supernet.space.smallest(), "largest": supernet.space.largest()}
+        self.evaluator = SubnetEvaluator(supernet, *batches)
+        self.every, self.total_steps = trainer.steps_per_epoch * epochs, trainer.total_steps
+        self.log.rewind(int(read_state(trainer.checkpoint)["step"]) if trainer.checkpoint else 0)
 
     def on_step(self, record: dict[str, Any]) -> None:
         """For `Trainer`: measure after the steps that are due."""
-        done = int(record["step"]) + 1
-        if done % self.every and done != self.total_steps:
+        step = int(record["step"])
+        if (step + 1) % self.every and step + 1 != self.total_steps:
             return
         with random_states_kept():
-            ends = {"smallest": self.space.smallest(), "largest": self.space.largest()}
-            measured = {name: asdict(self.evaluator(arch)) for name, arch in ends.items()}
-        self.log.write({"step": int(record["step"]), **measured})
-        if self.track:
-            self.track({f"{name}_top1": metrics["top1"] for name, metrics in measured.items()}, int(record["step"]))
-
-    def read(self, epochs: int) -> list[dict[str, Any]]:
-        """``{"epoch", "smallest": metrics, "largest": metrics}`` of each measurement so far."""
-        records = self.log.read() if self.log.path.exists() else []
-        return [
-            {"epoch": (record["step"] + 1) * epochs / self.total_steps,
-             "smallest": record["smallest"], "largest": record["largest"]}
-            for record in records
-        ]  # fmt: skip
+            measured = {name: asdict(self.evaluator(arch)) for name, arch in self.ends.items()}
+        self.log.write({"step": step, **measured})
+        self.accelerator.log({f"{name}_top1": metrics["top1"] for name, metrics in measured.items()}, step=step)
 
 
-def open_curve(
-    trainer: Trainer, supernet: Supernet, folder: RunFolder, batches: tuple[Iterable[Any], Iterable[Any]], epochs: int
-) -> Curve:
-    """The curve of a run that is about to train, or to go on.
-
-    Args:
-        trainer: Of the run.
-        supernet: What it trains.
-        folder: Of the run.
-        batches: Training images for BatchNorm, and images to measure on, from `search_batches`.
-        epochs: Between measurements.
-    """
-
-    def track(figures: dict[str, float], step: int) -> None:
-        trainer.accelerator.log(figures, step=step)
-
-    every = trainer.steps_per_epoch * epochs
-    curve = Curve(folder.curve, supernet, *batches, every, trainer.total_steps, track)
-    curve.rewind(trainer.checkpoint)
-    return curve
+def read_curve(folder: RunFolder, steps_per_epoch: float) -> list[dict[str, Any]]:
+    """``{"epoch", "smallest": metrics, "largest": metrics}`` of each measurement so far."""
+    records = JsonLinesLog(folder.curve).read() if folder.curve.is_file() else []
+    return [
+        {"epoch": (record["step"] + 1) / steps_per_epoch, **{end: record[end] for end in ("smallest", "largest")}}
+        for record in records
+    ]

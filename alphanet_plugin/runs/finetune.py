@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from ..atomic import atomic_file
 from ..config import (
     DataConfig,
     FinetuneConfig,
@@ -17,39 +16,22 @@ from ..config import (
     differences,
     identity,
     read_config,
-    to_yaml,
 )
 from ..data import Preparation, Splits, for_channels, preparation_of
 from ..errors import ConfigError
 from .networks import create_network
-from .run_folder import RunFolder
+from .run_folder import Part, RunFolder
 from .start import check_start, start_of_network
 
 
 class FinetuneFolder(RunFolder):
     """Where the parts of a transfer lie."""
 
-    @property
-    def trials(self) -> Path:
-        return self.path / "trials"
-
-    @property
-    def experiments(self) -> Path:
-        """NNI's files."""
-        return self.path / "nni"
-
-    @property
-    def final(self) -> Path:
-        """The run that trains on all; its ``model`` is what timm loads."""
-        return self.path / "final"
-
-    @property
-    def results(self) -> Path:
-        return self.path / "results.json"
-
-    @property
-    def picture(self) -> Path:
-        return self.path / "trials.png"
+    trials = Part("trials")
+    experiments = Part("nni")  # NNI's files
+    final = Part("final")  # the run that trains on all; its ``model`` is what timm loads
+    results = Part("results.json")
+    picture = Part("trials.png")
 
 
 def image_form(config: FinetuneConfig) -> Preparation:
@@ -96,16 +78,10 @@ def network_run_of(
     return NetworkRunConfig(
         output=str(output),
         seed=config.seed,
-        model=NetworkConfig(**_shallow(config.model)),
+        model=NetworkConfig(**vars(config.model)),
         data=_data_of(config.data, form, hold_out),
         training=config.training.at(lr, weight_decay),
     )
-
-
-def write_finetune_config(config: FinetuneConfig) -> None:
-    """Keep the configuration in the transfer's folder, where its trials read it."""
-    with atomic_file(FinetuneFolder(Path(config.output)).config) as beside:
-        beside.write_text(to_yaml(config), encoding="utf-8")
 
 
 def check_same_transfer(config: FinetuneConfig) -> None:
@@ -131,7 +107,3 @@ def _data_of(data: FinetuneDataConfig, form: Preparation, hold_out: bool) -> Dat
         own |= {"crop_pct": float(form.crop_pct), "crop_mode": None if form.crop_mode == "center" else form.crop_mode}
     held: dict[str, Any] = {"search_fraction": data.hold_out} if hold_out else {"search_count": 0}
     return DataConfig(**{**own, **asked, **held})
-
-
-def _shallow(config: Any) -> dict[str, Any]:
-    return {name: getattr(config, name) for name in config.__dataclass_fields__}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from ..config import NetworkRunConfig, RunConfig, SpaceConfig, differences, from_dict, identity
 from ..errors import ConfigError
+from ..samplers import Sampler
 from ..training import latest_checkpoint, read_state
-from .own_parts import OWN, own_of
 from .run_folder import RunFolder
 from .run_images import without_images
 
@@ -116,3 +120,54 @@ def _shown(part: Mapping[str, Any] | None) -> str:
         return "the configured one"
     parameters = ", ".join(f"{key}={value!r}" for key, value in part.items() if key != "name")
     return f"{part['name']}({parameters})"
+
+
+OWN = "own"
+"""Key of these parts in an identity."""
+_OF_TORCH = {"training"}  # an attribute of every module
+
+
+def describe_part(part: object) -> dict[str, Any]:
+    """``name``, a part's class with its module, and its parameters, as JSON values.
+
+    Parameters are its public attributes that are numbers, texts, truths, None, or lists and mappings of these; the
+    modules and samplers that it holds; and sha256 of the tensors that it registers. Others do not count.
+    """
+    kind = type(part)
+    found: dict[str, Any] = {"name": f"{kind.__module__}.{kind.__qualname__}"}
+    held = dict(part._modules) if isinstance(part, nn.Module) else {}
+    for name, value in {**vars(part), **held}.items():
+        if name.startswith("_") or name in _OF_TORCH:
+            continue
+        if isinstance(value, (nn.Module, Sampler)):
+            found[name] = describe_part(value)
+        elif _is_plain(value):
+            found[name] = _plain(value)
+    if isinstance(part, nn.Module):
+        own = [*part._parameters.items(), *part._buffers.items()]
+        found |= {name: _digest(tensor) for name, tensor in own if tensor is not None}
+    return found
+
+
+def own_of(identity: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The parts given in Python that an identity holds, under their key; empty where there are none."""
+    own = (identity or {}).get(OWN)
+    return {OWN: own} if own else {}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _digest(tensor: Tensor) -> str:
+    return hashlib.sha256(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()).hexdigest()

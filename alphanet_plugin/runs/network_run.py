@@ -12,18 +12,16 @@ from typing import Any, cast
 
 import torch
 from accelerate.utils import broadcast_object_list
-from timm.optim import create_optimizer_v2, list_optimizers
 from torch import nn
 
-from ..atomic import atomic_file
-from ..config import NetworkRunConfig, NetworkTrainingConfig
+from ..atomic import write_text
+from ..config import NetworkRunConfig
 from ..data import ErasedImages, LabelledImages, SeededDataset, SeededMixing, Splits, draw_loader, eval_loader
 from ..errors import ConfigError
 from ..evaluation import evaluate
 from ..losses import Objective
-from ..nearest import did_you_mean
 from ..schedules import Phase, Timeline, WarmupCosine
-from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, weights_digest
+from ..training import NetworkUpdate, Teacher, TeacherLogits, Update, timm_optimizer, weights_digest
 from ..weights import Publication, publish
 from .accelerator import with_launch_flags
 from .building import build_data, kd_loss_of
@@ -152,7 +150,17 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
         return model
 
     def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        return _build_optimizer(self.config.training, model)
+        training = self.config.training
+        try:
+            return timm_optimizer(
+                model,
+                training.optimizer,
+                lr=training.lr,
+                weight_decay=training.weight_decay,
+                momentum=training.momentum,
+            )
+        except ValueError as error:
+            raise ConfigError(f"training.{error}") from error
 
     def build_update(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Update:
         return NetworkUpdate(
@@ -226,8 +234,8 @@ class NetworkRun(TrainingRun[NetworkRunConfig]):
             protocol="timm's, resized, centre crop; test images, which training did not see",
         )
         publish(model, publication, self.folder.model)
-        with atomic_file(self.folder.metrics) as beside:
-            beside.write_text(json.dumps({"metrics": metrics, "identity": network_identity(config)}, indent=2))
+        kept = {"metrics": metrics, "identity": network_identity(config)}
+        write_text(self.folder.metrics, json.dumps(kept, indent=2))
         return metrics
 
 
@@ -252,24 +260,6 @@ def _build_objective(config: NetworkRunConfig) -> Objective:
     if config.teacher is None:
         return Objective(label_smoothing=smoothing)
     return Objective(kd_loss_of(config.distillation), config.teacher.weight, smoothing)
-
-
-def _build_optimizer(training: NetworkTrainingConfig, model: nn.Module) -> torch.optim.Optimizer:
-    if training.optimizer not in list_optimizers():
-        raise ConfigError(
-            f"training.optimizer: {training.optimizer!r} is none of timm's; "
-            + did_you_mean(
-                training.optimizer,
-                map(str, list_optimizers()),
-                "sgd, adamw, lamb and all of timm.optim.list_optimizers() are",
-            )
-        )
-    try:
-        return create_optimizer_v2(
-            model, training.optimizer, lr=training.lr, weight_decay=training.weight_decay, momentum=training.momentum
-        )
-    except (ImportError, AssertionError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"training.optimizer: timm cannot build {training.optimizer}: {error}") from error
 
 
 def _build_mixing(config: NetworkRunConfig, num_classes: int, rank: int) -> SeededMixing | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from .. import store, weights
+from ..digest import json_digest
 from ..errors import ConfigError, brief
 from ..evaluation import Metrics, norm_statistics, put_norm_statistics
 from ..models import entry_name, to_memory_format
@@ -19,11 +19,11 @@ from ..nearest import did_you_mean
 from ..search import pick_spread
 from ..spaces import Arch
 from ..weights import Publication, publish
+from .accelerator import tracked
 from .identity import trained_identity
 from .ranks import Ranks
-from .search_choice import search_front
+from .searching import search_front
 from .start import kept_start
-from .tracking import tracked
 from .trained_run import Deployed, Deployment, TrainedRun, about_run, cost_of_run
 
 
@@ -82,8 +82,7 @@ def run_record(run: TrainedRun) -> dict[str, str]:
         len(splits.train),
         len(splits.test),
     ]
-    text = json.dumps(about, sort_keys=True, default=str)
-    return {"id": hashlib.sha256(text.encode()).hexdigest()[:12], "name": run.folder.path.resolve().name}
+    return {"id": json_digest(about, 12), "name": run.folder.path.resolve().name}
 
 
 def published_of(run: TrainedRun) -> list[store.Published]:

@@ -290,14 +290,21 @@ class _EndedError(RanksError):
 @contextmanager
 def _ended_from_outside() -> Iterator[None]:
     """SIGTERM raises `_EndedError` in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def end(*_: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's second word
         raise _EndedError(f"ended from outside, as a launcher does where one of its processes died; {_AGAIN}")
 
+    with at_sigterm(end):
+        yield
+
+
+@contextmanager
+def at_sigterm(end: Callable[..., None]) -> Iterator[None]:
+    """A request to end this process (SIGTERM) calls `end` while the block runs; in the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGTERM, end)
     try:
         yield

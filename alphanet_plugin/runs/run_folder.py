@@ -1,7 +1,19 @@
 """The folder of a run."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+
+
+class Part:
+    """A file or folder of a known name in the folder whose class has it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, folder: RunFolder, kind: type[RunFolder] | None = None) -> Path:
+        return folder.path / self.name
 
 
 @dataclass(frozen=True)
@@ -14,100 +26,35 @@ class RunFolder:
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def owner(self) -> Path:
-        """Which process trains it, while one does."""
-        return self.path / ".owner"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "log.jsonl"
-
-    @property
-    def resumptions(self) -> Path:
-        """When the run went on from a checkpoint under a changed configuration; see `run_supernet`."""
-        return self.path / "resumed.jsonl"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
+    config = Part("config.yaml")
+    owner = Part(".owner")  # which process trains it, while one does
+    log = Part("log.jsonl")
+    # when the run went on from a checkpoint under a changed configuration; see `run_supernet`
+    resumptions = Part("resumed.jsonl")
+    checkpoints = Part("checkpoints")
 
     def teacher(self, phase: str) -> Path:
         """The supernet as it was at the end of a phase that later ones learn from."""
         return self.path / "teachers" / phase
 
-    @property
-    def images(self) -> Path:
-        """Which images train and which are held out."""
-        return self.path / "images.json"
-
-    @property
-    def start(self) -> Path:
-        """Which weights the training began from, in words; none for random ones."""
-        return self.path / "start.txt"
-
-    @property
-    def history(self) -> Path:
-        return self.path / "search.jsonl"
-
-    @property
-    def search_choice(self) -> Path:
-        """By what cost and within which bounds the last search went."""
-        return self.path / "search_choice.json"
-
-    @property
-    def search_predictor(self) -> Path:
-        """How well the last search's predictor ranks subnets that it was not fitted on."""
-        return self.path / "search_predictor.json"
+    images = Part("images.json")  # which images train and which are held out
+    start = Part("start.txt")  # which weights the training began from, in words; none for random ones
+    history = Part("search.jsonl")
+    search_choice = Part("search_choice.json")  # by what cost and within which bounds the last search went
+    # how well the last search's predictor ranks subnets that it was not fitted on
+    search_predictor = Part("search_predictor.json")
 
     def latency_table(self, device: str, batch: int) -> Path:
         return self.path / f"latency_{device}_b{batch}.json"
 
-    @property
-    def picture(self) -> Path:
-        return self.path / "pareto.png"
-
-    @property
-    def teacher_logits(self) -> Path:
-        return self.path / "teacher_logits"
-
-    @property
-    def model(self) -> Path:
-        return self.path / "model"
-
-    @property
-    def curve(self) -> Path:
-        """Accuracy of the smallest and the largest subnet during training."""
-        return self.path / "curve.jsonl"
-
-    @property
-    def training_picture(self) -> Path:
-        """Losses, learning rate, and accuracy where it was measured."""
-        return self.path / "training.png"
-
-    @property
-    def gradients(self) -> Path:
-        """How the gradients of the full model and of the other subnets compare, where that is asked for."""
-        return self.path / "gradients.jsonl"
-
-    @property
-    def gradient_picture(self) -> Path:
-        return self.path / "gradients.png"
-
-    @property
-    def cost(self) -> Path:
-        """What training has cost, phase by phase."""
-        return self.path / "cost.json"
-
-    @property
-    def page(self) -> Path:
-        """The report, for a browser."""
-        return self.path / "report.html"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.json"
+    picture = Part("pareto.png")
+    teacher_logits = Part("teacher_logits")
+    model = Part("model")
+    curve = Part("curve.jsonl")  # accuracy of the smallest and the largest subnet during training
+    training_picture = Part("training.png")  # losses, learning rate, and accuracy where it was measured
+    # how the gradients of the full model and of the other subnets compare, where that is asked for
+    gradients = Part("gradients.jsonl")
+    gradient_picture = Part("gradients.png")
+    cost = Part("cost.json")  # what training has cost, phase by phase
+    page = Part("report.html")  # the report, for a browser
+    metrics = Part("metrics.json")

@@ -16,9 +16,10 @@ from ..search import Evaluated, read_history
 from ..spaces import Arch, SearchSpace
 from ..training import JsonLinesLog, latest_checkpoint
 from .building import build_space
+from .curve import read_curve
 from .run_folder import RunFolder
-from .search_choice import last_choice
 from .search_cost import build_cost
+from .searching import last_choice
 from .training_cost import training_cost
 
 _LOAD = "from alphanet_plugin.runs import open_run\nrun = open_run({path})\nmodel = run.subnet({{arch}})"
@@ -43,6 +44,7 @@ def page_run(folder: RunFolder, *, name: str = "", series: str = "", models: Seq
     name = name or folder.path.name
     records = JsonLinesLog(folder.log).read() if folder.log.is_file() else []
     epoch = (records[-1]["step"] + 1) / config.training.epochs if records else 1.0
+    measured = read_curve(folder, epoch)
     return PageRun(
         name=name,
         series=series or name,
@@ -51,7 +53,7 @@ def page_run(folder: RunFolder, *, name: str = "", series: str = "", models: Seq
         else _NOT_KEPT,
         subnets=_subnets(folder, config, {_arch_of(model): model.name for model in models}),
         curve=thinned(records, epoch),
-        measured=_measured(folder, epoch),
+        measured=[{**one, **{end: one[end]["top1"] for end in ("smallest", "largest")}} for one in measured],
         phases=_phases(records, epoch),
         published=sorted((_model(model, build_space(config)) for model in models), key=lambda one: one.mflops),
         cost=_cost(folder) if records else [],
@@ -102,14 +104,6 @@ def _phases(records: Sequence[Mapping[str, Any]], epoch: float) -> list[PagePhas
     return [
         PagePhase(name=str(records[start].get("phase", "")), begin=begin / epoch, end=end / epoch)
         for start, begin, end in zip(starts, places, places[1:], strict=False)
-    ]
-
-
-def _measured(folder: RunFolder, epoch: float) -> list[dict[str, float]]:
-    records = JsonLinesLog(folder.curve).read() if folder.curve.is_file() else []
-    return [
-        {"epoch": (record["step"] + 1) / epoch, **{end: record[end]["top1"] for end in ("smallest", "largest")}}
-        for record in records
     ]
 
 

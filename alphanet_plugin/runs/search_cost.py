@@ -103,7 +103,10 @@ def check_latency_table(
     fitted: list[Arch] = [*ends, *proposals.random(NUM_FITTED - len(ends))]
     held_out = proposals.random(count)
     if not held_out:
-        raise SearchError(f"no subnet of {min_mflops:g} to {max_mflops:g} MFLOPs was found to check the table on")
+        raise SearchError(
+            f"no subnet of {min_mflops:g} to {max_mflops:g} MFLOPs was found to check the table on; widen "
+            "search.min_mflops to search.max_mflops"
+        )
     if table.num_fitted and table.error and table.error.subnets == len(held_out):
         return table.error
     table.measure([*fitted, *held_out])

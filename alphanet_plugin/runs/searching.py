@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 
-from ..atomic import atomic_file
+from ..atomic import write_text
+from ..errors import SearchError
 from ..report import plot_pareto
-from ..search import Evaluated, Predictor, RankCorrelation
+from ..search import Evaluated, Predictor, RankCorrelation, pareto_front
+from .accelerator import Track, tracked
 from .ranks import Ranks
-from .search_choice import keep_choice
+from .run_folder import RunFolder
 from .search_cost import SearchCost
-from .tracking import Track, tracked
-from .trained_run import TrainedRun, build_search, cost_of_run
+from .trained_run import TrainedRun, build_search, cost_of_run, search_results, within_bounds
 
 OnEvaluated = Callable[[int, int, Evaluated], None]
 """(evaluations that are done, of how many at most, the last subnet)."""
@@ -74,8 +76,7 @@ def _keep_rank_correlation(run: TrainedRun, found: Sequence[Evaluated]) -> None:
     if correlation is None:
         run.folder.search_predictor.unlink(missing_ok=True)
         return
-    with atomic_file(run.folder.search_predictor) as beside:
-        beside.write_text(json.dumps(asdict(correlation), indent=2) + "\n", encoding="utf-8")
+    write_text(run.folder.search_predictor, json.dumps(asdict(correlation), indent=2) + "\n")
 
 
 def _both(track: Track, on_evaluated: OnEvaluated | None) -> OnEvaluated:
@@ -88,3 +89,46 @@ def _both(track: Track, on_evaluated: OnEvaluated | None) -> OnEvaluated:
             on_evaluated(done, total, subnet)
 
     return call
+
+
+_KEYS = (
+    "cost", "latency_device", "latency_batch", "min_mflops", "max_mflops", "min_params", "max_params",
+    "min_latency_ms", "max_latency_ms",
+)  # fmt: skip
+
+
+def keep_choice(run: TrainedRun) -> None:
+    """Write down what this search goes by, for whoever publishes from it."""
+    choice = {key: getattr(run.config.search, key) for key in _KEYS}
+    write_text(run.folder.search_choice, json.dumps(choice, indent=2) + "\n")
+
+
+def last_choice(path: str | Path) -> list[str]:
+    """What the last search of the run in that folder went by, as overrides ``search.key=value``; none if none was.
+
+    Raises:
+        SearchError: The file is damaged.
+    """
+    file = RunFolder(Path(path)).search_choice
+    try:
+        choice = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError) as error:
+        raise SearchError(f"{file} cannot be read ({error}); delete it, or search again") from error
+    if not isinstance(choice, dict) or not set(choice) <= set(_KEYS):
+        raise SearchError(f"{file} does not say by what a search went; delete it, or search again")
+    return [f"search.{key}={json.dumps(value)}" for key, value in choice.items()]
+
+
+def search_front(run: TrainedRun) -> list[Evaluated]:
+    """The Pareto front of what was evaluated within the configured bounds, by the configured cost, cheapest first.
+
+    Raises:
+        SearchError: The history or the latency table is not this run's, or the table cannot be filled up here.
+    """
+    results = search_results(run)
+    if not results:
+        return []
+    cost = cost_of_run(run, measuring=False)
+    return pareto_front((subnet for subnet in results if within_bounds(run, cost, subnet.arch)), cost=cost.of)

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from .. import store
-from ..atomic import atomic_file
+from ..atomic import atomic_file, write_text
 from ..config import NetworkConfig, RunConfig, read_config
 from ..data import Splits
 from ..errors import AlphaNetError, ConfigError
-from ..training import latest_checkpoint
+from ..nearest import path_hint
+from ..supernet import Supernet
+from ..training import latest_checkpoint, read_weights
+from ..weights import load_supernet
 from .run_folder import RunFolder
 
 _logger = logging.getLogger(__name__)
@@ -140,8 +144,7 @@ def keep_start(start: Start | None, splits: Splits, folder: RunFolder) -> None:
         folder.start.unlink(missing_ok=True)
         return
     folder.path.mkdir(parents=True, exist_ok=True)
-    with atomic_file(folder.start) as beside:
-        beside.write_text(f"{start.describe(splits)}\n", encoding="utf-8")
+    write_text(folder.start, f"{start.describe(splits)}\n")
 
 
 def pass_start_on(checkpoint: Path, folder: RunFolder) -> None:
@@ -185,3 +188,51 @@ def _config_beside(file: Any) -> Mapping[str, Any]:
 def _dataset(config: Mapping[str, Any]) -> str:
     training = config.get("training")
     return str(training.get("dataset", "")) if isinstance(training, Mapping) else ""
+
+
+_CLASSIFIER = ("classifier.weight", "classifier.bias")
+
+
+def start_from(supernet: Supernet, source: str) -> Start:
+    """Give a supernet the weights of another of the same space; a classifier of other classes stays as it is.
+
+    Args:
+        supernet: Whose weights are replaced, in place.
+        source: A run's folder, one of its checkpoints, or a supernet's folder that `alphanet import` wrote.
+
+    Returns:
+        What is known of them.
+
+    Raises:
+        ConfigError: There are no weights, they are damaged, or they are of another space.
+    """
+    weights = _read(Path(source).expanduser())
+    own = supernet.state_dict()
+    fresh = [name for name in _CLASSIFIER if name in weights and weights[name].shape != own[name].shape]
+    if fresh:
+        _logger.warning(
+            "training.init: %s tells %d classes apart, this run %d; the classifier starts anew",
+            source, len(weights[fresh[-1]]), len(own[fresh[-1]]),
+        )  # fmt: skip
+    taken = {name: tensor for name, tensor in weights.items() if name not in fresh}
+    needed = own.keys() - fresh
+    other = [name for name in needed if name not in taken or taken[name].shape != own[name].shape]
+    if other or taken.keys() - needed:
+        wrong = sorted([*other, *(taken.keys() - needed)])
+        raise ConfigError(
+            f"training.init: {source} holds a supernet of another space ({len(wrong)} weights differ, such as "
+            f"{wrong[0]}); give weights of this run's space, or the space of those weights"
+        )
+    supernet.load_state_dict({**own, **taken})
+    return start_of_supernet(source, len(weights[_CLASSIFIER[1]]))
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    checkpoint = path if (path / "run.json").is_file() else latest_checkpoint(RunFolder(path).checkpoints)
+    try:
+        return read_weights(checkpoint) if checkpoint else load_supernet(path).state_dict()
+    except AlphaNetError as error:
+        raise ConfigError(
+            f"training.init: {error}{path_hint(path)}; give a run's folder, one of its checkpoints, or the folder that "
+            "`alphanet import` names"
+        ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import DistributedDataParallelKwargs
 
 from ..config import RunConfig
 from ..data import Splits
@@ -32,14 +32,12 @@ from ..training import (
     random_states_kept,
     read_state,
 )
-from .accelerator import open_accelerator, with_launch_flags
+from .accelerator import with_launch_flags
 from .building import build_data, build_model
-from .curve import open_curve
-from .identity import TEACHERS, complete_supernet_identity, supernet_identity
-from .init import start_from
-from .own_parts import OWN, describe_part
+from .curve import Curve, read_curve
+from .identity import OWN, TEACHERS, complete_supernet_identity, describe_part, supernet_identity
 from .phase_teachers import PhaseTeachers, digest_of_teacher
-from .start import warn_of_start
+from .start import start_from, warn_of_start
 from .timeline import build_timeline
 from .trained_run import TrainedRun, search_batches
 from .training_cost import write_training_cost
@@ -95,17 +93,12 @@ def run_supernet(
 
 def draw_training(run: SupernetRun) -> Path:
     """Draw a run's log, as ``training.png`` in its folder."""
-    curve = JsonLinesLog(run.folder.curve)
-    measured = [
-        {**record, "epoch": (record["step"] + 1) / run.steps_per_epoch}
-        for record in (curve.read() if curve.path.is_file() else [])
-    ]
     return plot_training(
         JsonLinesLog(run.folder.log).read(),
         run.folder.training_picture,
         steps_per_epoch=run.steps_per_epoch,
         title=f"Training on {run.splits.name}",
-        measured=measured,
+        measured=read_curve(run.folder, run.steps_per_epoch),
     )
 
 
@@ -224,7 +217,7 @@ class SupernetRun(TrainingRun[RunConfig]):
             return None
         with random_states_kept():
             batches = search_batches(self.config, self.splits)
-        return open_curve(trainer, supernet_of(trainer), self.folder, batches, epochs).on_step
+        return Curve(trainer, supernet_of(trainer), self.folder, batches, epochs).on_step
 
     def trained(self) -> TrainedRun:
         """What was trained, opened for searching and publishing."""
@@ -237,8 +230,3 @@ def supernet_of(trainer: Trainer) -> Supernet:
     """What a trainer of a supernet trains, as it is now."""
     assert isinstance(trainer.update, SupernetUpdate)
     return trainer.update.supernet
-
-
-def build_accelerator(config: RunConfig) -> Accelerator:
-    """Accelerate's, as a run of a supernet has it."""
-    return open_accelerator(with_launch_flags(config.training), config.output, ddp=_DDP)

@@ -138,7 +138,10 @@ class _Builder:
                     )
                 )
         if phase.kernel_transform == "freeze" and not self.config.supernet.kernel_transform:
-            raise ConfigError(f"{where}.kernel_transform: there is none to freeze; supernet.kernel_transform is false")
+            raise ConfigError(
+                f"{where}.kernel_transform: there is none to freeze; set supernet.kernel_transform to true, or leave "
+                "this out"
+            )
 
     # -- parts --------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..errors import CheckpointError
 from ..nearest import path_hint
 from ..training import JsonLinesLog, kept_batch, latest_checkpoint, read_state
@@ -91,5 +91,4 @@ def write_training_cost(folder: RunFolder, per_device_hour: float | None) -> Non
     total = sum(costs.values(), TrainingCost())
     phases: Sequence[dict[str, Any]] = [{"phase": name, **one.to_dict(per_device_hour)} for name, one in costs.items()]
     content = {"phases": phases, "all": total.to_dict(per_device_hour), "machine": describe_machine()}
-    with atomic_file(folder.cost) as beside:
-        beside.write_text(json.dumps(content, indent=2))
+    write_text(folder.cost, json.dumps(content, indent=2))

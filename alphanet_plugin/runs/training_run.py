@@ -6,6 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,11 +16,12 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list, set_seed
 from torch import nn
 
-from ..atomic import atomic_file
-from ..config import NetworkRunConfig, RunConfig, to_yaml
+from ..atomic import write_text
+from ..config import FinetuneConfig, NetworkRunConfig, RunConfig, differences, to_yaml
 from ..data import LabelledImages, Splits, train_loader
-from ..errors import InUseError
+from ..errors import CheckpointError, ConfigError, InUseError
 from ..models import to_memory_format
+from ..nearest import path_hint
 from ..owner import owned
 from ..schedules import Phase, Timeline
 from ..training import (
@@ -29,12 +31,12 @@ from ..training import (
     Trainer,
     Update,
     latest_checkpoint,
+    read_state,
 )
 from .accelerator import init_trackers, open_accelerator
 from .identity import check_same_identity
-from .resumption import find_resumption, record_resumption
 from .run_folder import RunFolder
-from .run_images import check_ranks_agree, keep_images, with_images
+from .run_images import check_ranks_agree, keep_images, with_images, without_images
 from .start import Start, keep_start, pass_start_on
 
 _OF_BATCH = ("training.batch_size", "training.accumulate")
@@ -257,8 +259,57 @@ def _prepare(accelerator: Accelerator, model: nn.Module, optimizer: torch.optim.
         return accelerator.prepare(model, optimizer)
 
 
-def write_run_config(config: RunConfig | NetworkRunConfig) -> None:
-    """Keep the configuration beside what it makes."""
+def write_run_config(config: RunConfig | NetworkRunConfig | FinetuneConfig) -> None:
+    """Keep the configuration beside what it makes; trials of a transfer read it there."""
     folder = RunFolder(Path(config.output))
-    with atomic_file(folder.config) as beside:
-        beside.write_text(to_yaml(config), encoding="utf-8")
+    write_text(folder.config, to_yaml(config))
+
+
+def find_resumption(source: Path, folder: RunFolder) -> Path:
+    """The checkpoint to go on from.
+
+    Args:
+        source: A checkpoint, or a run's folder for its newest.
+        folder: Of the run that goes on; it may be the same.
+
+    Raises:
+        CheckpointError: There is no checkpoint.
+        ConfigError: The folder holds newer ones, which a later start would take instead.
+    """
+    source = source.expanduser()
+    checkpoint = source if (source / "run.json").is_file() else latest_checkpoint(RunFolder(source).checkpoints)
+    if checkpoint is None:
+        raise CheckpointError(
+            f"--resume-from: {source} is no checkpoint, and no run's folder with one{path_hint(source)}"
+        )
+    newest = latest_checkpoint(folder.checkpoints)
+    if newest is not None and int(read_state(newest)["step"]) > int(read_state(checkpoint)["step"]):
+        raise ConfigError(
+            f"--resume-from: {folder.path} holds checkpoints after {checkpoint}, up to {newest}; leave "
+            "--resume-from out to go on from that, delete those after it, or choose another output"
+        )
+    return checkpoint
+
+
+def record_resumption(
+    checkpoint: Path,
+    folder: RunFolder,
+    identity: Mapping[str, Any],
+    complete: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+) -> None:
+    """Write down in the run's history which keys changed, as ``{key: [old, new]}``, and from which step on."""
+    state = read_state(checkpoint)
+    before = complete(without_images(state["identity"] or {}))
+    changed = {key: [_at(before, key), _at(identity, key)] for key in differences(dict(before), dict(identity))}
+    JsonLinesLog(folder.resumptions).write({
+        "step": state["step"],
+        "from": str(checkpoint),
+        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "changed": changed,
+    })  # fmt: skip
+
+
+def _at(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, Mapping) else None
+    return values

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from .schedule import Schedule
+from .rate import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)

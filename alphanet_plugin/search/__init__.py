@@ -1,21 +1,17 @@
 """Search for good subnets within ranges of costs: evolution, its history file, Pareto sets. No torch here."""
 
-from .cost import Cost, mflops_cost, params_cost
-from .evaluated import Evaluated, check_evaluated
-from .evolution import EvolutionSearch
+from .evaluated import Cost, Evaluated, Limit, check_evaluated, mflops_cost, params_cost, params_limit
+from .evolution import EvolutionSearch, Stage, num_promoted, promote
 from .evolution_rounds import EvolutionRounds, next_batch
 from .history import HistoryEntry, SearchHistory, read_history
-from .hypervolume import hypervolume
-from .limit import Limit, params_limit
-from .parents import select_parents
-from .pareto import best_of_bins, best_under, pareto_front, pick_spread
+from .pareto import best_of_bins, hypervolume, pareto_front, pick_spread
 from .predictor import PREDICTORS, Predictor, RankCorrelation
 from .proposals import Proposals
-from .stages import Stage, num_promoted, promote
+from .variation import select_parents
 
 __all__ = [
     "PREDICTORS", "Cost", "Evaluated", "EvolutionRounds", "EvolutionSearch", "HistoryEntry", "Limit", "Predictor",
-    "Proposals", "RankCorrelation", "SearchHistory", "Stage", "best_of_bins", "best_under", "check_evaluated",
+    "Proposals", "RankCorrelation", "SearchHistory", "Stage", "best_of_bins", "check_evaluated",
     "hypervolume", "mflops_cost", "next_batch", "num_promoted", "params_cost", "params_limit", "pareto_front",
     "pick_spread", "promote", "read_history", "select_parents",
 ]  # fmt: skip

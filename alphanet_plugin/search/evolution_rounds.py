@@ -10,12 +10,10 @@ import numpy as np
 
 from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
-from .cost import Cost, mflops_cost
-from .evaluated import Evaluated
-from .limit import Limit
-from .parents import RANKS, select_parents
+from .evaluated import Cost, Evaluated, Limit, mflops_cost
 from .predictor import MIN_POINTS, PREDICTORS, Predictor, choose_promising
 from .proposals import Proposals
+from .variation import RANKS, select_parents
 
 logger = logging.getLogger(__name__)
 

@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..config import flat
 from ..errors import InUseError, SearchError
 from ..owner import owned
 from ..spaces import Arch
 from .evaluated import Evaluated
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 Check = Callable[[Evaluated], None]
 """Raises ValueError, saying why, for what cannot have been evaluated: an arch of another space, another cost, ..."""
@@ -81,7 +77,7 @@ class SearchHistory:
 
     The first line holds a fingerprint of all that decides a subnet's metrics: space, checkpoint, evaluation settings,
     number of classes. Opening an existing file takes its results over. A line that was torn when the process
-    was killed is dropped. One process at a time may hold a file (no check on Windows).
+    was killed is dropped. One process at a time owns a file; see `owner.owned`.
 
     Args:
         path: The file; made, with its folders, if there is none.
@@ -114,7 +110,6 @@ class SearchHistory:
             self._owner.close()
             raise SearchError(f"history {self.path} cannot be opened: {error.strerror}") from error
         try:
-            self._lock()
             self._load()
         except BaseException:
             self.close()
@@ -158,17 +153,6 @@ class SearchHistory:
             raise SearchError(str(error)) from error
         except OSError as error:
             raise SearchError(f"history {self.path} cannot be written: {error.strerror}") from error
-
-    def _lock(self) -> None:
-        """POSIX record locks, because those die with the process even where a data-loading child outlives it."""
-        if fcntl is None:
-            return
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise SearchError(f"history {self.path} is in use by another process; wait for it to end") from None
-        except OSError:
-            pass  # a file system without locks
 
     def _load(self) -> None:
         self._file.seek(0)
@@ -260,7 +244,7 @@ def _parse(path: Path, content: bytes, check: Check | None = None) -> tuple[dict
 
 
 def _check_fingerprint(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    old, new = _flatten(found), _flatten(wanted)
+    old, new = flat(found), flat(wanted)
     keys = [key for key in [*new, *(key for key in old if key not in new)] if old.get(key) != new.get(key)]
     if keys:
         differences = "; ".join(f"{key} was {_show(old, key)}, is {_show(new, key)}" for key in keys)
@@ -268,16 +252,6 @@ def _check_fingerprint(path: Path, found: Mapping[str, Any], wanted: Mapping[str
             f"history {path} belongs to another search: {differences}. Put these back, or delete the file, or "
             "give it another file name to keep it, to search anew"
         )
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _show(flat: Mapping[str, Any], key: str) -> str:

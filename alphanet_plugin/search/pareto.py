@@ -1,13 +1,11 @@
-"""Pareto sets: what accuracy costs, in MFLOPs unless another cost is given."""
+"""Pareto sets: what accuracy costs, in MFLOPs unless another cost is given; few of a set, and one number for it."""
 
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import SearchError
-from .cost import Cost, mflops_cost
-from .evaluated import Evaluated
-from .spread import spread_indices
+from .evaluated import Cost, Evaluated, mflops_cost
 
 
 def pareto_front(points: Iterable[Evaluated], metric: str = "top1", cost: Cost = mflops_cost) -> list[Evaluated]:
@@ -32,20 +30,6 @@ def best_of_bins(points: Iterable[Evaluated], bin_mflops: float, metric: str = "
         if place not in best or point.score(metric) > best[place].score(metric):
             best[place] = point
     return list(best.values())
-
-
-def best_under(points: Iterable[Evaluated], max_mflops: float, metric: str = "top1") -> Evaluated:
-    """The best subnet of at most `max_mflops`; among equals the cheapest.
-
-    Raises:
-        SearchError: There is none; the message tells the cheapest.
-    """
-    points = list(points)
-    front = pareto_front((point for point in points if point.mflops <= max_mflops), metric)
-    if front:
-        return front[-1]
-    cheapest = f"the cheapest has {min(point.mflops for point in points):g}" if points else "there is no subnet at all"
-    raise SearchError(f"no evaluated subnet has at most {max_mflops:g} MFLOPs; {cheapest}")
 
 
 def pick_spread(
@@ -73,3 +57,65 @@ def split_front(points: list[Evaluated], metric: str) -> tuple[list[Evaluated], 
         beaten = front and point.score(metric) <= front[-1].score(metric)
         (others if beaten else front).append(point)
     return front, others
+
+
+def spread_indices(positions: NDArray[np.floating], count: int) -> list[int]:
+    """Indices, ascending, of the `count` positions that lie nearest to evenly spaced targets.
+
+    The targets reach from the first position to the last, and the sum of squared distances to them is the least
+    possible; the first and last position are therefore always chosen. A single one is the last.
+
+    Args:
+        positions: Ascending, shape (n,).
+        count: How many; all indices come back where there are no more.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    size = len(positions)
+    if size <= count:
+        return list(range(size))
+    if count == 1:
+        return [size - 1]
+    distances = (positions - np.linspace(positions[0], positions[-1], count)[:, None]) ** 2
+    return _cheapest_ascending_path(distances)
+
+
+def _cheapest_ascending_path(costs: NDArray[np.floating]) -> list[int]:
+    """One column a row, strictly ascending, with the least sum of costs (rows, columns); leftmost among equals."""
+    rows, columns = costs.shape
+    best = np.full((rows, columns), np.inf)  # best[r, c]: cheapest way to place rows 0..r with row r at column c
+    best[0] = costs[0]
+    for row in range(1, rows):
+        best[row, 1:] = costs[row, 1:] + np.minimum.accumulate(best[row - 1])[:-1]
+    path = [int(np.argmin(best[-1]))]
+    for row in range(rows - 2, -1, -1):
+        path.append(int(np.argmin(best[row, : path[-1]])))
+    return path[::-1]
+
+
+def hypervolume(
+    points: Iterable[Evaluated],
+    *,
+    max_cost: float,
+    min_score: float,
+    metric: str = "top1",
+    cost: Cost = mflops_cost,
+) -> float:
+    """The area that the points' Pareto set dominates, down to a reference point, in units of cost times metric.
+
+    It is the hypervolume of Zitzler and Thiele (PPSN 1998) in two dimensions. The reference decides how much a
+    difference counts: the nearer it is to the points, the more.
+
+    Args:
+        points: Subnets; those that do not beat the reference in both add nothing.
+        max_cost: Cost of the reference point.
+        min_score: Metric of the reference point.
+        metric: The more the better.
+        cost: The less the better.
+    """
+    area, reached = 0.0, min_score
+    for point in pareto_front(points, metric, cost):  # ascending in both
+        if cost(point) < max_cost and point.score(metric) > reached:
+            area += (max_cost - cost(point)) * (point.score(metric) - reached)
+            reached = point.score(metric)
+    return area

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import SearchError
 from ..spaces import Arch, SearchSpace
-from .cost import Cost, mflops_cost
-from .evaluated import Evaluated
-from .parents import select_parents
-from .variation import ChoiceTable
+from .evaluated import Cost, Evaluated, mflops_cost
+from .variation import ChoiceTable, select_parents
 
 PREDICTORS = ("ridge", "mlp")
 MIN_POINTS = 10  # evaluated subnets from which a fit is tried

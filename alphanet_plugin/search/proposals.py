@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..spaces import Arch, SearchSpace
-from .limit import Limit
+from .evaluated import Limit
 from .variation import ChoiceTable, Rows, crossover, draw_uniform, mutate, step
 
 MAX_DRAWS = 2**17  # draws a call makes before it gives up; about half a second

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from .arch import Arch
 from .costs import Cost, MacPart, block_cost, conv_cost, head_cost, strided, total
-from .gene import AnyGene, Gene, check_in_chans, check_resolutions
+from .gene import Activity, AnyGene, Gene, Place, check_in_chans, check_resolutions
 from .network import BlockSpec, NetworkSpec, make_divisible
-from .place import Activity, Place
 from .space import SearchSpace
 from .subspace import read_choices, read_follow, subspace_of, written_choices, written_follow
 from .table import Candidates, StageRow, Table, check_positive, shipped_tables, written_table

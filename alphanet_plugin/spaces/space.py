@@ -16,9 +16,8 @@ from ..errors import brief
 from ..nearest import did_you_mean
 from .arch import Arch, Number
 from .costs import Cost, MacPart, network_cost
-from .gene import AnyGene, ContinuousGene
+from .gene import AnyGene, ContinuousGene, Place
 from .network import NetworkSpec
-from .place import Place
 
 
 class SearchSpace(ABC):

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 from ..errors import brief
 from ..nearest import did_you_mean
-from .gene import Gene
-from .place import Activity, Place
+from .gene import Activity, Gene, Place
 
 
 class Following(NamedTuple):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, cached_property
+from math import ceil
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from .arch import Arch
 from .costs import MacPart
 from .gene import AnyGene, ContinuousGene, Gene, check_in_chans, check_resolutions
 from .network import BlockSpec, NetworkSpec, make_divisible
-from .same_network import roundest, run_edges
 from .space import SearchSpace
 
 
@@ -266,3 +266,34 @@ def _cost_table(
         for width in built.genes[1].choices
     ]
     return np.asarray(rows, dtype=np.int64).T.copy()
+
+
+def run_edges(sizes: Callable[[NDArray[np.float64]], NDArray[np.int64]], low: float, high: float) -> tuple[float, ...]:
+    """The least number of each run of numbers from `low` to `high` that have the same sizes; exact to the last bit.
+
+    Args:
+        sizes: Numbers (n,) to sizes (n, k), none of which falls where the number rises.
+        low: The least number.
+        high: The greatest, included.
+    """
+    left, right = np.asarray([low]), np.asarray([high])
+    edges = [low]
+    while len(left):
+        # As no size falls, sizes that are equal at both ends are equal in between.
+        changes = (sizes(left) != sizes(right)).any(axis=1)
+        left, right = left[changes], right[changes]
+        middle = left + (right - left) / 2
+        done = (middle <= left) | (middle >= right)  # no number lies between
+        edges += right[done].tolist()
+        left, middle, right = left[~done], middle[~done], right[~done]
+        left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
+    return tuple(sorted(edges))
+
+
+def roundest(low: float, high: float) -> float:
+    """A number of at least `low` and below `high`: a multiple of 0.1, or else of 0.05, or else of 0.01 and so on."""
+    for parts in (10**digits * factor for digits in range(1, 16) for factor in (1, 2)):
+        number = ceil(low * parts) / parts
+        if low <= number < high:
+            return number
+    return low

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..config import read_config
 from ..errors import AlphaNetError
-from .cell_file import CellFile
-from .kinds import KINDS
+from .cell_kind import CellFile
+from .study import KINDS
 
 
 def main() -> int:

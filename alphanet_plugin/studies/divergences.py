@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..config import DivergencesConfig
-from ..report import DivergenceExample, markdown_lines, plot_divergences
+from ..report import DivergenceExample, csv_lines, markdown_lines, plot_divergences
 
 _IN_TABLE = (-1.0, 0.0, 0.5, 1.0, 2.0)
 
@@ -45,10 +43,9 @@ def write_divergences(config: DivergencesConfig) -> str:
     alphas = [round(float(a), 12) for a in np.linspace(config.alpha_min, config.alpha_max, config.points)]
     values = [[alpha_divergence(one.teacher, one.student, alpha) for alpha in alphas] for one in config.examples]
     text = _table(config)
-    with atomic_file(folder / "table.md") as beside:
-        beside.write_text(f"# {config.title}\n\n{text}", encoding="utf-8")
-    with atomic_file(folder / "divergences.csv") as beside:
-        beside.write_text(_csv(config, alphas, values), encoding="utf-8")
+    write_text(folder / "table.md", f"# {config.title}\n\n{text}")
+    titles = ["alpha", *(one.name for one in config.examples)]
+    write_text(folder / "divergences.csv", csv_lines([titles, *zip(alphas, *values, strict=True)]))
     plot_divergences(
         alphas,
         [DivergenceExample(e.name, e.teacher, e.student, v) for e, v in zip(config.examples, values, strict=True)],
@@ -74,11 +71,3 @@ def _table(config: DivergencesConfig) -> str:
         for example in config.examples
     ]
     return markdown_lines([titles, *rows])
-
-
-def _csv(config: DivergencesConfig, alphas: Sequence[float], values: Sequence[Sequence[float]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["alpha", *(example.name for example in config.examples)])
-    writer.writerows(zip(alphas, *values, strict=True))
-    return text.getvalue()

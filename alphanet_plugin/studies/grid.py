@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import ArmConfig, GroupConfig, StudyConfig, TeacherRunConfig, from_dict, merge, read_mapping
+from ..digest import json_digest
 from ..errors import ConfigError
 from ..runs import RunFolder
 from ..shipped import shipped_config
 from .cell_kind import CellKind
 
-_DIGEST = 16  # hexadecimal digits
+_DIGEST = 16  # hexadecimal digits of a folder's name, which says what its run's weights depend on
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,6 @@ def with_root(identity: dict[str, Any], root: str | None) -> dict[str, Any]:
     return identity if root is None else {**identity, "data": {**identity["data"], "root": root}}
 
 
-def digest_of(identity: Mapping[str, Any]) -> str:
-    """A short name for what a run's weights depend on."""
-    text = json.dumps(identity, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
-
-
 def _teacher(study: StudyConfig, kind: CellKind, group: str, teacher: TeacherRunConfig) -> Cell:
     values = merge(_read_base(teacher.base), teacher.set)
     return _build(study, kind, values, Cell(group, "teacher", 0, None, (), {}, teaches=True))
@@ -121,7 +114,7 @@ def _build(study: StudyConfig, kind: CellKind, values: dict[str, Any], cell: Cel
     try:
         config = from_dict(kind.schema, {**named, "output": "unnamed"})
         identity = kind.identity(config)
-        folder = runs_folder(study) / digest_of(identity)
+        folder = runs_folder(study) / json_digest(identity, _DIGEST)
         config = from_dict(kind.schema, {**values, "output": str(folder)})
         cell = dataclasses.replace(cell, config=config, identity=identity, seed=config.seed)
         if cell.teaches or values["seed"] == study.seeds[0]:  # the other seeds differ in nothing else

@@ -12,10 +12,8 @@ from ..config import NetworkRunConfig, StudyConfig
 from ..errors import ConfigError
 from ..runs import RunFolder
 from ..training import Trainer
-from .cell_file import CellFile
-from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
+from .cell_kind import TRAINED, Advance, CellFile, CellKind, CellOutcome, described, tidy
 from .grid import Cell, with_root
-from .trained import described, tidy
 
 _COLUMN = "top-1"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, StudyConfig
-from ..models import read_arch
+from ..models import named_arch
 from ..report import PageRun, PageSubnet, PageTable, thinned, write_page
 from ..runs import RunFolder, build_space, page_run
 from ..training import JsonLinesLog
@@ -78,8 +78,7 @@ def _measured(outcome: CellOutcome, archs: Mapping[str, str]) -> list[PageSubnet
 def _archs(config: RunConfig, outcome: CellOutcome) -> dict[str, str]:
     """Name of a column -> its arch, printed."""
     space = build_space(config)
-    known = {**space.presets, "largest": space.largest(), "smallest": space.smallest()}
-    return {name: str(known[name] if name in known else read_arch(name, space)) for name in outcome.columns}
+    return {name: str(named_arch(name, space)) for name in outcome.columns}
 
 
 def _whole(value: Any) -> int | None:

@@ -13,15 +13,15 @@ from typing import Any
 
 import torch
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..config import StudyConfig, differences, to_dict
-from .cell_file import CellFile, locked
-from .cell_kind import Advance, CellKind, CellOutcome
+from .cell_kind import Advance, CellFile, CellKind, CellOutcome, locked
 from .grid import Cell, expand, runs_folder
-from .kinds import KINDS
+from .network_cell import NetworkCell
 from .page import write_study_page
 from .pictures import draw_pictures
 from .results import MEAN, PARETO, StudyResults
+from .supernet_cell import SupernetCell
 from .table import costs, markdown, to_csv
 from .workers import Done, run_tasks
 
@@ -147,8 +147,7 @@ class Study:
         before = {(r["group"], r["arm"], r["seed"]): r for r in _read_json(path, [])}
         rows = [{**_named(cell), "folder": str(cell.folder), "identity": cell.identity} for cell in self.cells]
         rows = json.loads(json.dumps(rows))
-        with atomic_file(path) as beside:
-            beside.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        write_text(path, json.dumps(rows, indent=1))
         _index_of_runs(runs_folder(self.config), rows)
         changed: dict[str, list[str]] = {}
         for row in rows:
@@ -177,8 +176,7 @@ class Study:
         for name, content_of in (
             ("results.json", json.dumps(content, indent=1)), ("table.csv", to_csv(figures)), ("table.md", text),
         ):  # fmt: skip
-            with atomic_file(self.folder / name) as beside:
-                beside.write_text(content_of, encoding="utf-8")
+            write_text(self.folder / name, content_of)
         self.pictures = draw_pictures(self.config, results)
         self.page = write_study_page(self.config, results, figures)
         return text
@@ -220,8 +218,7 @@ def _index_of_runs(folder: Path, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         group = f"{row['group']}: " if row["group"] else ""
         known[f"{Path(row['folder']).name}  {group}{row['arm']}, seed {row['seed']}"] = None
-    with atomic_file(path) as beside:
-        beside.write_text("".join(f"{line}\n" for line in known), encoding="utf-8")
+    write_text(path, "".join(f"{line}\n" for line in known))
 
 
 def _read_json(path: Path, otherwise: Any) -> Any:
@@ -249,3 +246,6 @@ def _note(results: StudyResults, study: StudyConfig) -> str:
         note += f"\nPartial: not finished are {'; '.join(str(cell) for cell in results.missing[:12])}"
         note += f" and {len(results.missing) - 12} more.\n" if len(results.missing) > 12 else ".\n"
     return note
+
+
+KINDS: dict[str, CellKind] = {"supernet": SupernetCell(), "network": NetworkCell()}

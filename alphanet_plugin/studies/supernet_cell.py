@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 
 from .. import runs
 from ..config import RunConfig, StudyConfig, identity, to_dict
-from ..errors import ConfigError, StudyError, brief
-from ..nearest import did_you_mean
-from ..runs import Curve, RunFolder, TrainedRun, open_curve
-from ..spaces import Arch, SearchSpace
-from ..training import latest_checkpoint, random_states_kept
-from .cell_file import CellFile
-from .cell_kind import TRAINED, Advance, CellKind, CellOutcome
+from ..digest import json_digest
+from ..errors import ConfigError, StudyError
+from ..models import named_arch
+from ..runs import RunFolder, TrainedRun
+from ..samplers import sample_in_band
+from ..spaces import Arch, SearchSpace, get_space
+from ..training import latest_checkpoint
+from .cell_kind import TRAINED, Advance, CellFile, CellKind, CellOutcome, described, tidy
 from .grid import Cell, with_root
-from .random_archs import random_archs
-from .trained import described, tidy
 
 _CURVE, _MEASURED, _SEARCHED = "curve", "measured", "searched"
 
@@ -52,20 +53,15 @@ class SupernetCell(CellKind):
     def train(self, config: RunConfig, curve_epochs: int | None, file: CellFile, advance: Advance) -> None:
         """From the beginning or the last checkpoint to the end."""
         runs.forget_accelerator()
+        if curve_epochs:
+            config = replace(config, training=replace(config.training, validate_epochs=curve_epochs))
         run = runs.SupernetRun(config)
-        trainer, main = run.trainer, run.accelerator.is_main_process
-        curve = _curve(run, curve_epochs) if curve_epochs and main else None
+        total, main = run.trainer.total_steps, run.accelerator.is_main_process
         if main:
-            file.write(total_steps=trainer.total_steps)
-
-        def on_step(record: dict[str, Any]) -> None:
-            if curve:
-                curve.on_step(record)
-            advance(int(record["step"]) + 1, trainer.total_steps)
-
-        run.train(on_step)
+            file.write(total_steps=total)
+        run.train(lambda record: advance(int(record["step"]) + 1, total))
         if main:
-            records = curve.read(config.training.epochs) if curve else []
+            records = runs.read_curve(run.folder, run.steps_per_epoch) if curve_epochs else []
             trained = {**described(run.folder), "num_classes": run.splits.num_classes}
             file.write(**{_CURVE: {"every": curve_epochs, "records": records}, TRAINED: trained})
 
@@ -81,12 +77,6 @@ class SupernetCell(CellKind):
         tidy(RunFolder(cell.folder), keep_weights=study.keep_weights)
 
 
-def _curve(run: runs.SupernetRun, epochs: int) -> Curve:
-    with random_states_kept():
-        batches = runs.search_batches(run.config, run.splits)
-    return open_curve(run.trainer, runs.supernet_of(run.trainer), run.folder, batches, epochs)
-
-
 class _Work:
     """What a study asks of a run, and how much of it is there."""
 
@@ -95,8 +85,8 @@ class _Work:
         self.space = runs.build_space(cell.config)
         self.columns = {name: _arch(self.space, name) for name in cell.measure}
         evaluation = identity(cell.config.evaluation)
-        self.settings = _short(evaluation)
-        self.search_settings = _short([evaluation, identity(cell.config.search)])
+        self.settings = json_digest(evaluation, 8)
+        self.search_settings = json_digest([evaluation, identity(cell.config.search)], 8)
 
     @property
     def num_subnets(self) -> int:
@@ -207,18 +197,44 @@ def _by_resolution(archs: Iterable[Arch]) -> list[tuple[int, list[Arch]]]:
 
 
 def _arch(space: SearchSpace, name: str) -> Arch:
-    if name in space.presets:
-        return space.presets[name]
-    if name in ("largest", "smallest"):
-        return getattr(space, name)()
-    if "=" not in name:
-        hint = did_you_mean(name, [*space.presets, "largest", "smallest"])
-        raise ConfigError(f"measure: no arch {brief(name)}, nor the printed form of one, 'resolution=192 ...'; {hint}")
     try:
-        return space.parse(name)
+        return named_arch(name, space)
     except ValueError as error:
         raise ConfigError(f"measure: {error}") from error
 
 
-def _short(values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+_SEED = 2021
+_DRAWS = 20_000  # where the space does not say of which parts its cost is made
+
+
+def random_archs(space: SearchSpace, count: int, regimes: int, num_classes: int) -> list[list[Arch]]:
+    """`count` archs in bands of equal width from the smallest arch's MFLOPs to the largest's, cheapest band first.
+
+    Each band gets an equal share, the first ones one more where the count does not divide; a band without archs stays
+    empty. Equal arguments give the same archs.
+    """
+    return _drawn(json.dumps(space.to_config()), count, regimes, num_classes) if count else []
+
+
+@lru_cache(maxsize=8)
+def _drawn(space_config: str, count: int, regimes: int, num_classes: int) -> list[list[Arch]]:
+    space = get_space(**json.loads(space_config))
+    least, greatest = (space.mflops(arch, num_classes) for arch in (space.smallest(), space.largest()))
+    edges = np.linspace(least, greatest, regimes + 1)
+    shares = [count // regimes + (number < count % regimes) for number in range(regimes)]
+    rng = np.random.default_rng(_SEED)
+    return [
+        _in_band(space, low, high, share, rng, num_classes)
+        for low, high, share in zip(edges[:-1], edges[1:], shares, strict=True)
+    ]
+
+
+def _in_band(
+    space: SearchSpace, low: float, high: float, count: int, rng: np.random.Generator, num_classes: int
+) -> list[Arch]:
+    try:
+        return sample_in_band(space, low, high, count, rng, num_classes=num_classes)
+    except ValueError:  # the space does not tell its parts, or hardly any arch is in the band
+        values = space.sample_batch(_DRAWS, rng)
+        mflops = space.mflops_batch(values, num_classes)
+        return space.from_values_batch(values[(mflops >= low) & (mflops <= high)][:count])

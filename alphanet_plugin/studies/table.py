@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ..report.markdown import markdown_lines
+from ..report import csv_lines, markdown_lines
 from .results import MEAN, PARETO, Figure
 from .statistics import Difference, Summary
 
@@ -70,26 +68,13 @@ def page_rows(figures: Sequence[Figure], baseline: str | None) -> list[list[str]
 
 def to_csv(figures: Sequence[Figure]) -> str:
     """One line a place of the table."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_CSV)
+    rows = []
     for one in figures:
-        d = one.difference
+        d, top1 = one.difference, one.top1
         difference = (d.mean, d.low, d.high, d.p, d.significant) if d else ("",) * 5
-        writer.writerow(
-            [
-                one.group,
-                one.arm,
-                one.column,
-                one.mflops,
-                one.top1.n,
-                one.top1.mean,
-                one.top1.std,
-                *difference,
-                one.p_holm,
-            ]
-        )
-    return text.getvalue()
+        place = (one.group, one.arm, one.column, one.mflops)
+        rows.append([*place, top1.n, top1.mean, top1.std, *difference, one.p_holm])
+    return csv_lines([_CSV, *rows])
 
 
 def _grid(figures: Sequence[Figure], counts: str, *, with_n: bool) -> str:

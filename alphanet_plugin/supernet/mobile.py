@@ -12,9 +12,8 @@ from torch import nn
 
 from ..models import MBConvBlock, MobileNetwork, Shortcut
 from ..spaces import Arch, BlockSpec, SearchSpace
-from .knobs import DropKnobs, Knobs
 from .layers import ElasticConv2d, ElasticSequential, KernelTransformConv2d, make_elastic
-from .supernet import Supernet
+from .supernet import DropKnobs, Knobs, Supernet
 
 # Layers whose attribute follows a field: of `NetworkSpec`, and within a block of `BlockSpec`.
 _NETWORK_KNOBS = (

@@ -8,9 +8,8 @@ from torch import nn
 
 from ..models import UsMobileNet
 from ..spaces import Arch, UsMobileNetSpace
-from .knobs import DropKnobs, Knobs
 from .layers import make_elastic
-from .supernet import Supernet
+from .supernet import DropKnobs, Knobs, Supernet
 
 # Layers whose attribute follows a field of `NetworkSpec`, and by block of `BlockSpec`.
 _NETWORK_KNOBS = (("conv_stem", "active_out", "stem_channels"),)

@@ -7,6 +7,7 @@ import random
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from safetensors.torch import load_file
 
 from ..atomic import commit_folder, name_beside, remove_leftovers
 from ..digest import check_digests, damaged_files, digest_files
-from ..errors import CheckpointError
+from ..errors import CheckpointError, unreadable_because
 from .global_batch import GlobalBatch
 
 _NAME = re.compile(r"step_(\d{8,})")
@@ -80,7 +81,7 @@ class Checkpoints:
             if main:
                 state = {"step": step, "identity": self.identity, "files": digest_files(beside)}
                 if self.batch:
-                    state["batch"] = self.batch.to_dict()
+                    state["batch"] = asdict(self.batch)
                 (beside / _STATE).write_text(json.dumps(state), encoding="utf-8")
                 commit_folder(beside, path)
                 self._prune()
@@ -122,7 +123,7 @@ class Checkpoints:
         try:
             self.accelerator.load_state(str(path))
         except Exception as error:
-            raise _damaged(path, str(error)) from error
+            raise _damaged(path, unreadable_because(error)) from error
         self._lay_out_state()
         if before is None or self.accelerator.process_index < before.processes:
             self._check_random_states(path)
@@ -140,7 +141,7 @@ class Checkpoints:
             states = load_object(file)
             restored = _are_the_random_states(states)
         except Exception as error:  # a pickle can fail with any
-            raise _damaged(path, f"{file.name} cannot be read: {error}") from error
+            raise _damaged(path, f"{file.name} cannot be read: {unreadable_because(error)}") from error
         if not restored:
             raise _damaged(path, f"{file.name} holds no random states")
 

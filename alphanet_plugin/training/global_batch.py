@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,9 @@ class GlobalBatch:
         """Factor of the learning rate, which is one of 256 images."""
         return max(1, self.images // 256)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As `from_dict` reads it."""
-        return asdict(self)
-
     @classmethod
     def from_dict(cls, values: Any) -> GlobalBatch:
-        """What `to_dict` gave; ValueError unless it is that."""
+        """From its fields; ValueError unless it is that."""
         names = tuple(cls.__dataclass_fields__)
         if not isinstance(values, dict) or sorted(values) != sorted(names):
             raise ValueError(f"batch must hold {', '.join(names)}, not {values!r:.80}")

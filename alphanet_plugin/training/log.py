@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ..atomic import atomic_file
+from ..atomic import write_text
 from ..errors import CheckpointError, file_named
 
 
@@ -36,8 +36,7 @@ class JsonLinesLog:
         if not self.path.exists():
             return
         kept = [record for record in self.read() if record["step"] < step]
-        with atomic_file(self.path) as beside:
-            beside.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
 
     def read(self) -> list[dict[str, Any]]:
         """All whole records; a last line that a killed run left unfinished is none.

@@ -36,18 +36,33 @@ def build_optimizer(
     """
     if name == "sgd" and not arguments:
         return build_sgd(model, lr=lr, momentum=momentum, weight_decay=weight_decay)
+    groups = param_groups_weight_decay(model, weight_decay)
+    return timm_optimizer(groups, name, arguments, lr=lr, weight_decay=0.0, momentum=momentum)
+
+
+def timm_optimizer(
+    subject: Any, name: str, arguments: Mapping[str, Any] | None = None, **rates: float
+) -> torch.optim.Optimizer:
+    """One of timm's by name.
+
+    Args:
+        subject: A model, of which timm makes groups by the weight decay; or groups of parameters.
+        name: The optimiser's.
+        arguments: What else it takes.
+        rates: ``lr``, ``weight_decay`` and ``momentum``.
+
+    Raises:
+        ValueError: There is no such optimiser, or it does not take an argument.
+    """
     if name not in list_optimizers():
-        raise ValueError(
-            f"optimizer: {name!r} is none of timm's; "
-            + did_you_mean(
-                name, map(str, list_optimizers()), "sgd, adamw, rmsproptf and all of timm.optim.list_optimizers() are"
-            )
-        )
-    groups: Any = param_groups_weight_decay(model, weight_decay)
+        listed = "sgd, adamw, lamb, rmsproptf and all of timm.optim.list_optimizers() are"
+        hint = did_you_mean(name, map(str, list_optimizers()), listed)
+        raise ValueError(f"optimizer: {name!r} is none of timm's; {hint}")
     try:
-        return create_optimizer_v2(groups, name, lr=lr, weight_decay=0.0, momentum=momentum, **(arguments or {}))
+        return create_optimizer_v2(subject, name, **rates, **(arguments or {}))
     except (ImportError, AssertionError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"optimizer: timm cannot build {name} with {dict(arguments or {})}: {error}") from error
+        given = f" with {dict(arguments)}" if arguments else ""
+        raise ValueError(f"optimizer: timm cannot build {name}{given}: {error}") from error
 
 
 def build_sgd(model: nn.Module, *, lr: float, momentum: float, weight_decay: float) -> torch.optim.SGD:

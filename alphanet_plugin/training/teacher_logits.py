@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..atomic import atomic_file
+from ..digest import json_digest
 from ..errors import CheckpointError, StoreError, how_to_write
 from ..models import memory_format_of
 
@@ -37,7 +37,7 @@ class TeacherLogits:
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any], num_draws: int, num_classes: int):
-        self.digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        self.digest = json_digest(key)
         self.folder = folder / self.digest[:16]
         self.num_draws = num_draws
         self.num_classes = num_classes

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from ..data import generators_kept
 from ..errors import NonFiniteLossError
 from ..schedules import Phase
 
@@ -97,6 +98,13 @@ class Update(ABC):
             self.accelerator.clip_grad_value_(self._parameters, self.clip_value)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+
+@contextmanager
+def random_states_kept() -> Iterator[None]:
+    """Every global random generator, of GPUs too, goes on after the block as if there had been none."""
+    with generators_kept(), torch.random.fork_rng():
+        yield
 
 
 def check_finite(loss: float, step: int, of: str = "") -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..errors import CheckpointError, brief
+from ..errors import CheckpointError, brief, unreadable_because
 from ..models import read_space
 from ..models.read_arch import DEFAULT_SPACE, GivenSpace
 from ..nearest import path_hint
@@ -102,11 +102,9 @@ def _read_file(path: str | PathLike[str]) -> dict[str, torch.Tensor]:
         hint = path_hint(str(path))
         raise FileNotFoundError(f"there is no checkpoint {path}{hint}; give the file that was released") from error
     except Exception as error:  # whatever bytes make torch's reader stumble over, an IndexError among them
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "weights_only" in reason:  # torch's advice is to run what the file holds
-            reason = "it holds other things, or is no such file"
         raise CheckpointError(
-            f"cannot read {path} as a PyTorch checkpoint of tensors ({reason}); give the file that was released"
+            f"cannot read {path} as a PyTorch checkpoint of tensors ({unreadable_because(error)}); give the file that "
+            "was released"
         ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not any(isinstance(value, torch.Tensor) for value in state.values()):

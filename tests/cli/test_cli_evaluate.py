@@ -9,7 +9,7 @@ import torch
 from timm.models import save_for_hf
 
 from alphanet_plugin.cli.main import main
-from alphanet_plugin.data import Preparation, eval_loader, open_evaluation, preparation_of
+from alphanet_plugin.data import Preparation, eval_loader, evaluation_source, preparation_of, prepared
 from alphanet_plugin.data import test_digit as digit_image
 from alphanet_plugin.evaluation import evaluate
 
@@ -56,7 +56,7 @@ def test_digits_and_the_same_digits_as_pngs_have_the_same_figures(digits, pictur
     model = timm.create_model(f"local-dir:{digits}", pretrained=True)
     assert by_name["preparation"] == json.loads(json.dumps(vars(preparation_of(model))))
     # ImageNet's mean and interpolation would have given others
-    other, _ = open_evaluation(pictures, preparation=Preparation(input_size=(3, 16, 16)))
+    other = prepared(evaluation_source(pictures), Preparation(input_size=(3, 16, 16)))
     assert evaluate(model, eval_loader(other, batch_size=64)).loss != pytest.approx(by_folder["loss"], rel=1e-3)
 
 

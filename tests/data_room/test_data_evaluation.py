@@ -4,14 +4,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from alphanet_plugin.data import open_calibration, open_evaluation
+from alphanet_plugin.data import Preparation, evaluation_source, open_calibration, prepared
 from alphanet_plugin.errors import ConfigError
 
 
 @pytest.mark.parametrize("part", ["", "val", "train"])
 def test_a_folder_of_folders_or_its_val(make_folder, part):
-    images, names = open_evaluation(str(make_folder() / part), image_size=16)
-    assert names == ("class1", "class2", "class10")
+    source = evaluation_source(str(make_folder() / part))
+    images = prepared(source, Preparation(input_size=(3, 16, 16)))
+    assert source.class_names == ("class1", "class2", "class10")
     assert len(images) == (24 if part == "train" else 6)
     image, label = images[0]
     assert image.shape == (3, 16, 16)
@@ -22,24 +23,23 @@ def test_test_images_under_another_name_are_no_classes(make_folder):
     root = make_folder()
     (root / "val").rename(root / "test")
     with pytest.raises(ConfigError, match="class folders in 'test': rename that to val"):
-        open_evaluation(str(root), image_size=16)
-    assert len(open_evaluation(str(root / "test"), image_size=16)[0]) == 6
+        evaluation_source(str(root))
+    assert len(evaluation_source(str(root / "test")).labels) == 6
     (root / "test").rename(root / "val")
-    assert len(open_evaluation(str(root), image_size=16)[0]) == 6
+    assert len(evaluation_source(str(root)).labels) == 6
 
 
 def test_a_file_is_no_folder_that_is_missing(tmp_path):
     (tmp_path / "images.zip").write_text("images")
     with pytest.raises(ConfigError, match=r"images\.zip is a file; give a folder with class folders"):
-        open_evaluation(str(tmp_path / "images.zip"))
+        evaluation_source(str(tmp_path / "images.zip"))
 
 
 def test_a_name_needs_a_root(make_folder):
-    images, _ = open_evaluation("folder", str(make_folder()), image_size=16)
-    assert len(images) == 6
-    assert len(open_evaluation("digits", image_size=16)[0]) > 100
+    assert len(evaluation_source("folder", str(make_folder())).labels) == 6
+    assert len(evaluation_source("digits").labels) > 100
     with pytest.raises(ConfigError, match="nowhere"):
-        open_evaluation("nowhere", image_size=16)
+        evaluation_source("nowhere")
 
 
 @pytest.mark.parametrize(("part", "count"), [("", 24), ("train", 24), ("val", 6)])

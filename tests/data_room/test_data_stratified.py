@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from alphanet_plugin.data.stratified import held_out_count, stratified_holdout
+from alphanet_plugin.data.image_subset import held_out_count, stratified_holdout
 from alphanet_plugin.errors import ConfigError
 
 

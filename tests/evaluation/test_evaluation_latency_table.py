@@ -10,8 +10,8 @@ from torch import nn
 from alphanet_plugin import get_space
 from alphanet_plugin.errors import SearchError
 from alphanet_plugin.evaluation import LatencyTable, TableConditions, TableError, latency_table
+from alphanet_plugin.evaluation.latency import onnx_file
 from alphanet_plugin.evaluation.network_parts import network_parts, whole_network
-from alphanet_plugin.evaluation.onnx_latency import onnx_file
 from alphanet_plugin.models import MobileNetwork
 from alphanet_plugin.spaces import list_spaces
 

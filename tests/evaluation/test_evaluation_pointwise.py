@@ -3,7 +3,7 @@ import torch
 from timm.layers import SEModule
 from torch import nn
 
-from alphanet_plugin.evaluation.pointwise import pointwise_as_matmul
+from alphanet_plugin.evaluation.subnet_evaluator import pointwise_as_matmul
 
 
 def network():

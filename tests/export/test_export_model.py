@@ -14,7 +14,7 @@ from torch import nn
 from alphanet_plugin import get_space
 from alphanet_plugin.errors import ExportError
 from alphanet_plugin.export import FORMATS, describe, export_model
-from alphanet_plugin.export.onnx_format import OLDEST_OPSET, OnnxFormat
+from alphanet_plugin.export.file_format import OLDEST_OPSET, OnnxFormat
 from alphanet_plugin.models import alphanet_subnet
 from alphanet_plugin.supernet import build_supernet
 

@@ -23,9 +23,9 @@ from alphanet_plugin.config import (
 from alphanet_plugin.data import build_splits
 from alphanet_plugin.errors import NonFiniteLossError
 from alphanet_plugin.nni_bridge.hpo.finetune_trial import run_trial
-from alphanet_plugin.nni_bridge.hpo.rate_search import best_trial
+from alphanet_plugin.nni_bridge.hpo.transfer import best_trial
 from alphanet_plugin.nni_bridge.hpo.trial_ledger import TrialLedger
-from alphanet_plugin.runs import image_form, network_run_of, write_finetune_config
+from alphanet_plugin.runs import image_form, network_run_of, write_run_config
 from alphanet_plugin.training import Trainer
 
 
@@ -186,7 +186,7 @@ def test_a_killed_trial_goes_on_with_the_same_numbers(network, photographs, in_p
     def begun(name):
         """The folder of a transfer whose first trial is handed out."""
         asked = on_photographs(network, tmp_path / name, photographs)
-        write_finetune_config(read_finetune_config(build_parser().parse_args(asked)))
+        write_run_config(read_finetune_config(build_parser().parse_args(asked)))
         TrialLedger(tmp_path / name / "trials").add({"lr": 0.02, "weight_decay": 1e-4})
         return tmp_path / name
 

@@ -12,7 +12,7 @@ import yaml
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.nni_bridge import AccelerateEvaluator, AlphaNetStrategy, ElasticSpace
-from alphanet_plugin.nni_bridge.nas.experiment_file import (
+from alphanet_plugin.nni_bridge.nas.experiment import (
     EVALUATORS,
     SPACES,
     STRATEGIES,

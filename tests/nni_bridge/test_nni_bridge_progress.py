@@ -2,7 +2,7 @@
 
 import logging
 
-from alphanet_plugin.nni_bridge.nas.progress import Progress
+from alphanet_plugin.nni_bridge.nas.evaluator import Progress
 
 
 def test_first_last_and_one_line_in_so_many_seconds(caplog):

@@ -21,7 +21,7 @@ from alphanet_plugin.nni_bridge import (
     SupernetStrategy,
     run_experiment,
 )
-from alphanet_plugin.nni_bridge.nas.experiment_file import STRATEGIES, build_parts, read_sections, run_file
+from alphanet_plugin.nni_bridge.nas.experiment import STRATEGIES, build_parts, read_sections, run_file
 from alphanet_plugin.nni_bridge.nas.strategy import as_supernet
 from alphanet_plugin.runs import build_timeline, open_run
 from alphanet_plugin.samplers import Sampler
@@ -193,7 +193,7 @@ def test_parts_of_ones_own(tmp_path):
     run_experiment(space, evaluator(tmp_path / "run", epochs=1, warmup_epochs=0), strategy).stop()
     (state,) = (tmp_path / "run/checkpoints").glob("*/run.json")
     kept = json.loads(state.read_text())["identity"]["own"]
-    assert kept["kd_loss"] == {"name": "alphanet_plugin.losses.kl.ReverseKLDivergence", "temperature": 3.0}
+    assert kept["kd_loss"] == {"name": "alphanet_plugin.losses.alpha.ReverseKLDivergence", "temperature": 3.0}
     assert kept["sampler"]["name"].endswith(".Ends")
     with pytest.raises(TypeError, match="kd_loss must be a KDLoss built in Python, not 'kl'"):
         SupernetStrategy(kd_loss="kl")

@@ -12,11 +12,10 @@ import yaml
 from nni.experiment.config import ExperimentConfig
 
 from alphanet_plugin.cli.main import build_parser
-from alphanet_plugin.cli.options import read_run_config
 from alphanet_plugin.cli.train import _source
 from alphanet_plugin.nni_bridge.hpo.evolution_arguments import EvolutionArgumentsValidator
 from alphanet_plugin.nni_bridge.hpo.hpo_trial import overrides_of
-from alphanet_plugin.runs import build_timeline
+from alphanet_plugin.runs import build_timeline, read_config
 from alphanet_plugin.shipped import shipped
 
 FOLDER = shipped("configs/nni")
@@ -90,7 +89,7 @@ def test_every_choice_is_a_run(name):
     space = read(name)["searchSpace"]
     names = set()
     for values in itertools.product(*map(ends_of, space.values())):
-        config = read_run_config(path, [*overrides, *overrides_of(dict(zip(space, values, strict=True)))])
+        config = read_config(path, [*overrides, *overrides_of(dict(zip(space, values, strict=True)))])
         timeline = build_timeline(config, 4)
         assert [len(phase.steps) > 0 for phase in timeline.phases]
         names.add(config.kd.name)

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 from alphanet_plugin.config import FinetuneConfig, FinetuneDataConfig, FinetuneModelConfig, RateSearchConfig
-from alphanet_plugin.errors import SearchError
-from alphanet_plugin.nni_bridge.hpo.hpo_experiment import _only_one
+from alphanet_plugin.errors import InUseError, SearchError
+from alphanet_plugin.nni_bridge.hpo.hpo_experiment import HpoSettings, run_hpo
 from alphanet_plugin.nni_bridge.hpo.ledger_tuner import LedgerTuner
 from alphanet_plugin.nni_bridge.hpo.leftover_manager import may_be_left, note_manager, stop_leftover
-from alphanet_plugin.nni_bridge.hpo.rate_search import search_rates
+from alphanet_plugin.nni_bridge.hpo.transfer import search_rates
 from alphanet_plugin.nni_bridge.hpo.trial_ledger import TrialLedger
 from alphanet_plugin.runs import FinetuneFolder
 
@@ -121,16 +121,16 @@ with open(sys.argv[1], "w") as file:
 
 
 def test_two_processes_do_not_search_in_one_folder(tmp_path):
+    settings = HpoSettings(name="rates", search_space={}, command="false", trials=0, tuner_args={})
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(tmp_path / ".owner")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(SearchError, match="another process searches"), _only_one(tmp_path):
-            pass
+        with pytest.raises(InUseError, match=r"the search in .* is in use by another process"):
+            run_hpo(tmp_path, TrialLedger(tmp_path), settings)
         other.communicate("\n")
-    with _only_one(tmp_path):
-        pass
+    run_hpo(tmp_path, TrialLedger(tmp_path), settings)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"id": "gone"}', '{"x": 1}'])

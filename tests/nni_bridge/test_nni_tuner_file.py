@@ -39,6 +39,7 @@ def test_it_is_known_by_its_trials():
             {"tuner": {"className": "my.Tuner", "codeDirectory": "."}},
             "className must be alphanet_tuner.EvolutionTuner here, or .* by name; .*nnictl create",
         ),
+        ({"tuner": {"name": "Evolutoin"}}, "tuner: NNI knows no 'Evolutoin'; did you mean 'Evolution'"),
         ({"tuner": {"name": "TPE", "classArgs": {"optimise": "maximize"}}}, "tuner TPE: .*optimise"),
         ({"tuner": {**CONTENT["tuner"], "classArgs": {"run": "r", "max_mflop": 3}}}, "did you mean 'max_mflops'"),
         ({"trialConcurency": 1}, "NNI does not take it: .*trialconcurency"),

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutated import VALUES, mutated
 
-from alphanet_plugin.cli.options import read_arch_option
 from alphanet_plugin.config import (
     DivergencesConfig,
     FinetuneConfig,
@@ -21,7 +20,7 @@ from alphanet_plugin.config import (
     read_config,
     to_yaml,
 )
-from alphanet_plugin.models import read_arch
+from alphanet_plugin.models import named_arch, read_arch
 from alphanet_plugin.runs.building import build_kd_loss, build_sampler, build_space, kd_loss_of
 from alphanet_plugin.shipped import shipped
 from alphanet_plugin.spaces import Arch, UsMobileNetV2Space, get_space
@@ -89,7 +88,7 @@ def test_texts(tried):
         with fails_in_one_line():
             read_config(RunConfig, "configs/digits.yaml", [text])
         with fails_in_one_line():
-            read_arch_option(text, SPACE)
+            named_arch(text, SPACE)
 
     check()
 
@@ -101,7 +100,7 @@ def test_archs(tmp_path, tried):
     @given(mutated(ARCH) | VALUES)
     def check(values):
         path.write_text(yaml.safe_dump(values))
-        for read in (lambda: read_arch_option(str(path), SPACE), lambda: read_arch(path), lambda: read_arch(values)):
+        for read in (lambda: named_arch(str(path), SPACE), lambda: read_arch(path), lambda: read_arch(values)):
             with fails_in_one_line():
                 read()
         with fails_in_one_line():

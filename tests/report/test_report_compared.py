@@ -14,7 +14,7 @@ from alphanet_plugin.report import (
     plot_relative,
 )
 from alphanet_plugin.report.canvas import SERIES
-from alphanet_plugin.report.front_plot import _front, mean_front
+from alphanet_plugin.report.pareto_plot import _front, mean_front
 
 RUNS = {"KL": [[(10.0, 90.0), (20.0, 92.0)], [(12.0, 91.0), (18.0, 93.0)]], "none": [[(11.0, 88.0), (30.0, 89.0)]]}
 CURVES = {"KL": [[(1.0, 50.0), (2.0, 60.0)], [(1.0, 52.0), (2.0, 61.0)]], "none": [[(1.0, 40.0), (2.0, 45.0)]]}
@@ -92,7 +92,7 @@ def test_the_second_half_of_many_is_told_apart_by_more_than_hue(draw, tmp_path, 
     assert [bool(hatch) for hatch in hatches] == [False] * 5 + [True] * 5
 
 
-@pytest.mark.parametrize("kind", ["curve", "front"])
+@pytest.mark.parametrize("kind", ["curve", "pareto"])
 def test_lines_differ_by_more_than_their_colour(kind, tmp_path, monkeypatch):
     drawn = set()
 

@@ -16,7 +16,7 @@ from alphanet_plugin import get_space, runs
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.config import FinetuneConfig, NetworkRunConfig, RunConfig, from_dict
 from alphanet_plugin.data import Preparation, build_splits, evaluation_source, preparation_of, test_digit
-from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.errors import ConfigError, SearchError
 from alphanet_plugin.evaluation import LatencyTable, TableConditions, count_operations
 from alphanet_plugin.models import build_static
 from alphanet_plugin.supernet import build_supernet
@@ -148,6 +148,16 @@ def test_latency_is_of_one_channel():
     space = get_space(table=TABLE, in_chans=1)
     table = LatencyTable(None, TableConditions.here("cpu", 1, 10), space)
     assert table.latency_ms(space.smallest()) > 0
+
+
+def test_a_table_is_not_checked_on_a_range_without_subnets():
+    space = get_space(**SPACES["slimmable"])
+    table = LatencyTable(None, TableConditions.here("cpu", 1, 10), space)
+    least = space.mflops(space.smallest(), 10)
+    with pytest.raises(
+        SearchError, match=r"found to check the table on; widen search\.min_mflops to search\.max_mflops"
+    ):
+        runs.check_latency_table(table, space, least + 1e-6, least + 2e-6, 3)
 
 
 @pytest.mark.parametrize("augment", [True, "crop", "rand-m9-mstd0.5", False])

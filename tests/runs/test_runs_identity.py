@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from alphanet_plugin.config import FinetuneConfig, NetworkRunConfig, RunConfig, from_dict, identity, read_config
+from alphanet_plugin.digest import json_digest
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.runs import (
     RunFolder,
@@ -16,7 +17,6 @@ from alphanet_plugin.runs import (
 )
 from alphanet_plugin.runs.identity import check_same_supernet
 from alphanet_plugin.shipped import shipped_config
-from alphanet_plugin.studies.grid import digest_of
 
 KEPT = json.loads((Path(__file__).parents[1] / "data" / "run_json_of_0_1.json").read_text())
 
@@ -45,9 +45,9 @@ def test_a_network_run_of_version_0_1_resumes():
 
 def test_study_folders_keep_their_names():
     names = {"configs/digits.yaml": "c4cc7424b37c8655", "configs/us_mobilenet_v2_digits.yaml": "87278611d975985e"}
-    assert {name: digest_of(supernet_identity(config(name))) for name in names} == names
+    assert {name: json_digest(supernet_identity(config(name)), 16) for name in names} == names
     network = network_identity(config("configs/distill/digits.yaml", NetworkRunConfig))
-    assert digest_of(network) == "5ca00d2284d08836"
+    assert json_digest(network, 16) == "5ca00d2284d08836"
 
 
 @pytest.mark.parametrize(

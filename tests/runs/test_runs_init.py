@@ -6,7 +6,7 @@ import torch
 from alphanet_plugin.config import RunConfig, from_dict
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.runs import SupernetRun, build_model, build_space, supernet_identity
-from alphanet_plugin.runs.init import start_from
+from alphanet_plugin.runs.start import start_from
 from alphanet_plugin.supernet import build_supernet
 from alphanet_plugin.weights import save_supernet
 

@@ -14,8 +14,7 @@ from torch import nn
 from alphanet_plugin import runs
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.losses import KLDivergence, Objective
-from alphanet_plugin.runs.identity import trained_identity
-from alphanet_plugin.runs.own_parts import describe_part
+from alphanet_plugin.runs.identity import describe_part, trained_identity
 from alphanet_plugin.samplers import Sampler, SandwichSampler
 from alphanet_plugin.training import latest_checkpoint
 
@@ -77,7 +76,7 @@ def test_a_loss_of_ones_own_trains_resumes_and_is_searched(tmp_path):
         runs.run_supernet(stopped, stop_after(8), kd_loss=Loss(strength=2.0))
     for other, shown in (
         (Loss(strength=3.0), "mine.UncertaintyWeightedKL(strength=3.0)"),
-        (KLDivergence(), "alphanet_plugin.losses.kl.KLDivergence(temperature=1.0)"),
+        (KLDivergence(), "alphanet_plugin.losses.alpha.KLDivergence(temperature=1.0)"),
         (None, "the configured one"),
     ):
         message = f"kd_loss was mine.UncertaintyWeightedKL(strength=2.0), and now it is {shown}"
@@ -143,7 +142,7 @@ def test_what_makes_it_the_same(tmp_path):
         "name": f"{Holder.__module__}.Holder",
         "name_of_it": "x",
         "pairs": {"a": [1, None]},
-        "inner": {"name": "alphanet_plugin.losses.kl.KLDivergence", "temperature": 2.0},
+        "inner": {"name": "alphanet_plugin.losses.alpha.KLDivergence", "temperature": 2.0},
     }
     assert values == describe_part(Holder([1.0, 2.0]))["values"] != describe_part(Holder([1.0, 3.0]))["values"]
     space = runs.build_space(small(tmp_path))

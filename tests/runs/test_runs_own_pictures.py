@@ -10,8 +10,8 @@ from PIL import Image
 
 from alphanet_plugin import runs
 from alphanet_plugin.cli.main import main
-from alphanet_plugin.cli.options import read_run_config
 from alphanet_plugin.errors import ConfigError
+from alphanet_plugin.runs import read_config
 
 SUFFIXES = ("jpg", "png", "webp")
 SMALL = {
@@ -50,7 +50,7 @@ def test_a_folder_trains_on_every_format_and_holds_a_tenth_out(pictures, tmp_pat
     assert train(pictures, tmp_path / "run") == 0
     steps = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert len(steps) == 54 // 9
-    splits = runs.build_data(read_run_config(str(tmp_path / "run" / "config.yaml"), []))
+    splits = runs.build_data(read_config(str(tmp_path / "run" / "config.yaml"), []))
     assert (len(splits.train), len(splits.search), len(splits.test)) == (54, 6, 12)
     assert {name.rpartition(".")[2] for name in splits.record.train} == set(SUFFIXES)
     assert splits.class_names == ("dark", "light")
@@ -71,8 +71,8 @@ def test_the_readmes_commands_after_it(pictures, tmp_path, capsys):
 def test_imagenets_recipe_on_few_pictures_gives_advice_that_works(pictures):
     asked = [f"data.root={pictures}"]
     with pytest.raises(ConfigError, match=r"data\.search_count must lie in 0\.\.59 .*not 10000") as error:
-        runs.build_data(read_run_config("configs/imagenet.yaml", asked))
+        runs.build_data(read_config("configs/imagenet.yaml", asked))
     advice = re.findall(r"data\.\w+=[\w.]+", str(error.value))
     assert len(advice) == 2
-    splits = runs.build_data(read_run_config("configs/imagenet.yaml", [*asked, *advice]))
+    splits = runs.build_data(read_config("configs/imagenet.yaml", [*asked, *advice]))
     assert (len(splits.train), len(splits.search), len(splits.test)) == (54, 6, 12)

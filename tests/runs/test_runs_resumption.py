@@ -7,7 +7,7 @@ import pytest
 from alphanet_plugin.cli.main import main
 from alphanet_plugin.errors import CheckpointError, ConfigError
 from alphanet_plugin.runs import RunFolder
-from alphanet_plugin.runs.resumption import find_resumption
+from alphanet_plugin.runs.training_run import find_resumption
 
 SET = ["training.epochs=1", "training.warmup_epochs=0", "training.batch_size=256", "training.save_every=2",
        "training.keep_checkpoints=9", "space.resolutions=[16]", "data.image_size=16"]  # fmt: skip

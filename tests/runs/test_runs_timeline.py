@@ -138,8 +138,14 @@ FULL = {"name": "full", "share": 0.5, "sampler": {"name": "largest"}}
         ([FULL, {"name": "b", "keep_largest": {"depth": 0}}], r"keep_largest\.depth must be a number of candidates"),
         ([FULL, {"name": "b", "choices": {"depth": [99]}}], r"phases\.b: choices\.depth: 99 is not a candidate"),
         ([FULL, {"name": "b", "sort_channels": 7}], r"phases\.b\.sort_channels: space attentive_nas has"),
-        ([{"name": "a", "sort_channels": 0}], r"phases\.a\.sort_channels: nothing is trained yet"),
-        ([FULL, {"name": "b", "kernel_transform": "freeze"}], r"phases\.b\.kernel_transform: there is none to freeze"),
+        (
+            [{"name": "a", "sort_channels": 0}],
+            r"phases\.a\.sort_channels: nothing is trained yet to sort by; leave it out",
+        ),
+        (
+            [FULL, {"name": "b", "kernel_transform": "freeze"}],
+            r"phases\.b\.kernel_transform: .*freeze; set supernet",
+        ),
         ([FULL, {"name": "b", "rate": {"floor": 2}}], "floor must be at most 1"),
         ([{"name": "a", "steps": 101}], "they take 101 steps and the run has 100"),
         ([{"name": "a", "steps": 100}, {"name": "b"}], r"phases\.b has no step"),

@@ -182,6 +182,11 @@ def test_a_folder_or_a_missing_file_is_told(tmp_path):
         read_history(tmp_path / "none.jsonl")
 
 
+def owner_of(path):
+    """The file that a history's process holds locked."""
+    return path.with_name(f".{path.name}.owner")
+
+
 LOCK_AND_WAIT = """
 import fcntl, sys
 file = open(sys.argv[1], "a")
@@ -193,7 +198,7 @@ input()
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX locks")
 def test_one_process_at_a_time(path):
-    command = [sys.executable, "-c", LOCK_AND_WAIT, str(path)]
+    command = [sys.executable, "-c", LOCK_AND_WAIT, str(owner_of(path))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "locked\n"
         with pytest.raises(SearchError, match="in use by another process"):
@@ -205,7 +210,7 @@ def test_one_process_at_a_time(path):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX locks")
 def test_an_open_history_is_locked(path):
     code = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
-    command = [sys.executable, "-c", code, str(path)]
+    command = [sys.executable, "-c", code, str(owner_of(path))]
     with SearchHistory(path, FINGERPRINT):
         assert b"BlockingIOError" in subprocess.run(command, capture_output=True, check=False).stderr
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -9,14 +9,13 @@ from alphanet_plugin.errors import SearchError
 from alphanet_plugin.search import (
     Evaluated,
     best_of_bins,
-    best_under,
     mflops_cost,
     params_cost,
     pareto_front,
     pick_spread,
     select_parents,
 )
-from alphanet_plugin.search.spread import spread_indices
+from alphanet_plugin.search.pareto import spread_indices
 from alphanet_plugin.spaces import Arch
 
 
@@ -79,16 +78,6 @@ def test_front_takes_another_metric():
 def test_what_cannot_be_ranked_is_refused(metrics, metric, message):
     with pytest.raises(SearchError, match=message):
         pareto_front([Evaluated(Arch({"resolution": 1}), 1.0, metrics)], metric)
-
-
-def test_best_under_takes_the_cheapest_of_the_best():
-    points = [subnet(0, 10, 50), subnet(1, 20, 60), subnet(2, 15, 60), subnet(3, 30, 70)]
-    assert best_under(points, 29.9) == points[2]
-    assert best_under(points, 30) == points[3]
-    with pytest.raises(SearchError, match="at most 5 MFLOPs; the cheapest has 10"):
-        best_under(points, 5)
-    with pytest.raises(SearchError, match="there is no subnet"):
-        best_under([], 5)
 
 
 @pytest.mark.parametrize("seed", range(10))

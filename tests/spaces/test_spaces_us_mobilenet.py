@@ -9,7 +9,7 @@ import yaml
 
 from alphanet_plugin import get_space
 from alphanet_plugin.spaces import Arch, ContinuousGene
-from alphanet_plugin.spaces.same_network import roundest, run_edges
+from alphanet_plugin.spaces.us_mobilenet import roundest, run_edges
 
 V1, V2 = get_space("us_mobilenet_v1"), get_space("us_mobilenet_v2")
 SPACES = pytest.mark.parametrize("space", [V1, V2], ids=lambda space: space.name)

@@ -183,7 +183,7 @@ PLAIN = {
         ({"set": {"training": {"epoch": 3}}}, "a: training.epoch is no key; did you mean 'epochs'"),
         ({"arms": [{"name": "a", "set": {"kd": {"name": "kll"}}}]}, "a: kd.name must be one of"),
         ({"arms": [{"name": "a", "set": {"kd": {"clip": 0.0}}}]}, "a: kd.clip must be a number above 0"),
-        ({"measure": ["a9"]}, "a: measure: no arch 'a9', nor the printed form of one, .* known are a0, a1"),
+        ({"measure": ["a9"]}, "a: measure: no arch 'a9', nor a YAML file or the printed form, .* known are a0, a1"),
         ({"measure": ["resolution=16"]}, "a: measure: field width is missing"),
         ({"pictures": [{"kind": "pareto"}]}, "a picture of kind pareto needs search"),
         ({"pictures": [{"kind": "pie"}]}, "kind must be one of 'measured', 'pareto'"),

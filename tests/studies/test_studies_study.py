@@ -11,8 +11,8 @@ from alphanet_plugin.config import StudyConfig, from_dict
 from alphanet_plugin.errors import NonFiniteLossError, StudyError
 from alphanet_plugin.runs import supernet_identity
 from alphanet_plugin.studies import Study
-from alphanet_plugin.studies.cell_file import locked
-from alphanet_plugin.studies.kinds import KINDS
+from alphanet_plugin.studies.cell_kind import locked
+from alphanet_plugin.studies.study import KINDS
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from alphanet_plugin.config import StudyConfig, from_dict
 from alphanet_plugin.studies import Study
-from alphanet_plugin.studies.cell_file import CellFile
+from alphanet_plugin.studies.cell_kind import CellFile
 from alphanet_plugin.training import latest_checkpoint
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import signal
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import nni
@@ -20,16 +17,13 @@ from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 
 from ...errors import SearchError
+from ...owner import owned
+from ...runs import at_sigterm
 from .ledger_tuner import LedgerTuner
 from .leftover_manager import forget_manager, note_manager, stop_leftover
 from .manager import FAILED, last_line
 from .manager_start import start_manager
 from .trial_ledger import TrialLedger
-
-try:
-    import fcntl
-except ImportError:  # not POSIX
-    fcntl = None
 
 logger = logging.getLogger(__name__)
 
@@ -86,15 +80,16 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
 
     Raises:
         SearchError: Every trial failed, or NNI's manager cannot be kept running. What is in the ledger stays.
+        InUseError: Another process searches in the folder.
     """
     nni.silence_stdout()
-    with _only_one(folder):
+    with owned(folder / ".owner", f"the search in {folder}", "choose another output"):
         stop_leftover(folder)
         broken, known = 0, len(ledger.ended())
         while len(ledger.ended()) < settings.trials:
             experiment = _build(folder, ledger, settings)
             try:
-                with _terminable():
+                with at_sigterm(_end):
                     dispatcher = _start(experiment, folder, ledger, settings)
                     ended = dispatcher is not None and _wait(experiment, dispatcher, ledger, settings, on_trials)
             finally:
@@ -208,33 +203,6 @@ def _free_port() -> int:
         return sock.getsockname()[1]
 
 
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """SearchError where another process searches in the same folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as file:
-        try:
-            if fcntl is not None:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            raise SearchError(f"another process searches in {folder}; wait for it, or choose another output") from None
-        except OSError:
-            pass  # a file system without locks
-        yield
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """A request to end (SIGTERM) ends the manager too, whose process would otherwise go on without us."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _end(number: int, *_: object) -> None:
+    """Through here a request to end us ends the manager too, whose process would otherwise go on without us."""
+    raise SystemExit(128 + number)

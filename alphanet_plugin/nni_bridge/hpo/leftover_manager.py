@@ -6,15 +6,14 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from ...atomic import atomic_file
+from ...atomic import write_text
 
 _NOTE = "experiment.json"  # in the search's folder, for as long as its experiment may be about
 
 
 def note_manager(folder: Path, experiment_id: str) -> None:
     """Write down which experiment is about to begin."""
-    with atomic_file(folder / _NOTE) as beside:
-        beside.write_text(json.dumps({"id": experiment_id}), encoding="utf-8")
+    write_text(folder / _NOTE, json.dumps({"id": experiment_id}))
 
 
 def forget_manager(folder: Path) -> None:

@@ -1,24 +1,27 @@
-"""A transfer to another data set (AlphaNet, section 4.3): search rate and decay, train on all, test."""
+"""A transfer to another data set (AlphaNet, section 4.3, after Huang et al., 2018): search rates, train, test."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from ... import runs
-from ...atomic import atomic_file
-from ...config import FinetuneConfig
+from ...atomic import write_text
+from ...config import FinetuneConfig, RateSearchConfig
 from ...data import Preparation
-from ...errors import ConfigError
+from ...errors import ConfigError, SearchError
 from ...owner import owned
 from ...report import RateTrial, plot_rates
-from .rate_search import best_trial, ended_trials, search_rates
-from .trial_ledger import METRIC, Trial
+from ...runs import FinetuneFolder
+from .leftover_manager import may_be_left
+from .trial_ledger import METRIC, Trial, TrialLedger
 
 OnTrials = Callable[[int, int, float | None], None]
 """(trials that have ended, of how many, the best accuracy so far in per cent or None)."""
@@ -62,7 +65,7 @@ def run_transfer(
     folder = runs.FinetuneFolder(Path(config.output))
     with owned(folder.owner, f"the transfer {folder.path}", "choose another output") if main else nullcontext():
         if main:
-            runs.write_finetune_config(config)
+            runs.write_run_config(config)
         lr, weight_decay = _searched(config, on_trials) if config.training.lr is None else _given(config)
         metrics = _train(config, form, lr, weight_decay, watch)
         results = _results(config, lr, weight_decay, metrics)
@@ -142,8 +145,82 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 def _keep(config: FinetuneConfig, results: dict[str, Any]) -> None:
     folder = runs.FinetuneFolder(Path(config.output))
-    with atomic_file(folder.results) as beside:
-        beside.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_text(folder.results, json.dumps(results, indent=2) + "\n")
     if trials := rate_trials(results):
         share = f"{config.data.hold_out:.0%} of the training images held out"
         plot_rates(trials, folder.picture, title=f"{config.model.name} on {config.data.name}", subtitle=share)
+
+
+def search_rates(config: FinetuneConfig, on_trials: Callable[[int, int], None] | None = None) -> None:
+    """Try as many pairs as the configuration asks for, or on from where a search in its folder stopped.
+
+    A search that has them all already is not begun again, and NNI is not even imported; unless a killed process left a
+    manager behind, which then ended the search alone and is stopped.
+
+    Args:
+        config: The transfer's, as `runs.write_run_config` has written it.
+        on_trials: Called with how many trials have ended of how many.
+
+    Raises:
+        SearchError: NNI is not there or cannot be kept running, or every trial fails.
+    """
+    folder = FinetuneFolder(Path(config.output))
+    ledger = TrialLedger(folder.trials)
+    if len(ledger.ended()) >= config.search.trials and not may_be_left(folder.experiments):
+        return
+    try:
+        from .hpo_experiment import HpoSettings, run_hpo
+    except ImportError as error:
+        raise SearchError(
+            f"the search needs NNI, which cannot be imported ({error}); pip install nni, "
+            "or give the rates by --lr and --weight-decay"
+        ) from error
+    command = [sys.executable, "-m", "alphanet_plugin.nni_bridge.hpo.finetune_trial", str(folder.path.resolve())]
+    search = config.search
+    settings = HpoSettings(
+        name=f"{config.model.name} on {config.data.name}",
+        search_space=search_space(search),
+        command=shlex.join(command),
+        trials=search.trials,
+        concurrency=search.concurrency,
+        tuner=search.tuner,
+        tuner_args=_tuner_args(search, config.seed),
+        assessor="Medianstop" if search.stop_early else None,
+        assessor_args={"optimize_mode": "maximize", "start_step": search.stop_after} if search.stop_early else None,
+        trial_gpus=search.trial_gpus,
+    )
+    run_hpo(folder.experiments, ledger, settings, on_trials)
+
+
+def search_space(search: RateSearchConfig) -> dict[str, Any]:
+    """NNI's search space of the two rates."""
+    return {
+        name: {"_type": "loguniform", "_value": list(getattr(search, name))} for name in ("lr", "weight_decay")
+    }  # fmt: skip
+
+
+def ended_trials(config: FinetuneConfig) -> list[Trial]:
+    """The search's trials that have a result, in the order in which they began."""
+    return TrialLedger(FinetuneFolder(Path(config.output)).trials).ended()
+
+
+def best_trial(trials: list[Trial]) -> Trial:
+    """The one of the highest accuracy on the images held out, of those that ran to their end; the earliest of several.
+
+    Raises:
+        SearchError: None of them trained.
+    """
+    trained = [trial for trial in trials if trial.result and not trial.result.get("diverged")]
+    if not trained:
+        raise SearchError(
+            f"none of {len(trials)} trials has an accuracy (those with a loss that is not finite have none); "
+            "lower search.lr and choose another output"
+        )
+    whole = [trial for trial in trained if trial.result and not trial.result.get("stopped_early")]
+    return max(whole or trained, key=lambda trial: trial.result[METRIC] if trial.result else 0.0)
+
+
+def _tuner_args(search: RateSearchConfig, seed: int) -> dict[str, Any]:
+    if search.tuner == "Random":
+        return {"seed": seed}
+    return {"optimize_mode": "maximize", "seed": seed, "tpe_args": {"n_startup_jobs": search.startup_trials}}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...atomic import atomic_file
+from ...atomic import write_text
 from ...errors import SearchError
 
 _PARAMETERS = "parameters.json"
@@ -90,8 +90,7 @@ class TrialLedger:
 
 
 def _write(path: Path, values: Mapping[str, Any]) -> None:
-    with atomic_file(path) as beside:
-        beside.write_text(json.dumps(dict(values), indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(dict(values), indent=1) + "\n")
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from ...digest import json_digest
 from ...spaces import Arch
 
 _NOT_METRICS = ("default", "mflops")
@@ -23,7 +23,7 @@ def pack_result(arch: Arch, mflops: float, metrics: Mapping[str, float], fingerp
         **metrics,
         "mflops": mflops,
         "arch": str(arch),
-        "search": digest(fingerprint),
+        "search": json_digest(fingerprint, 16),
     }
 
 
@@ -37,7 +37,7 @@ def unpack_result(value: Any, fingerprint: Mapping[str, Any]) -> tuple[Arch, dic
         value = json.loads(value)
     if not isinstance(value, Mapping) or "arch" not in value:
         raise ValueError("it is not what alphanet_plugin.nni_bridge.hpo.search_trial reports")
-    if value.get("search") != digest(fingerprint):
+    if value.get("search") != json_digest(fingerprint, 16):
         raise ValueError(
             "the trial measured another checkpoint, other images or with other settings than this search; give it the "
             "same run and its images as they were, and change no evaluation settings with --set"
@@ -48,9 +48,3 @@ def unpack_result(value: Any, fingerprint: Mapping[str, Any]) -> tuple[Arch, dic
         if name not in _NOT_METRICS and isinstance(number, (int, float))
     }
     return Arch.parse(value["arch"]), numbers
-
-
-def digest(fingerprint: Mapping[str, Any]) -> str:
-    """Short and equal for equal searches."""
-    text = json.dumps(dict(fingerprint), sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

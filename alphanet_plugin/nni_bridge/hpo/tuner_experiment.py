@@ -11,12 +11,14 @@ from typing import Any, Literal
 import nni
 from nni.experiment import Experiment, ExperimentConfig, rest
 from nni.experiment.config.utils.internal import unset_base_path
+from nni.tools.package_utils import get_all_algo_meta
 from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 from nni.tuner import Tuner
 
 from alphanet_tuner import EvolutionTuner, report_through
 
 from ...errors import ConfigError, SearchError
+from ...nearest import did_you_mean
 from .evolution_arguments import check_arguments
 from .hpo_experiment import OnTrials
 from .manager_start import start_manager
@@ -92,6 +94,9 @@ def _build(given: Any, kind: Literal["tuners", "assessors"], path: Path) -> Any:
             f"{path}: {kind[:-1]}.className must be {CLASS_NAME} here, or one of NNI's {kind} is given by name; "
             "run others with nnictl create"
         )
+    known = [algorithm.name for algorithm in get_all_algo_meta() if algorithm.algo_type == kind.removesuffix("s")]
+    if given.name.lower() not in map(str.lower, known):
+        raise ConfigError(f"{path}: {kind[:-1]}: NNI knows no {given.name!r:.60}; {did_you_mean(given.name, known)}")
     try:
         return create_builtin_class_instance(given.name, dict(given.class_args or {}), kind)
     except Exception as error:  # theirs are of many kinds

@@ -1,10 +1,13 @@
-"""Training with Accelerate as an NNI evaluator."""
+"""What NNI's strategies submit: Accelerate's training of a network, or of a supernet whose subnets are then ranked."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,36 @@ from torch import nn
 
 from ...config import NetworkRunConfig, RunConfig, from_dict
 from ...data import Splits
-from ...evaluation import Metrics, evaluate, recalibrate_bn
-from ...runs import NetworkRun, build_data, search_batches
-from .progress import Progress
+from ...evaluation import Metrics, SubnetEvaluator, evaluate, recalibrate_bn
+from ...runs import NetworkRun, OnStep, build_data, run_supernet, search_batches
+from ...spaces import Arch
+from ...supernet import Supernet
+from ...training import Trainer
+
+logger = logging.getLogger("nni.alphanet_plugin.nas")  # below NNI's, which writes to the console and experiment.log
+
+
+class Progress:
+    """Logs the first step, the last one, and between them one in so many seconds.
+
+    Args:
+        total_steps: Of the whole training.
+        seconds: Between two lines.
+        clock: Seconds that do not go back.
+    """
+
+    def __init__(self, total_steps: int, seconds: float = 20.0, clock: Callable[[], float] = time.monotonic):
+        self.total_steps, self.seconds, self.clock = total_steps, seconds, clock
+        self._next = clock()
+
+    def __call__(self, record: Mapping[str, Any]) -> None:
+        """Take a step's record in."""
+        done = int(record["step"]) + 1
+        if self.clock() < self._next and done < self.total_steps:
+            return
+        self._next = self.clock() + self.seconds
+        losses = ", ".join(f"{name} {record[name]:.3f}" for name in ("loss", "kd_loss") if name in record)
+        logger.info("step %d of %d: %s", done, self.total_steps, losses)
 
 
 @nni.trace
@@ -105,3 +135,57 @@ def _name_of(model: nn.Module) -> str:
     arch = getattr(model, "arch", None)
     shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
     return hashlib.sha256(json.dumps([str(arch), shapes]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RankedSubnet:
+    """A subnet and what it scores on the search images."""
+
+    arch: Arch
+    metrics: Metrics
+
+
+class SupernetTraining(Evaluator):
+    """Trains a supernet, or goes on from its last checkpoint, then measures the candidates.
+
+    Args:
+        config: The run.
+        supernet: What to train.
+        candidates: The subnets to measure afterwards, the smallest first.
+        own: Parts that are not configured, as `run_supernet` takes them.
+
+    Attributes:
+        results: The measured candidates.
+    """
+
+    def __init__(self, config: RunConfig, supernet: Supernet, candidates: Sequence[Arch], own: Mapping[str, Any]):
+        self.config = config
+        self.supernet = supernet
+        self.candidates = list(candidates)
+        self.own = own
+        self.results: list[RankedSubnet] = []
+
+    def evaluate(self, model: Any) -> float:  # noqa: ARG002  # the supernet is the model's own
+        """Returns the candidates' mean top-1 accuracy in percent."""
+        config = self.config
+        measure = SubnetEvaluator(self.supernet, *search_batches(config, build_data(config)))
+
+        def watch(trainer: Trainer) -> OnStep:
+            progress = Progress(trainer.total_steps)
+
+            def on_step(record: dict[str, Any]) -> None:  # called by the main rank alone
+                progress(record)
+                if (record["step"] + 1) % trainer.steps_per_epoch == 0:
+                    nni.report_intermediate_result(measure(self.candidates[0]).top1)
+
+            return on_step
+
+        run_supernet(config, watch=watch, supernet=self.supernet, **self.own)
+        if not PartialState().is_main_process:
+            return 0.0
+        logger.info("trained; %d subnets are measured", len(self.candidates))
+        self.results = [RankedSubnet(arch, measure(arch)) for arch in self.candidates]
+        mean = sum(result.metrics.top1 for result in self.results) / len(self.results)
+        ends = {"smallest": asdict(self.results[0].metrics), "largest": asdict(self.results[-1].metrics)}
+        nni.report_final_result({"default": mean, **ends})
+        return mean

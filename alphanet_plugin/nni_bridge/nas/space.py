@@ -1,13 +1,17 @@
-"""Our search spaces as NNI's."""
+"""Our search spaces as NNI's, and how NNI's ENAS loads batches on Lightning 2."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
+import nni
 import numpy as np
 import torch
+from nni.mutable import MutableExpression
 from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.profiler.pytorch.flops import FlopsResult, register_flops_formula
+from nni.nas.profiler.pytorch.utils import MutableShape, profiler_leaf_module, register_shape_inference_formula
 from nni.nas.space import current_model
 from nni.nas.strategy import DARTS, ENAS
 from torch import nn
@@ -15,12 +19,10 @@ from torch import nn
 from ...models import build_static
 from ...spaces import SearchSpace, get_space
 from ...supernet import build_supernet, slice_weights
-from . import profiling
 from .elastic_module import ElasticModule
-from .enas_loader import repair_enas
 from .native_hooks import native_hooks
 from .native_network import NativeNetwork
-from .samples import arch_of
+from .samples import arch_of, open_genes
 
 
 class ElasticSpace(ModelSpace):
@@ -131,4 +133,69 @@ def _static_model_of(
     return _static_model(_search_space(space, resolutions), sample, num_classes)
 
 
-profiling.register()
+def register_profiling() -> None:
+    """Tell NNI's `FlopsProfiler`, `NumParamsProfiler` and `FlopsParamsProfiler` how to count both faces.
+
+    Multiply-adds and parameters of the static model; images are resized inside, so the input's side changes nothing.
+    """
+    for kind in (ElasticModule, NativeNetwork):
+        profiler_leaf_module(kind)  # its inside need not be looked into
+        register_shape_inference_formula(kind, _shape)
+        register_flops_formula(kind, _flops)
+
+
+def _shape(network: ElasticModule | NativeNetwork, images: Any) -> MutableShape:
+    return MutableShape(images.real_shape[0], network.num_classes)
+
+
+def _flops(network: ElasticModule | NativeNetwork, _inputs: Any, _outputs: Any) -> FlopsResult:
+    space, classes = network.space, network.num_classes
+    return FlopsResult(
+        _expression(space, lambda arch: space.mflops(arch, classes) * 1e6, "multiply_adds"),
+        _expression(space, lambda arch: space.params(arch, classes, idle_shortcuts=False), "parameters"),
+    )
+
+
+def _expression(space: SearchSpace, count: Callable[[Any], float], name: str) -> MutableExpression:
+    """An expression of all genes; evaluated it is `count` of their arch."""
+    genes = open_genes(space)
+    labels = [gene.name for gene in genes]
+    template = f"{name}({', '.join('{}' for _ in genes)})"
+    choices = [nni.choice(gene.name, list(gene.choices)) for gene in genes]
+    return MutableExpression(
+        lambda *values: count(arch_of(space, dict(zip(labels, values, strict=True)))), template, choices
+    )
+
+
+register_profiling()
+
+
+class TaggedBatches(Collection[Any]):
+    """All training batches, then all validation batches, each as (batch, "train" or "val"): ENAS's own older form."""
+
+    def __init__(self, train: Collection[Any], val: Collection[Any]):
+        self.train = train
+        self.val = val
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.val)
+
+    def __iter__(self) -> Iterator[tuple[Any, str]]:
+        yield from ((batch, "train") for batch in self.train)
+        yield from ((batch, "val") for batch in self.val)
+
+    def __contains__(self, item: object) -> bool:
+        return any(item is batch for batch in self)
+
+
+def repair_enas(strategy: ENAS) -> ENAS:
+    """Let this strategy load batches in the form that its training step reads on any Lightning.
+
+    Our spaces do it themselves; for others call it before the experiment.
+    """
+
+    def train_dataloader(train: Callable[[], Collection[Any]], val: Callable[[], Collection[Any]]) -> TaggedBatches:
+        return TaggedBatches(train(), val())
+
+    strategy.train_dataloader = train_dataloader  # type: ignore[method-assign]
+    return strategy

@@ -22,11 +22,10 @@ from ...spaces import Arch, SearchSpace, get_space
 from ...supernet import Supernet
 from ...training import FIRST
 from .elastic_module import ElasticModule
-from .evaluator import AccelerateEvaluator
+from .evaluator import AccelerateEvaluator, SupernetTraining
 from .one_shot_supernet import LabelSpace, OneShotSupernet
 from .samples import sample_of
 from .space import ElasticSpace
-from .supernet_training import SupernetTraining
 
 
 class SupernetStrategy(OneShotStrategy):

@@ -1,4 +1,4 @@
-"""timm entries of ShuffleNetV2, students of the AlphaNet paper's table 6 that timm does not have."""
+"""timm entries of students of the AlphaNet paper (section 4.4, table 6) that timm lacks: ShuffleNetV2, MobileNets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, cast
 import torch
 from timm.layers import SelectAdaptivePool2d
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+from timm.models.efficientnet import _gen_mobilenet_v2
+from timm.models.mobilenetv3 import _gen_mobilenet_v3
 from torch import Tensor, nn
 from torchvision.models.shufflenetv2 import ShuffleNetV2 as TorchvisionShuffleNetV2
 
@@ -85,22 +87,26 @@ class ShuffleNetV2(TorchvisionShuffleNetV2):
         return {"stem": r"^conv1", "blocks": r"^stage(\d)" if coarse else r"^stage(\d)\.(\d+)"}
 
 
+_CFG = {
+    "url": "",
+    "num_classes": 1000,
+    "input_size": (3, 224, 224),
+    "pool_size": (7, 7),
+    "crop_pct": 0.875,
+    "interpolation": "bicubic",
+    "mean": (0.485, 0.456, 0.406),
+    "std": (0.229, 0.224, 0.225),
+    "first_conv": "conv_stem",
+    "classifier": "classifier",
+}
+_OF_SHUFFLENET = {
+    "interpolation": "bilinear", "first_conv": "conv1.0", "classifier": "fc", "paper_ids": "arXiv:1807.11164",
+}  # fmt: skip
 default_cfgs = generate_default_cfgs(
     {
-        name: {
-            "url": "",
-            "num_classes": 1000,
-            "input_size": (3, 224, 224),
-            "pool_size": (7, 7),
-            "crop_pct": 0.875,
-            "interpolation": "bilinear",
-            "mean": (0.485, 0.456, 0.406),
-            "std": (0.229, 0.224, 0.225),
-            "first_conv": "conv1.0",
-            "classifier": "fc",
-            "paper_ids": "arXiv:1807.11164",
-        }
-        for name in _CHANNELS
+        **{name: {**_CFG, **_OF_SHUFFLENET} for name in _CHANNELS},
+        "mobilenetv2_025": _CFG,
+        "mobilenetv3_large_050": _CFG,
     }
 )
 
@@ -127,3 +133,15 @@ def shufflenetv2_x0_5(pretrained: bool = False, **kwargs: Any) -> ShuffleNetV2:
 def shufflenetv2_x1_0(pretrained: bool = False, **kwargs: Any) -> ShuffleNetV2:
     """ShuffleNetV2 1.0x: 144.9 MFLOPs at 224 pixels."""
     return _create("shufflenetv2_x1_0", pretrained, kwargs)
+
+
+@register_model
+def mobilenetv2_025(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """MobileNetV2 at multiplier 0.25, by timm's generator."""
+    return _gen_mobilenet_v2("mobilenetv2_025", 0.25, pretrained=pretrained, **kwargs)
+
+
+@register_model
+def mobilenetv3_large_050(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+    """MobileNetV3 Large at multiplier 0.5, by timm's generator."""
+    return _gen_mobilenet_v3("mobilenetv3_large_050", 0.5, pretrained=pretrained, **kwargs)

@@ -1,7 +1,0 @@
-"""Kinds of runs by their names in a study's YAML file."""
-
-from .cell_kind import CellKind
-from .network_cell import NetworkCell
-from .supernet_cell import SupernetCell
-
-KINDS: dict[str, CellKind] = {"supernet": SupernetCell(), "network": NetworkCell()}
