@@ -48,8 +48,16 @@ ROWS = (
     ),
     Row(
         "small_step", "quickstart's step, 24 to 48 pixels: plain way / this one",
-        f"train_step.py {SMALL_STEP} --batch 16 --repeats 1", f"train_step.py {SMALL_STEP} --batch 64",
-        r"([\d.]+) by the median of pairs",
+        f"train_step.py {SMALL_STEP} --batch 16 --repeats 1 --beside 1,2,4",
+        f"train_step.py {SMALL_STEP} --batch 64 --beside 1,2,4", r"([\d.]+) by the median of pairs",
+    ),
+    *(
+        Row(
+            f"beside{busy}", f"the same beside {busy} busy: longer than alone / its share of the cores",
+            f"train_step.py {SMALL_STEP} --batch 16 --repeats 1 --beside 1,2,4",
+            f"train_step.py {SMALL_STEP} --batch 64 --beside 1,2,4", rf"beside {busy} busy: .* share: ([\d.]+)",
+        )
+        for busy in (1, 2, 4)
     ),
     Row(
         "ofa_step", "once-for-all step, 28 pixels: plain way / this one",

@@ -9,7 +9,9 @@ A step is: the largest network on the labels, two networks and the smallest by a
 largest, every forward followed by its backward; gradients clipped at 1.0 by element; SGD with Nesterov momentum. The
 plain way is `make_plain` and `torch.optim.SGD(foreach=False)`: NCHW, contiguous slices of the weights, swish as an
 autograd function that computes its sigmoid again. Each runs in a process of its own, set up as a program that trains
-would: the product's calls `keep_freed_memory`, the plain one leaves the allocator as it is (unless `--same-memory`).
+would: the product's calls `keep_freed_memory`, the plain one leaves the allocator as it is (unless `--same-memory`);
+threads wait for each other as in `alphanet train`. `--beside 1,2,4` times the product beside so many busy processes as
+well, and compares that with its share of the cores, which is (threads + busy) / cores times as long.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from alphanet_plugin import get_space
-from alphanet_plugin.cli.process import keep_freed_memory
+from alphanet_plugin.cli.process import keep_freed_memory, restart_with_patient_threads
 from alphanet_plugin.losses import AdaptiveAlphaDivergence, Objective
 from alphanet_plugin.spaces import Arch, SearchSpace
 from alphanet_plugin.supernet import (
@@ -241,6 +243,39 @@ def measure(case: Case, rounds: int, count: int = 2) -> tuple[dict[str, list[tup
     return times, memory
 
 
+def spin() -> None:
+    """A busy process."""
+    while True:
+        pass
+
+
+def seconds_beside(case: Case, busy: int, count: int = 3) -> float:
+    """Median seconds of a step of the product beside so many busy processes."""
+    context = multiprocessing.get_context("spawn")
+    others = [context.Process(target=spin, daemon=True) for _ in range(busy)]
+    ours, theirs = context.Pipe()
+    for process in (*others, training := context.Process(target=timed_steps, args=("product", case, count, theirs))):
+        process.start()
+    try:
+        seconds = [sum(ours.recv()) for _ in range(count)]
+        training.join()
+    finally:
+        for process in others:
+            process.kill()
+    return statistics.median(seconds)
+
+
+def report_beside(case: Case, counts: Sequence[int]) -> None:
+    alone, cores = seconds_beside(case, 0), len(os.sched_getaffinity(0))
+    print(f"product alone {alone:.3f} s a step")
+    for busy in counts:
+        longer = seconds_beside(case, busy) / alone
+        share = max(1.0, (case.threads + busy) / cores)
+        print(
+            f"beside {busy} busy: {longer:.2f} x as long, its share {share:.2f} x; longer / share: {longer / share:.2f}"
+        )
+
+
 def gradient_errors(case: Case, size: int, random_norms: bool) -> dict[str, float]:
     """Relative L2 errors of both in float32, and of the product in float64, against the plain way in float64."""
     images, labels = case.images(size)
@@ -278,7 +313,9 @@ def main() -> None:
     parser.add_argument("--same-memory", action="store_true", help="call keep_freed_memory for the plain way as well")
     parser.add_argument("--kernels", choices=("auto", "plain", "compiled"), default="auto", help="of the product")
     parser.add_argument("--check-batch", type=int, default=4, help="batch of the float64 comparison; 0 skips it")
+    parser.add_argument("--beside", metavar="N,N", help="also time the product beside so many busy processes")
     args = parser.parse_args()
+    restart_with_patient_threads()
     case = Case(
         space_name=args.space,
         resolutions=tuple(int(side) for side in args.resolutions.split(",")),
@@ -298,6 +335,8 @@ def main() -> None:
     print(f"batch {args.batch}, {args.input} pixels, resolutions {args.resolutions}, {args.classes} classes")
     print(f"{args.space}, kernels: {args.kernels}, {describe_kernels()}")
     report(*measure(case, args.repeats))
+    if args.beside:
+        report_beside(case, [int(busy) for busy in args.beside.split(",")])
     if args.check_batch:
         print(f"relative L2 error of the gradients against the plain way in float64, batch {args.check_batch}:")
         for random_norms in (False, True):

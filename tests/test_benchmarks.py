@@ -45,7 +45,11 @@ def test_one_table_of_all_runs_each_program_once(capsys, monkeypatch):
     program = runpy.run_path(str(BENCHMARKS / "__main__.py"))
     said = {
         "train_step.py": "plain / product: 3.10 by the best, 3.05 by the median of pairs\n"
-        "most memory in use: product 6.00 GB, plain 8.00 GB; product / plain: 0.75",
+        "most memory in use: product 6.00 GB, plain 8.00 GB; product / plain: 0.75\n"
+        "product alone 0.703 s a step\n"
+        "beside 1 busy: 1.67 x as long, its share 1.50 x; longer / share: 1.11\n"
+        "beside 2 busy: 2.10 x as long, its share 2.00 x; longer / share: 1.05\n"
+        "beside 4 busy: 3.00 x as long, its share 3.00 x; longer / share: 1.00",
         "startup.py": "alphanet train's first step 6.00 s; its libraries 5.00 s: 1.20 x",
         "ranks.py": "a step: one 9 ms, two 8 ms; two / one 0.89\nreduced a step: 12.87 MB, 1.00 x the weights'",
         "search_ranks.py": "one process of one core / 2 of one: 1.90\none process of all cores / 2 of one: 1.30",
@@ -61,7 +65,18 @@ def test_one_table_of_all_runs_each_program_once(capsys, monkeypatch):
     program["main"]([])
     rows = [line.split(" | ") for line in capsys.readouterr().out.strip().splitlines()[2:]]
     figures = [figure for _, figure, _ in rows]
-    assert figures == [*["3.05"] * 4, "0.75", "1.20", "0.89", "1.00", "1.90", *["failed: OSError: no room"] * 2]
+    beside = ["1.11", "1.05", "1.00"]
+    assert figures == [
+        *["3.05"] * 2,
+        *beside,
+        *["3.05"] * 2,
+        "0.75",
+        "1.20",
+        "0.89",
+        "1.00",
+        "1.90",
+        *["failed: OSError: no room"] * 2,
+    ]
     assert len(commands) == len(set(commands)) == 8
     program["main"](["--full", "--only", "ranks"])
     assert commands[8:] == ["ranks.py"]

@@ -92,7 +92,7 @@ def test_the_second_half_of_many_is_told_apart_by_more_than_hue(draw, tmp_path, 
     assert [bool(hatch) for hatch in hatches] == [False] * 5 + [True] * 5
 
 
-@pytest.mark.parametrize("kind", ["curve", "front"])
+@pytest.mark.parametrize("kind", ["curve", "pareto"])
 def test_lines_differ_by_more_than_their_colour(kind, tmp_path, monkeypatch):
     drawn = set()
 

@@ -34,7 +34,7 @@ def figures(monkeypatch):
     written = []
     write = pareto_plot.write_picture
     monkeypatch.setattr(
-        pareto_plot, "write_picture", lambda figure, path: (written.append(figure), write(figure, path))
+        pareto_plot, "write_picture", lambda figure, path: (written.append(figure), write(figure, path))[1]
     )
     return written
 
