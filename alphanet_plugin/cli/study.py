@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         more = f"; and {len(failures) - 5} more" if len(failures) > 5 else ""
         raise StudyError(
             f"{count} failed: {named}{more}. Tracebacks: error.txt in their folders, see {study.folder / 'runs.json'}. "
-            f"To go on: alphanet study {arguments.file}"
+            "To go on, run the same command again"
         )
 
 

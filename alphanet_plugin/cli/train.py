@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,7 +115,8 @@ def train(config: RunConfig, watch: Watch | None = None, resume_from: str | None
 
         run_supernet(config, watch=show, resume_from=resume_from)
     if main:
-        print(f"trained: {config.output} (log {config.output}/log.jsonl; next: alphanet search {config.output})")
+        following = f"alphanet search {shlex.quote(config.output)}"
+        print(f"trained: {config.output} (log {config.output}/log.jsonl; next: {following})")
 
 
 def train_as_trial(path: str, overrides: list[str]) -> None:

@@ -1,8 +1,13 @@
 """Errors of the command line: one line, status 2, and the traceback only when asked for."""
 
+import shlex
+
 import pytest
 
+from alphanet_plugin import runs
 from alphanet_plugin.cli.main import VERBS, build_parser, main
+from alphanet_plugin.cli.train import train
+from alphanet_plugin.config import RunConfig
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -61,3 +66,11 @@ def test_profile_prints_the_published_figures(capsys):
     assert "443.531" in output
     assert "11,997,928" in output
     assert main(["profile", "largest", "--classes", "10", "--resolutions", "32,40"]) == 0
+
+
+def test_the_command_that_comes_next_can_be_pasted(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(runs, "run_supernet", lambda *_args, **_options: None)
+    output = str(tmp_path / "my runs")
+    train(RunConfig(output=output))
+    printed = capsys.readouterr().out.strip()
+    assert shlex.split(printed.partition("next: ")[2].removesuffix(")")) == ["alphanet", "search", output]

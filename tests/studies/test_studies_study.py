@@ -188,7 +188,7 @@ def test_command(kind, tmp_path, capsys, monkeypatch):
     captured = capsys.readouterr()
     assert "[1/2] none, seed 0: done" in captured.out
     assert "1 run failed: none, seed 1 (RuntimeError: boom)" in captured.err
-    assert "To go on: alphanet study s.yaml" in captured.err
+    assert "To go on, run the same command again" in captured.err  # with whatever --set it had
     assert "3 of 4 runs" in captured.out  # the table of what there is
     trained = len(kind.trained)
     assert main(["study", "s.yaml", "--report-only"]) == 0

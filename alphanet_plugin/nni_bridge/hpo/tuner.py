@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -209,7 +210,8 @@ class EvolutionTuner(Tuner):
     def _finish(self) -> None:
         self.finished = True
         self._history.close()
-        logger.info("the search is at its end: %s; next: alphanet publish %s", self._summary(), self._plan.folder.path)
+        run = shlex.quote(str(self._plan.folder.path))
+        logger.info("the search is at its end: %s; next: alphanet publish %s", self._summary(), run)
         if self._manager:
             try:
                 self._manager.end_experiment()
