@@ -13,6 +13,7 @@ The checkpoint's own BatchNorm statistics belong to no subnet; without --calibra
 from __future__ import annotations
 
 import argparse
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def _import(arguments: argparse.Namespace, ranks: Ranks) -> None:
         _store(released, arguments)
     if not calibration:
         if ranks.is_first:
-            print(NOT_CALIBRATED.format(checkpoint=arguments.checkpoint))
+            print(NOT_CALIBRATED.format(checkpoint=shlex.quote(arguments.checkpoint)))
         return
     work = statistics_of(released, calibration, ranks.device(arguments.device))
     about = {"checkpoint": released.sha256, "images": calibration.description}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,8 @@ def check_same_identity(
         _check_own(own_of(kept), own_of(identity), folder, latest)
         raise ConfigError(
             f"{folder.path} holds a run with other values of {', '.join(changed)}; "
-            f"choose another output, put the values back, go on under these on purpose with --resume-from {latest}, or "
-            f"delete {folder.checkpoints} to start anew"
+            "choose another output, put the values back, go on under these on purpose with --resume-from "
+            f"{shlex.quote(str(latest))}, or delete {folder.checkpoints} to start anew"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -61,16 +62,17 @@ def read_search_plan(
             raise ConfigError(f"presets: {brief(name)} is no preset of the space; {did_you_mean(name, space.presets)}")
     num_classes = len(read_weights(checkpoint)[_CLASSIFIER])
     config = replace(config, search=replace(config.search, **changes))
+    ours = f"alphanet search {shlex.quote(str(folder.path))}"
     if config.search.needs_latency:
         raise ConfigError(
             "cost, max_latency_ms: latency is that of one machine, and trials may run on many; take mflops or params "
             "here, "
-            f"or `alphanet search {folder.path} --latency {config.search.latency_device}`"
+            f"or `{ours} --latency {config.search.latency_device}`"
         )
     if config.search.stages:
+        stages = shlex.quote(f"search.stages={list(config.search.stages)}")
         raise ConfigError(
-            "stages: trials evaluate their subnet in full; give stages: [] here, "
-            f"or `alphanet search {folder.path} --set search.stages={list(config.search.stages)}`"
+            f"stages: trials evaluate their subnet in full; give stages: [] here, or `{ours} --set {stages}`"
         )
     options = search_options(config, space, num_classes)
     cost = build_cost(config, folder, space, num_classes)

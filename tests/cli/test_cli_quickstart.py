@@ -237,8 +237,8 @@ def test_staged_search(quickstart, tmp_path, capsys):
     assert images == {0.1: 42, 0.5: 192, 1.0: 359}, "of 64 + 359 passes, whole batches of 64"
     assert "10 subnets:" in output, "8 presets and 2 that came through"
     assert {subnet.share for subnet in search_results(open_run(run))} == {1.0}
-    with pytest.raises(ConfigError, match=r"stages: trials evaluate their subnet in full; .*search\.stages=\[0\.1\]"):
-        read_search_plan(run, {"stages": (0.1,)})
+    with pytest.raises(ConfigError, match=r"in full; .* --set 'search\.stages=\[0\.1, 0\.5\]'`"):
+        read_search_plan(run, {"stages": (0.1, 0.5)})
 
 
 def test_publish_to_a_hub_and_load_from_it_elsewhere(quickstart, loopback_hub, monkeypatch, tmp_path, capsys):
