@@ -1,6 +1,6 @@
 """Tables and pictures of what was searched, compared and published. Importing it imports no torch or matplotlib."""
 
-from .cost_plot import mean_pareto_accuracy, plot_costs
+from .cost_plot import plot_costs
 from .curve_plot import plot_curves
 from .divergence_plot import DivergenceExample, plot_divergences
 from .gradient_plot import plot_gradients
@@ -8,7 +8,16 @@ from .page import PageModel, PagePhase, PageRun, PageSubnet, PageTable, write_pa
 from .pareto_plot import plot_fronts, plot_pareto
 from .rates import RateTrial, plot_rates, rates_table
 from .regime_plot import plot_boxes, plot_relative
-from .table import ABSENT, SubnetRow, csv_lines, markdown_lines, markdown_table, print_table, rich_table
+from .table import (
+    ABSENT,
+    SubnetRow,
+    csv_lines,
+    markdown_lines,
+    markdown_table,
+    mean_pareto_accuracy,
+    print_table,
+    rich_table,
+)
 from .training_plot import PhaseCurve, plot_timeline, plot_training, thinned
 
 __all__ = [
