@@ -21,7 +21,9 @@ def train(rank: int, ranks: int, port: int, args: argparse.Namespace, results: A
     """Send this rank's (milliseconds of each step, bytes reduced in the last, bytes of the weights)."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(ranks)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.set_num_threads(max(1, args.cores // ranks))
+    threads = max(1, args.cores // ranks)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # as launchers do; else Accelerate gives each rank all cores
+    torch.set_num_threads(threads)
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
     from alphanet_plugin import get_space
