@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import torch
-from torch import Tensor
+from accelerate import Accelerator
+from torch import Tensor, nn
 
 from ..schedules import Phase
 from ..spaces import Arch
@@ -43,26 +44,40 @@ class SupernetUpdate(Update):
     several ranks only the last backward of an update synchronises.
 
     Args:
+        accelerator: Accelerate's; it prepared `model` and `optimizer`.
+        model: The prepared supernet.
+        optimizer: The prepared optimiser.
         phase: The first one, or the only one.
+        clip_value: Bound of each entry of the gradient; None for no clipping.
+        micro_batches: See `Update`.
         num_classes: Outputs of the classifier, which count in what a step costs.
         new_optimizer: Name -> an optimiser of the model's parameters, for phases that begin with one of their own.
         teachers: Where phases have fixed ones.
         gradients: Compares the gradients of some steps' passes; None for not.
-        of_update: As `Update` takes them: accelerator, model, optimizer, clip_value (1 by default) and micro_batches.
     """
 
     def __init__(
         self,
         *,
+        accelerator: Accelerator,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
         phase: SupernetPhase,
+        clip_value: float | None = 1.0,
+        micro_batches: int = 1,
         num_classes: int = 1000,
         new_optimizer: Callable[[str], torch.optim.Optimizer] | None = None,
         teachers: Teachers | None = None,
         gradients: GradientComparison | None = None,
-        **of_update: Any,
     ):
-        super().__init__(**{"clip_value": 1.0, **of_update})
-        self.supernet = cast(Supernet, self.accelerator.unwrap_model(self.model))
+        super().__init__(
+            accelerator=accelerator,
+            model=model,
+            optimizer=optimizer,
+            clip_value=clip_value,
+            micro_batches=micro_batches,
+        )
+        self.supernet = cast(Supernet, accelerator.unwrap_model(model))
         self.phase = phase
         self.teacher: FixedTeacher | None = None
         self._new_optimizer, self._teachers = new_optimizer, teachers
