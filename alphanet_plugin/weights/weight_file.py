@@ -35,7 +35,7 @@ def write_weights(model: nn.Module, path: Path, metadata: Mapping[str, str] | No
             raise StoreError(f"{name} is not finite: the training diverged; nothing was written")
     try:
         content = save(tensors, metadata={"format": "pt", **(metadata or {})})
-    except (SafetensorError, RuntimeError, ValueError) as error:  # tensors that share memory, for one
+    except (SafetensorError, KeyError, RuntimeError, ValueError) as error:  # shared memory or complex numbers, for two
         raise StoreError(f"safetensors cannot hold these weights: {' '.join(str(error).split())}") from error
     header, start = _sorted_header(content)
     with open(path, "wb") as file:  # safetensors' own files are readable by their owner alone

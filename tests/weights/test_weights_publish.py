@@ -54,6 +54,14 @@ def test_weights_that_are_not_finite_are_named(alphanet_home):
     assert not list(alphanet_home.rglob("*.safetensors"))
 
 
+def test_weights_that_no_file_can_hold_are_said_to_be_such(alphanet_home):
+    odd = model()
+    odd.phase = torch.nn.Parameter(torch.zeros(2, dtype=torch.complex128))
+    with pytest.raises(StoreError, match=r"safetensors cannot hold these weights: .*complex128"):
+        publish(odd, publication())
+    assert not list(alphanet_home.rglob("*.safetensors"))
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
 def test_files_have_the_permissions_that_the_umask_leaves(net, tmp_path, umask, mode):
     before = os.umask(umask)
