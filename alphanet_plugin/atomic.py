@@ -74,6 +74,10 @@ def commit_folder(beside: Path, path: Path) -> None:
     for file in beside.rglob("*"):
         if file.is_file():
             _sync(file)
+    if not path.exists():
+        with suppress(OSError):  # another process has put one there meanwhile
+            os.replace(beside, path)
+            return
     if _exchange(beside, path):
         shutil.rmtree(beside, ignore_errors=True)
         return

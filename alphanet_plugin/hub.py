@@ -213,25 +213,24 @@ def _ask_repository(org: str, architecture: str, tag: str) -> _Repository:
 
 
 def _download(repository: _Repository) -> store.Published:
-    """Fetch, verify, and put in the place of what was kept."""
+    """Fetch, verify, and put in the place of what was kept; once, however many processes ask for it at a time."""
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import WeakFileLock
 
     folder = copy_folder(repository.org, repository.architecture, repository.tag)
-    try:
-        with _disk_errors(folder), atomic_folder(folder) as beside:
-            with hub_errors(repository.name):
-                for file in store.FILES:
-                    if file in repository.files:
-                        hf_hub_download(repository.name, file, revision=repository.revision, local_dir=beside)
-            shutil.rmtree(beside / ".cache", ignore_errors=True)  # the client's notes
-            _verify(repository, beside)
-    except (HubError, StoreError):
-        # Several processes may start at once; the one that came first has it all.
-        copy = _current_copy(repository)
-        if copy is None:
-            raise
-        return copy
-    return _with_revision(store.read_published(folder))
+    with _disk_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(folder.with_name(f".{folder.name}.lock")):
+            if (copy := _current_copy(repository)) is not None:  # another process has fetched it meanwhile
+                return copy
+            with atomic_folder(folder) as beside:
+                with hub_errors(repository.name):
+                    for file in store.FILES:
+                        if file in repository.files:
+                            hf_hub_download(repository.name, file, revision=repository.revision, local_dir=beside)
+                shutil.rmtree(beside / ".cache", ignore_errors=True)  # the client's notes
+                _verify(repository, beside)
+            return _with_revision(store.read_published(folder))
 
 
 def _verify(repository: _Repository, folder: Path) -> None:

@@ -130,6 +130,22 @@ def test_at_no_moment_is_there_no_folder(tmp_path, monkeypatch):
     assert names(model) == ["new"]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="renameat2")
+def test_what_another_process_puts_there_meanwhile_is_replaced_in_one_step(tmp_path, monkeypatch):
+    model, beside = tmp_path / "model", name_beside(tmp_path / "model")
+    beside.mkdir()
+    real = os.replace
+
+    def replace(source, target):
+        assert source == beside, "a rename of the other's leaves a moment without it"
+        (model / "others").mkdir(parents=True)
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    commit_folder(beside, model)
+    assert names(model) == []
+
+
 def test_a_failed_commit_leaves_what_stood_there(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic, "_exchange", lambda *_: False)
     model, beside = tmp_path / "model", name_beside(tmp_path / "model")

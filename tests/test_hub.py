@@ -55,7 +55,7 @@ def impatient(monkeypatch):
 
 
 def nothing_half_written(alphanet_home):
-    return not list(alphanet_home.rglob(".*"))
+    return all(path.suffix == ".lock" for path in alphanet_home.rglob(".*"))
 
 
 def test_a_copy_is_kept_and_verified(loopback_hub, alphanet_home):
@@ -165,7 +165,7 @@ def test_a_corrupted_file_is_refused_and_the_old_one_kept(loopback_hub, alphanet
     if kept:
         loopback_hub.put(NAME, files(1.0))
         fetch()
-    before = {path: path.read_bytes() for path in alphanet_home.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in alphanet_home.glob("hub/*/*/*")}
     loopback_hub.put(NAME, files(2.0))
     loopback_hub.corrupt = True
     expected = hub_sha256(files(2.0)["model.safetensors"])
@@ -173,7 +173,7 @@ def test_a_corrupted_file_is_refused_and_the_old_one_kept(loopback_hub, alphanet
         CheckpointError, match=rf"of {NAME} are damaged: sha256 {expected} expected, [0-9a-f]{{64}} found"
     ):
         fetch()
-    assert {path: path.read_bytes() for path in alphanet_home.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in alphanet_home.glob("hub/*/*/*")} == before
     loopback_hub.corrupt = False
     assert fetch().config["value"] == 2.0
 
@@ -316,6 +316,7 @@ def test_several_processes_at_once(loopback_hub, alphanet_home):
         for _ in range(3)
     ]
     assert [process.communicate(timeout=120)[0].strip() for process in started] == ["1.0"] * 3
+    assert len(weights_requests(loopback_hub)) == 1, "the others wait for the first one's copy"
     assert nothing_half_written(alphanet_home)
 
 
