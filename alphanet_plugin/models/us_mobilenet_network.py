@@ -58,10 +58,14 @@ class UsMobileNet(EfficientNet):
     def _model_args(self, args: dict[str, Any]) -> None:
         self._factory_args = {key: value for key, value in args.items() if key != "width"}
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def resize(self, x: torch.Tensor) -> torch.Tensor:
+        """Images (B, C, H, W) as the network wants them: at the arch's resolution if `resize_input`."""
         if self.resize_input:
             x = F.interpolate(x, size=(self.resolution, self.resolution), mode="bicubic", align_corners=False)
-        x = self.forward_features(x)
+        return x
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.forward_features(self.resize(x))
         return self.forward_head(x)
 
 

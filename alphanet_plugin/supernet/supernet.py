@@ -67,6 +67,7 @@ class Supernet(nn.Module):
 
     space: SearchSpace
     active: Arch
+    resolution: int
 
     @abstractmethod
     def activate(self, arch: Arch, *, drop: bool = False) -> None:
@@ -76,6 +77,10 @@ class Supernet(nn.Module):
             arch: An arch of the space; ValueError names the gene that is not.
             drop: Let dropout and stochastic depth act in training, which by the papers is for the largest arch only.
         """
+
+    def resize(self, x: torch.Tensor) -> torch.Tensor:
+        """As the static model does, whose result for images of the active arch's resolution is the images."""
+        return x if x.shape[-2:] == (self.resolution, self.resolution) else super().resize(x)  # type: ignore[misc]
 
     def build_static(self, arch: Arch) -> nn.Module:
         """The static timm model of an arch, on the meta device."""
