@@ -8,6 +8,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define PARTS 8 /* of the images, each summed by itself */
+#define ROWS 8  /* of the output at a time, so that the kernel's next row finds them in the cache */
 
 typedef float vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 typedef float vector8 __attribute__((vector_size(32), aligned(4), may_alias));
@@ -18,11 +19,12 @@ typedef struct { int64_t n, h, w, ho, wo, c, stride; } shape;
 /* Add to sums (k, k, c), for as many channels as a vector has, what the images first..last bring. */
 #define KERNEL_SUMS(K, V)                                                                                              \
 INLINE void sums_##K##_##V(const float *g, const float *x, float *sums, shape s, int64_t first, int64_t last) {      \
-    for (int64_t ky = 0; ky < K; ky++)                                                                                 \
-        for (int64_t n = first; n < last; n++) {                                                                       \
+    for (int64_t n = first; n < last; n++)                                                                             \
+        for (int64_t tile = 0; tile < (s.ho + ROWS - 1) / ROWS * K; tile++) {                                          \
+            int64_t ky = tile % K, top = tile / K * ROWS, end = top + ROWS < s.ho ? top + ROWS : s.ho;                 \
             V sum[K];                                                                                                  \
             for (int kx = 0; kx < K; kx++) sum[kx] = (V){0};                                                           \
-            for (int64_t oy = 0; oy < s.ho; oy++) {                                                                    \
+            for (int64_t oy = top; oy < end; oy++) {                                                                   \
                 int64_t iy = oy * s.stride + ky - K / 2;                                                               \
                 if (iy < 0 || iy >= s.h) continue;                                                                     \
                 const float *row = x + (n * s.h + iy) * s.w * s.c, *grad = g + (n * s.ho + oy) * s.wo * s.c;           \

@@ -223,7 +223,7 @@ class ElasticMBConvBlock(MBConvBlock):
         if not _runs_on_cpu(x):
             return super().project(x)
         x = x.contiguous(memory_format=torch.channels_last)
-        gate = x.mean((2, 3), keepdim=True)
+        gate = x.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3])  # a mean's gradient is as large as x
         for layer in (se.fc1, se.bn, se.act, se.fc2, se.gate):
             gate = cast(nn.Module, layer)(gate)
         return gated_linear(x, gate, conv.weight, conv.active_out or conv.out_channels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -9,6 +11,23 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .compiled import call_compiled, has_compiled
+
+_adds_in_place = False
+
+
+@contextmanager
+def gradients_in_place() -> Iterator[None]:
+    """Inside, a backward adds the gradients of weights that have some to them itself, the leading block alone.
+
+    Autograd's way is a tensor of the whole weight filled with zeros, and its sum with what was there. Nobody may wait
+    for the gradients, as DistributedDataParallel does; the threads of a process share this.
+    """
+    global _adds_in_place
+    before, _adds_in_place = _adds_in_place, True
+    try:
+        yield
+    finally:
+        _adds_in_place = before
 
 
 def prefix_linear(x: Tensor, weight: Tensor, bias: Tensor | None, out_channels: int) -> Tensor:
@@ -42,15 +61,14 @@ class _PrefixLinear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (rows, weight), (grad,) = ctx.saved_tensors, grad_outputs
         out_channels, in_channels = grad.shape[1], rows.shape[1]
         grad_rows = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
             grad_rows = grad @ _leading(weight, out_channels, in_channels)
         if ctx.needs_input_grad[1]:
-            grad_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format)
-            torch.mm(grad.t(), rows, out=_leading(grad_weight, out_channels, in_channels))
+            grad_weight = _weight_gradient(weight, grad.t(), rows)
         if ctx.needs_input_grad[2]:
             grad_bias = grad.new_zeros(ctx.bias_size)
             torch.sum(grad, 0, out=grad_bias[:out_channels])
@@ -68,23 +86,21 @@ class _GatedLinear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (x, gate, weight), (grad,) = ctx.saved_tensors, grad_outputs
         out_channels, in_channels = grad.shape[1], x.shape[1]
         block, shape = _leading(weight, out_channels, in_channels), (len(x), *x.shape[2:], in_channels)
         grad_weight = None
-        if ctx.needs_input_grad[2]:
-            grad_weight = torch.zeros_like(weight, memory_format=torch.contiguous_format)
         if _scales_weights(x, out_channels):
             grad = grad.view(len(x), -1, out_channels)
             grad_x = torch.bmm(grad, _gated(block, gate)).view(shape).movedim(-1, 1)
             product = torch.bmm(grad.transpose(1, 2), _images(x))  # with no gate, of each image
             grad_gate = (product * block).sum(1).view_as(gate)
-            if grad_weight is not None:
-                torch.sum(_gated(product, gate), 0, out=_leading(grad_weight, out_channels, in_channels))
+            if ctx.needs_input_grad[2]:
+                grad_weight = _weight_gradient(weight, _gated(product, gate).sum(0))
             return grad_x, grad_gate, grad_weight, None
-        if grad_weight is not None:
-            torch.mm(grad.t(), _rows(x * gate), out=_leading(grad_weight, out_channels, in_channels))
+        if ctx.needs_input_grad[2]:
+            grad_weight = _weight_gradient(weight, grad.t(), _rows(x * gate))
         grad_x = (grad @ block).view(shape).movedim(-1, 1)
         grad_gate = torch.empty_like(gate)
         if has_compiled(grad_x, x) and gate.is_contiguous():
@@ -93,6 +109,21 @@ class _GatedLinear(torch.autograd.Function):
             torch.sum(grad_x * x, (2, 3), keepdim=True, out=grad_gate)
             grad_x.mul_(gate)
         return grad_x, grad_gate, grad_weight, None
+
+
+def _weight_gradient(weight: Tensor, left: Tensor, right: Tensor | None = None) -> Tensor | None:
+    """The gradient of a weight whose leading block's is left, or left times right; None where it has been added."""
+    shape = len(left), (left if right is None else right).shape[1]
+    hooks = weight._backward_hooks or weight._post_accumulate_grad_hooks
+    in_place = _adds_in_place and weight.is_leaf and weight.grad is not None and not hooks
+    grad = weight.grad if in_place else torch.zeros_like(weight, memory_format=torch.contiguous_format)
+    assert grad is not None
+    block = _leading(grad, *shape)
+    if right is None:
+        block.add_(left)
+    else:
+        block.addmm_(left, right)
+    return None if in_place else grad
 
 
 def _rows(x: Tensor) -> Tensor:

@@ -80,7 +80,9 @@ class Supernet(nn.Module):
 
     def resize(self, x: torch.Tensor) -> torch.Tensor:
         """As the static model does, whose result for images of the active arch's resolution is the images."""
-        return x if x.shape[-2:] == (self.resolution, self.resolution) else super().resize(x)  # type: ignore[misc]
+        if x.shape[-2:] == (self.resolution, self.resolution):
+            return x
+        return super().resize(x.contiguous())  # type: ignore[misc] # of channels_last in 1.7 times as long
 
     def build_static(self, arch: Arch) -> nn.Module:
         """The static timm model of an arch, on the meta device."""

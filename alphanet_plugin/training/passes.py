@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..spaces import Arch
-from ..supernet import Supernet
+from ..supernet import Supernet, gradients_in_place
 
 
 class Pass(NamedTuple):
@@ -58,17 +58,38 @@ def add_gradients(
         The passes' losses (n,), unscaled and detached.
     """
     losses: list[Tensor] = []
-    joined = images.device.type != "cpu" and forward in (None, supernet)
-    for number, one in enumerate(passes):
-        with around(number), added_at_once(supernet) if joined else nullcontext():
-            supernet.activate(one.arch, drop=one.drop)
-            logits = (supernet if forward is None else forward)(images)
-            loss = one.objective(logits, labels, teacher_logits)
-            if teacher_logits is None:
-                teacher_logits = logits.detach()
-            backward(loss if one.scale == 1 else loss * one.scale)
-        losses.append(loss.detach())
+    alone, on_cpu = forward in (None, supernet), images.device.type == "cpu"
+    with added_in_place(supernet) if alone and on_cpu else nullcontext():
+        for number, one in enumerate(passes):
+            with around(number), added_at_once(supernet) if alone and not on_cpu else nullcontext():
+                supernet.activate(one.arch, drop=one.drop)
+                logits = (supernet if forward is None else forward)(images)
+                loss = one.objective(logits, labels, teacher_logits)
+                if teacher_logits is None:
+                    teacher_logits = logits.detach()
+                backward(loss if one.scale == 1 else loss * one.scale)
+            losses.append(loss.detach())
     return torch.stack(losses)
+
+
+@contextmanager
+def added_in_place(model: nn.Module) -> Iterator[None]:
+    """Let the gradients that the block computes be added where they are to lie from its beginning on.
+
+    For a CPU, where a gradient that is made among a backward's activations splits the memory that they leave. Those of
+    parameters that took no part stay None. Not for a model whose gradients others wait for.
+    """
+    fresh = [parameter for parameter in model.parameters() if parameter.grad is None and parameter.requires_grad]
+    for parameter in fresh:
+        parameter.grad = torch.zeros_like(parameter)
+    versions = [one.grad._version for one in fresh if one.grad is not None]
+    try:
+        with gradients_in_place():
+            yield
+    finally:
+        for parameter, version in zip(fresh, versions, strict=True):
+            if parameter.grad is not None and parameter.grad._version == version:
+                parameter.grad = None
 
 
 @contextmanager

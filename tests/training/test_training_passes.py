@@ -11,6 +11,7 @@ import stand_in_weights
 import torch
 from once_for_all import SPACES, arch_of, checkpoint, images
 
+from alphanet_plugin import get_space
 from alphanet_plugin.losses import KLDivergence, Objective
 from alphanet_plugin.supernet import build_supernet
 from alphanet_plugin.training import Pass, add_gradients
@@ -100,3 +101,30 @@ def test_a_progressive_shrinking_step_of_once_for_all():
             assert close(probe(name, grad), facts["probe"], facts["norm"]), name
     total = sum(grads[ours(name)].norm() ** 2 for name in OFA["parameters"]) ** 0.5
     assert total.item() == pytest.approx(OFA["total_norm"], rel=1e-6)
+
+
+def test_gradients_added_in_place_are_autograds_own():
+    """With a hook on every weight autograd makes each gradient; without, they are added where they lie."""
+    space = get_space("ofa_mbv3_cifar", resolutions=(16,))
+    torch.manual_seed(0)
+    net = build_supernet(space, num_classes=5, resize_input=False).double().train()
+    batch, labels = torch.randn(4, 3, 16, 16, dtype=torch.float64), torch.tensor([0, 1, 2, 3])
+    rng = np.random.default_rng(0)
+    passes = [Pass(arch, Objective(), scale=0.5) for arch in (space.smallest(), space.sample(rng), space.sample(rng))]
+
+    def run():
+        for _ in range(2):
+            add_gradients(net, passes, batch, labels)
+        grads = {name: parameter.grad for name, parameter in net.named_parameters()}
+        net.zero_grad(set_to_none=True)
+        return grads
+
+    in_place, seen = run(), set()
+    for name, parameter in net.named_parameters():
+        parameter.register_hook(lambda _, name=name: seen.add(name))
+    one_by_one = run()
+    took_part = {name for name, grad in in_place.items() if grad is not None}
+    assert took_part == seen == {name for name, grad in one_by_one.items() if grad is not None}
+    assert len(seen) < len(in_place), "some take no part, and have no gradient"
+    for name in seen:
+        torch.testing.assert_close(in_place[name], one_by_one[name], rtol=1e-10, atol=1e-12)
