@@ -168,7 +168,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--stages", type=float, nargs="+", default=[0.1], help="staged: shares of the image passes")
     parser.add_argument("--predictor", choices=("ridge", "mlp"), default="ridge")
-    parser.add_argument("--pool", type=int, default=8, help="predictor: candidates for each that is evaluated")
+    parser.add_argument("--pool", type=int, default=32, help="predictor: candidates for each that is evaluated")
     parser.add_argument("--share", type=float, default=1 / 3, help="predictor: of the evaluations")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, help="so many search images instead of all")

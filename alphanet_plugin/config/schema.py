@@ -267,7 +267,7 @@ class SearchConfig:
     latency_batch: int = 1
     stages: tuple[float, ...] = ()
     predictor: Literal["ridge", "mlp"] | None = None
-    predictor_pool: int = 8
+    predictor_pool: int = 32
 
     def __post_init__(self) -> None:
         _require(self.predictor_pool >= 1, f"predictor_pool must be at least 1, not {self.predictor_pool}")

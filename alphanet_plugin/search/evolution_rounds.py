@@ -80,7 +80,7 @@ class EvolutionRounds:
     seed: int = 0
     limits: Sequence[Limit] = ()
     predictor: str | None = None
-    predictor_pool: int = 8
+    predictor_pool: int = 32
     initial: Sequence[Arch] = ()
 
     def __post_init__(self) -> None:
