@@ -109,7 +109,8 @@ def _library() -> CDLL | str:
 
 def _path(compiler: list[str]) -> Path:
     version = subprocess.run([*compiler, "--version"], capture_output=True, timeout=60, check=True).stdout
-    parts = (*(source.read_bytes() for source in _SOURCES), version, " ".join(_COMPILE).encode(), _processor().encode())
+    flags = shlex.join([*compiler, *_COMPILE]).encode()
+    parts = (*(source.read_bytes() for source in _SOURCES), version, flags, _processor().encode())
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     return Path(platformdirs.user_cache_dir("alphanet_plugin")) / "kernels" / f"{digest}.so"
 
