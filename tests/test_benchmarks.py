@@ -20,6 +20,7 @@ def test_spaces_are_measured(capsys):
     assert all(float(number) >= 0 for row in rows for number in row.split()[1:])
 
 
+@pytest.mark.slow
 def test_the_program_for_gpus_runs_on_a_cpu(capsys, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(BENCHMARKS)
     program = runpy.run_path(str(BENCHMARKS / "gpu.py"))

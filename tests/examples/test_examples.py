@@ -8,6 +8,7 @@ import pytest
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns_what_the_weights_were_not_trained_for(published, digits_folder, example, capsys):
     top1 = example("finetune").main([str(digits_folder), "--model", published, "--epochs", "2"])
     said = capsys.readouterr().out

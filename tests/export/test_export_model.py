@@ -193,7 +193,9 @@ def test_sizes_that_are_not_free_are_an_error(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("name", "options"), [("onnx", {"opset": 17}), ("pt2", {})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("onnx", {"opset": 17}), pytest.param("pt2", {}, marks=pytest.mark.slow)]
+)
 def test_a_backbone_gives_all_its_features(tmp_path, name, options):
     backbone = timm.create_model("alphanet_a0", features_only=True, zero_init_last=False)
     backbone.pretrained_cfg = {**backbone.pretrained_cfg, "input_size": (3, 48, 48)}

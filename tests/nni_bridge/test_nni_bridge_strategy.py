@@ -155,7 +155,8 @@ def test_spaces_of_nnis_hub_as_supernets(kind):
     assert sizes[0] < sizes[2]
 
 
-@pytest.mark.parametrize("strategy", [AlphaNetStrategy, pytest.param(KLStrategy, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [AlphaNetStrategy, KLStrategy])
 def test_strategies_train_a_space_of_nnis_hub(strategy, tmp_path):
     model_space = ShuffleNetSpace(num_labels=10)
     training = {**SECTIONS["training"], "batch_size": 512}

@@ -48,11 +48,11 @@ def best_under_40(points):
 
 @pytest.mark.parametrize("rank", ["pareto", "accuracy"])
 def test_evolution_beats_random_search_at_equal_budget(rank):
-    sizes = {"num_random": 100, "num_parents": 40, "num_crossovers": 30, "num_mutations": 70, "num_rounds": 20}
+    sizes = {"num_random": 100, "num_parents": 40, "num_crossovers": 30, "num_mutations": 70, "num_rounds": 15}
     options = {**RANGE, "rank": rank, "mutation_probability": 0.1}
     evolution = EvolutionSearch(SPACE, closeness, **options, **sizes)
     random = EvolutionSearch(SPACE, closeness, **options, num_random=evolution.num_evaluations, num_rounds=1)
-    assert random.num_evaluations == evolution.num_evaluations == 100 + 19 * 100
+    assert random.num_evaluations == evolution.num_evaluations == 100 + 14 * 100
     best = {name: best_under_40(search.run()) for name, search in [("evolved", evolution), ("random", random)]}
     loss = {name: 100.0 - subnet.score("top1") for name, subnet in best.items()}
     assert loss["random"] > 2

@@ -83,7 +83,7 @@ publish(model(), publication(), Path(sys.argv[1]))
 
 
 def test_files_are_the_same_bytes_in_every_process(tmp_path):
-    folders = [tmp_path / seed for seed in ("1", "2", "3")]
+    folders = [tmp_path / seed for seed in ("1", "2")]
     running = [
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(folder)],
@@ -92,9 +92,9 @@ def test_files_are_the_same_bytes_in_every_process(tmp_path):
         )
         for folder in folders
     ]
-    assert [process.wait(timeout=200) for process in running] == [0, 0, 0]
-    first, *others = ({file.name: told(file) for file in folder.iterdir()} for folder in folders)
-    assert others == [first, first]
+    assert [process.wait(timeout=200) for process in running] == [0, 0]
+    first, other = ({file.name: told(file) for file in folder.iterdir()} for folder in folders)
+    assert other == first
 
 
 def told(file):
