@@ -165,6 +165,7 @@ def test_verbs_on_the_run(quickstart):
     assert "alphanet_a0.digits" in done.stdout
 
 
+@pytest.mark.slow
 def test_search_by_latency_measures_its_table_once(quickstart, tmp_path, monkeypatch, capsys):
     measured = []
 

@@ -37,7 +37,7 @@ def test_training_logs_each_step(run):
     assert len((run / "log.jsonl").read_text().splitlines()) == len(records)
 
 
-@pytest.mark.parametrize("arch", ["0.50x", "smallest", "resolution=16 width=0.41"])
+@pytest.mark.parametrize("arch", [pytest.param("0.50x", marks=pytest.mark.slow), "resolution=16 width=0.41"])
 def test_evaluate_and_profile(run, arch, capsys):
     main(["evaluate", str(run), "--arch", arch])
     assert "top1" in capsys.readouterr().out

@@ -107,9 +107,16 @@ def fit(model):
     nni.report_final_result(float(model.arch.resolution + sum(model.arch.depth)))
 
 
-@pytest.mark.parametrize("face", ["fast", "native"])
 @pytest.mark.parametrize("name", MULTI_TRIAL)
-@pytest.mark.parametrize("form", ["raw", "simplified"])
+@pytest.mark.parametrize(
+    ("face", "form"),
+    [
+        ("fast", "raw"),
+        ("native", "simplified"),
+        pytest.param("fast", "simplified", marks=pytest.mark.slow),
+        pytest.param("native", "raw", marks=pytest.mark.slow),
+    ],
+)
 def test_multi_trial(face, name, form):
     # One resolution and so a smaller space; on the way through "simplified" a trial rebuilds the model from its sample.
     space = ElasticSpace(num_classes=10, resolutions=(16,), face=face, seed=0)

@@ -52,7 +52,7 @@ def close(value, expected, scale):
     return abs(value - expected) <= 1e-5 * scale
 
 
-@pytest.mark.parametrize("place", range(len(DEPS["epsilons"])))
+@pytest.mark.parametrize("place", [pytest.param(0, marks=pytest.mark.slow), 1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_shrinking_step_of_deps(place):
     """The full model on labels, subnets by KD from the very logits of that pass, their gradients times epsilon."""
     net = build(False, checkpoint("mbv3"))
