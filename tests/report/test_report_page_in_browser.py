@@ -1,9 +1,12 @@
 """The page of a report in headless Chromium: hover, click, themes, a phone; skipped where there is no Chromium."""
 
 import shutil
+from dataclasses import replace
 
 import pages
 import pytest
+
+from alphanet_plugin.report import write_page
 
 webdriver = pytest.importorskip("selenium.webdriver")
 pytestmark = [
@@ -126,3 +129,18 @@ def test_nothing_is_asked_of_a_network(browser, page):
     asked = [entry["message"] for entry in browser.get_log("performance") if "requestWillBeSent" in entry["message"]]
     assert asked
     assert all("file:///" in message or "data:" in message for message in asked)
+
+
+def test_a_key_names_what_its_chart_shows(browser, tmp_path):
+    of_test = [replace(subnet, images="test") for subnet in pages.page_run().subnets]
+    runs = [pages.page_run("one"), pages.page_run("two", subnets=of_test)]
+    open_page(browser, write_page(runs, tmp_path / "report.html", title="one, two", subtitle="", tables=[]))
+    keys = "Array.from(document.querySelectorAll('.key'), key => key.innerText.split(/\\s+/).join(' '))"
+    assert browser.execute_script(f"return {keys}") == ["one", "one two"]
+    from selenium.webdriver.support.ui import Select
+
+    for select in browser.find_elements("css selector", "select"):
+        if "test" in select.text:
+            Select(select).select_by_visible_text("test")
+            break
+    until(browser, f"{keys}[0] === 'two'")

@@ -167,7 +167,11 @@ async function copy(from) {
 // -- the page -------------------------------------------------------------------------------------------------------
 
 const swatch = (name) => element("span", { class: "swatch", style: `background:${colors()[series.indexOf(name)]}` });
-const key = () => (several ? element("p", { class: "key" }, ...series.map((name) => element("span", {}, swatch(name), name))) : "");
+/** Names the series that records are of. */
+function key(records) {
+  const there = new Set(records.map((one) => one.series));
+  return several ? element("p", { class: "key" }, ...series.filter((name) => there.has(name)).map((name) => element("span", {}, swatch(name), name))) : "";
+}
 
 function table(header, rows) {
   const cells = (tag, row) => element("tr", {}, ...row.map((cell) => element(tag, {}, cell == null ? "-" : cell)));
@@ -194,7 +198,7 @@ function paretoSection() {
   const titles = ["network", "MFLOPs", "parameters (M)", ...(latency ? ["latency (ms)"] : []), `${chosen.images} top-1 (%)`, "load"];
   const place = element("div", { class: "chart", id: "pareto" });
   const diamonds = shown().some((one) => one.preset) ? "Diamonds: presets. " : "";
-  return [[element("h2", {}, "Pareto front"), key(), element("div", { class: "controls" }, ...controls), place,
+  return [[element("h2", {}, "Pareto front"), key(shown()), element("div", { class: "controls" }, ...controls), place,
     element("p", { class: "note" }, `${shown().length} networks; the line: the best accuracy for its cost. ${diamonds}Hover for the arch, click to copy the lines that load it.`),
     lines, said, element("details", {}, element("summary", {}, "the front as a table"), table(titles, rows))], [[place, paretoChart()]]];
 }
@@ -216,7 +220,7 @@ function curveSections() {
     nodes.push(element("h3", {}, title), place, ...(there.length > 1 ? [element("p", { class: "note" }, `solid: ${there[0][1]}; dashed: ${there[1][1]}`)] : []));
     charts.push([place, spec]);
   }
-  return nodes.length ? [[element("h2", {}, "Training"), key(), ...nodes], charts] : [[], []];
+  return nodes.length ? [[element("h2", {}, "Training"), key([...records, ...measured]), ...nodes], charts] : [[], []];
 }
 
 function publishedSection() {
