@@ -88,10 +88,13 @@ def export_model(
             older exporter writes the file.
 
     Raises:
-        ExportError: A package is missing, torch cannot export the model, or the file does not give torch's outputs.
+        ExportError: A package is missing, the path is a folder, torch cannot export the model, or the file does not
+            give torch's outputs.
     """
     if file_format not in FORMATS:
         raise ExportError(f"no export format {file_format!r}: give one of {', '.join(FORMATS)}")
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder; give a file's path")
     written = FORMATS[file_format]
     written.require()
     if opset is not None and isinstance(written, OnnxFormat):

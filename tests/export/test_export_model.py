@@ -193,6 +193,11 @@ def test_sizes_that_are_not_free_are_an_error(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(ExportError, match="is a folder; give a file's path"):
+        export_model(Tiny(), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "options"), [("onnx", {"opset": 17}), pytest.param("pt2", {}, marks=pytest.mark.slow)]
 )
