@@ -147,8 +147,7 @@ def compare_predictor(searches: Searches, args: argparse.Namespace, ratios: Rati
     for seed in range(args.seeds):
         plain, _ = searches.search(f"plain {seed}", seed=seed)
         few: dict[str, Any] = {"seed": seed, **searches.fewer(args.share)}
-        ranked: dict[str, Any] = {"predictor": args.predictor, "predictor_pool": args.pool}
-        found, _ = searches.search(f"{args.predictor} {seed}", **few, **ranked)
+        found, _ = searches.search(f"{args.predictor} {seed}", **few, predictor=args.predictor)
         fewer, _ = searches.search(f"fewer {seed}", **few)
         print(f"seed {seed}: plain, {len(plain)} subnets, front of {len(pareto_front(plain))}")
         print(f"  {ratios.add(args.predictor, found, plain)}")
@@ -168,7 +167,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("run_folder", metavar="RUN", help="folder of a trained run")
     parser.add_argument("--stages", type=float, nargs="+", default=[0.1], help="staged: shares of the image passes")
     parser.add_argument("--predictor", choices=("ridge", "mlp"), default="ridge")
-    parser.add_argument("--pool", type=int, default=32, help="predictor: candidates for each that is evaluated")
     parser.add_argument("--share", type=float, default=1 / 3, help="predictor: of the evaluations")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, help="so many search images instead of all")
