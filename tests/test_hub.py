@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import without_models
 from safetensors.numpy import save, save_file
 
 from alphanet_plugin import hub, store
@@ -298,19 +299,13 @@ def test_names_that_one_may_have(monkeypatch):
     assert hub.organisation() is None
 
 
-# The hub's room alone: it needs no torch, which takes seconds to import.
-PACKAGE_WITHOUT_MODELS = f"""
-import sys, types
-package = sys.modules["alphanet_plugin"] = types.ModuleType("alphanet_plugin")
-package.__path__ = {[os.path.dirname(hub.__file__)]!r}
-from alphanet_plugin import hub
-assert "torch" not in sys.modules
-"""
-
-
 def test_several_processes_at_once(loopback_hub, alphanet_home):
     loopback_hub.put(NAME, files(1.0))
-    program = PACKAGE_WITHOUT_MODELS + "print(hub.fetch('my-lab', 'alphanet_a4', 'digits').config['value'])"
+    program = f"""{without_models.BEGINNING}
+from alphanet_plugin import hub
+assert "torch" not in sys.modules
+print(hub.fetch('my-lab', 'alphanet_a4', 'digits').config['value'])
+"""
     started = [
         subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env={**os.environ})
         for _ in range(3)

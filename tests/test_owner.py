@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+import without_models
 
 from alphanet_plugin import owner
 from alphanet_plugin.errors import InUseError
@@ -147,11 +148,8 @@ def test_a_file_system_without_locks_goes_by_the_process_alone(file, other, monk
 
 
 def test_of_many_at_once_one_owns_it(tmp_path):
-    program = """
-import sys, types
+    program = f"""{without_models.BEGINNING}
 from pathlib import Path
-package = sys.modules["alphanet_plugin"] = types.ModuleType("alphanet_plugin")  # without torch, which takes seconds
-package.__path__ = [sys.argv[3]]
 from alphanet_plugin.errors import InUseError
 from alphanet_plugin.owner import owned
 input()
@@ -166,7 +164,7 @@ for _ in range(200):
 """
     counter = tmp_path / "counter"
     counter.write_text("0")
-    command = [sys.executable, "-c", program, str(tmp_path / ".owner"), str(counter), os.path.dirname(owner.__file__)]
+    command = [sys.executable, "-c", program, str(tmp_path / ".owner"), str(counter)]
     many = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     owned_in_all = sum(process.communicate("\n")[0].count("mine") for process in many)
     assert [process.returncode for process in many] == [0, 0, 0]
