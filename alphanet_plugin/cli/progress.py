@@ -67,27 +67,32 @@ class _Notice:
 
     def __init__(self, what: str):
         self.bars = 0
-        self.begin(what)
+        self.changing = threading.Lock()
         self.ended = threading.Event()
+        self.begin(what)
         threading.Thread(target=self._watch, name="notice", daemon=True).start()
 
     def begin(self, what: str) -> None:
         """Say it after a second."""
-        now = time.monotonic()
-        self.verb = self.doing = (what, now)  # with its beginning
-        self.due, self.said = now + _OPENING, False
+        with self.changing:
+            now = time.monotonic()
+            self.verb = self.doing = (what, now)  # with its beginning
+            self.due, self.said = now + _OPENING, False
 
-    def put_off(self, said: str = "") -> None:
-        """Something was said or shown."""
-        self.doing = (said, time.monotonic()) if said.endswith("...") else self.verb
-        self.due, self.said = time.monotonic() + _LATER_LINES, True
+    def put_off(self, said: str = "", bars: int = 0) -> None:
+        """Something was said, or a bar (1) was begun or (-1) ended."""
+        with self.changing:
+            self.bars += bars
+            self.doing = (said, time.monotonic()) if said.endswith("...") else self.verb
+            self.due, self.said = time.monotonic() + _LATER_LINES, True
 
     def _watch(self) -> None:
         while not self.ended.wait(min(_OPENING / 5, _LATER_LINES)):
-            if not self.bars and time.monotonic() >= self.due:
-                what, began = self.doing
-                _write(f"{what} {_clock(began)}" if self.said else what)
-                self.due, self.said = time.monotonic() + _LATER_LINES, True
+            with self.changing:
+                if not self.bars and time.monotonic() >= self.due:
+                    what, began = self.doing
+                    _write(f"{what} {_clock(began)}" if self.said else what)
+                    self.due, self.said = time.monotonic() + _LATER_LINES, True
 
 
 @contextmanager
@@ -97,12 +102,11 @@ def _instead_of_notices() -> Iterator[None]:
     if notice is None:
         yield
         return
-    notice.bars += 1
+    notice.put_off(bars=1)
     try:
         yield
     finally:
-        notice.bars -= 1
-        notice.put_off()
+        notice.put_off(bars=-1)
 
 
 def _write(line: str) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import queue
 import re
 import subprocess
 import sys
@@ -213,67 +214,65 @@ def test_without_a_terminal_a_stage_says_how_far_it_is(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_stage_is_not_silent_while_one_step_takes_long(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_FIRST_LINE", 0.01)
-    monkeypatch.setattr(progress, "_LATER_LINES", 0.01)
-    with progress_bar("calibrate") as advance:
-        advance(1, 10, "a0")
-        lines = []
-        while len(lines) < 4:  # or pytest's timeout
-            lines += capsys.readouterr().err.splitlines()
-    assert lines[0] == "calibrate ..."
-    assert lines[-1].startswith("calibrate 1/10 0:0")
-
-
-def spoken(capsys, count):
-    """The next lines on standard error; waits for them, or for pytest's timeout."""
-    lines = []
-    while len(lines) < count:
-        lines += capsys.readouterr().err.splitlines()
+@pytest.fixture
+def spoken(monkeypatch):
+    """The lines on standard error, to wait for; `capsys` loses what is written while it is read."""
+    lines = queue.SimpleQueue()
+    monkeypatch.setattr(progress, "_write", lines.put)
+    for pause in ("_OPENING", "_FIRST_LINE", "_LATER_LINES"):
+        monkeypatch.setattr(progress, pause, 0.01)
     return lines
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(progress, "_OPENING", 0.01)
-    monkeypatch.setattr(progress, "_LATER_LINES", 0.01)
+def after(line, spoken):
+    """What is said next."""
+    while spoken.get() != line:
+        pass
+    return spoken.get()
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_verb_says_again_what_it_is_at(capsys):
+def test_a_stage_is_not_silent_while_one_step_takes_long(spoken):
+    with progress_bar("calibrate") as advance:
+        advance(1, 10, "a0")
+        assert spoken.get() == "calibrate ..."
+        while not spoken.get().startswith("calibrate 1/10 0:0"):
+            pass
+        assert spoken.get().startswith("calibrate 1/10 0:0")
+
+
+def test_a_verb_says_again_what_it_is_at(spoken):
     with progress.said_if_slow("alphanet evaluate ..."):
-        first, second, *_ = spoken(capsys, 2)
-        assert first == "alphanet evaluate ..."
-        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", second)
+        assert spoken.get() == "alphanet evaluate ..."
+        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", spoken.get())
         progress.say("reading a.pth ...")
-        said = spoken(capsys, 3)
-        assert re.fullmatch(r"reading a\.pth \.\.\. 0:\d\d", said[said.index("reading a.pth ...") + 1])
+        assert re.fullmatch(r"reading a\.pth \.\.\. 0:\d\d", after("reading a.pth ...", spoken))
         progress.say("images: 48 pixels")
-        assert spoken(capsys, 3)[-1].startswith("alphanet evaluate ... 0:"), "it is read"
+        assert after("images: 48 pixels", spoken).startswith("alphanet evaluate ... 0:"), "it is read"
     assert progress._notice is None
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_verb_says_when_it_has_loaded(capsys):
+def test_a_verb_says_when_it_has_loaded(spoken):
     with progress.said_if_slow("loading torch and timm ..."):
-        assert spoken(capsys, 2)[0] == "loading torch and timm ..."
+        assert spoken.get() == "loading torch and timm ..."
         progress.say_if_slow("alphanet evaluate ...")
-        said = spoken(capsys, 3)
-        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", said[said.index("alphanet evaluate ...") + 1])
-    progress.say_if_slow("alphanet evaluate ...")  # called by another program
+        assert re.fullmatch(r"alphanet evaluate \.\.\. 0:\d\d", after("alphanet evaluate ...", spoken))
+
+
+def test_a_verb_that_another_program_calls_says_nothing(capsys):
+    progress.say_if_slow("alphanet evaluate ...")
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.usefixtures("impatient")
-def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, capsys):
+def test_a_verb_leaves_the_word_to_a_bar(monkeypatch, spoken):
     monkeypatch.setattr(progress, "_FIRST_LINE", 30.0)
     with progress.said_if_slow("alphanet evaluate ..."):
-        spoken(capsys, 1)
+        assert spoken.get() == "alphanet evaluate ..."
         with progress_bar("evaluate"):
-            capsys.readouterr()
+            while spoken.get() != "evaluate ...":
+                pass
             assert not threading.Event().wait(0.1)  # ten lines' time
-            assert capsys.readouterr().err == ""
-        assert spoken(capsys, 2)[-1].startswith("alphanet evaluate ... 0:")
+            assert spoken.empty()
+        assert spoken.get().startswith("alphanet evaluate ... 0:")
 
 
 def test_what_is_printed_under_a_bar_goes_into_a_file(monkeypatch):
