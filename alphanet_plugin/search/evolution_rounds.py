@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -131,12 +132,12 @@ class EvolutionRounds:
         initial = [(arch, "preset" if arch in presets else "given") for arch in self.initial]
         proposals.exclude(self.initial)
         found = proposals.random(self.num_random)
-        if not found and not any(self.allows(arch) for arch in self.initial):
+        if not found and len(self._outside) == len(self.initial):
             raise SearchError(self._no_arch())
         return initial + [(arch, "random") for arch in found]
 
     def _next_round(self, proposals: Proposals, done: Sequence[Evaluated]) -> list[Proposal]:
-        candidates = [subnet for subnet in done if self.allows(subnet.arch)]
+        candidates = [subnet for subnet in done if subnet.arch not in self._outside]
         chosen = select_parents(
             candidates,
             self.num_parents,
@@ -153,13 +154,15 @@ class EvolutionRounds:
 
     def _promising(self, proposals: Proposals, children: list[Proposal], known: Sequence[Evaluated]) -> list[Proposal]:
         """The children that a predictor thinks best for their cost; the others may be proposed again."""
+        if not children:
+            return []
         archs = [arch for arch, _ in children]
         predictor = Predictor(self.space, self.num_classes, self.predictor or "", self.metric)
         chosen = choose_promising(
             archs,
-            predictor.fit(known)(archs) if archs else [],
+            predictor.fit(known)(archs),
             self.num_crossovers + self.num_mutations,
-            mflops=self._mflops,
+            mflops=self.space.mflops_batch(archs, num_classes=self.num_classes),
             rank=self.rank,
             cost=self.cost,
             bin_mflops=self.bin_mflops,
@@ -179,10 +182,15 @@ class EvolutionRounds:
     def _mflops(self, arch: Arch) -> float:
         return self.space.mflops(arch, num_classes=self.num_classes)
 
-    def allows(self, arch: Arch) -> bool:
-        """Whether a subnet may be a candidate: it lies within the range of MFLOPs and all limits."""
-        inside = self.min_mflops <= self._mflops(arch) <= self.max_mflops
-        return inside and not any(limit.side(arch) for limit in self.limits)
+    @cached_property
+    def _outside(self) -> set[Arch]:
+        """The initial subnets outside the range of MFLOPs or a limit, no candidates; all others are drawn within."""
+        return {
+            arch
+            for arch in self.initial
+            if not self.min_mflops <= self._mflops(arch) <= self.max_mflops
+            or any(limit.side(arch) for limit in self.limits)
+        }
 
     def _range(self) -> str:
         parts = [f"{self.min_mflops:g} to {self.max_mflops:g} MFLOPs", *map(str, self.limits)]

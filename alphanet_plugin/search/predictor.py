@@ -109,10 +109,10 @@ class Predictor:
 
 def choose_promising(
     archs: Sequence[Arch],
-    predicted: Sequence[float] | NDArray[np.floating],
+    predicted: NDArray[np.floating],
     count: int,
     *,
-    mflops: Callable[[Arch], float],
+    mflops: NDArray[np.floating],
     rank: str = "pareto",
     cost: Cost = mflops_cost,
     bin_mflops: float = 10.0,
@@ -122,7 +122,8 @@ def choose_promising(
     Where parents are the best of bins, the next best of each follow until there are enough.
     """
     points = [
-        Evaluated(arch, mflops(arch), {"predicted": float(value)}) for arch, value in zip(archs, predicted, strict=True)
+        Evaluated(arch, cost_of, {"predicted": value})
+        for arch, cost_of, value in zip(archs, mflops.tolist(), predicted.tolist(), strict=True)
     ]
     chosen: set[Arch] = set()
     while len(chosen) < count and len(chosen) < len(points):

@@ -117,11 +117,11 @@ def test_what_was_not_chosen_may_be_proposed_again():
 @pytest.mark.parametrize("rank", ["pareto", "accuracy", "bins"])
 def test_as_many_are_chosen_as_are_evaluated_however_parents_are_ranked(rank):
     archs = Proposals(SPACE, 15, 60, 10, np.random.default_rng(0)).random(40)
-    predicted = [measured(arch)["top1"] for arch in archs]
-    chosen = choose_promising(archs, predicted, 12, mflops=lambda arch: SPACE.mflops(arch, 10), rank=rank)
+    predicted = np.asarray([measured(arch)["top1"] for arch in archs])
+    chosen = choose_promising(archs, predicted, 12, mflops=SPACE.mflops_batch(archs, 10), rank=rank)
     assert len(chosen) == 12
     assert archs[int(np.argmax(predicted))] in chosen
-    again = choose_promising(archs[::-1], predicted[::-1], 12, mflops=lambda arch: SPACE.mflops(arch, 10), rank=rank)
+    again = choose_promising(archs[::-1], predicted[::-1], 12, mflops=SPACE.mflops_batch(archs[::-1], 10), rank=rank)
     assert again == chosen, "their order has no say"
 
 
