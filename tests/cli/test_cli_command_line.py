@@ -148,18 +148,11 @@ def test_json(capsys):
     assert {"torch", "OMP_NUM_THREADS"} <= set(found["threads"])
 
 
-TABLE = """
-resolutions: [32]
-stages: [{width: 16, depth: [1, 2], kernel_size: [3, 5], expand_ratio: [2, 4], stride: 2, se: true}]
-stem: {width: 8}
-head: {expand_ratio: 4, width: 64}
-"""
+TABLE = str(Path(__file__).parent.parent / "data" / "small_space.yaml")
 
 
-@pytest.mark.parametrize("space", [*list_spaces(), "a_users.yaml"])
-def test_profile_of_every_space_by_name_and_of_a_users_table(space, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    Path("a_users.yaml").write_text(TABLE)
+@pytest.mark.parametrize("space", [*list_spaces(), pytest.param(TABLE, id="a_users_table")])
+def test_profile_of_every_space_by_name_and_of_a_users_table(space, capsys):
     for arch in ("smallest", "largest"):
         command = ["profile", arch, "--space", space, "--resolutions", "32", "--classes", "10", "--json"]
         assert main(command) == 0
@@ -169,11 +162,10 @@ def test_profile_of_every_space_by_name_and_of_a_users_table(space, tmp_path, mo
         assert (found["mflops"], found["params"]) == (counted.multiply_adds / 1e6, counted.params)
 
 
-def test_profile_measures_a_users_network(tmp_path, capsys):
-    (tmp_path / "a_users.yaml").write_text(TABLE)
-    assert main(["profile", "largest", "--space", str(tmp_path / "a_users.yaml"), "--latency", "--json"]) == 0
+def test_profile_measures_a_users_network(capsys):
+    assert main(["profile", "largest", "--space", TABLE, "--latency", "--json"]) == 0
     latency = json.loads(capsys.readouterr().out)["latency"]
-    assert (latency["input_size"], latency["median_ms"] > 0) == ([3, 32, 32], True)
+    assert (latency["input_size"], latency["median_ms"] > 0) == ([3, 24, 24], True)
 
 
 def test_models_says_what_could_be_imported(capsys):

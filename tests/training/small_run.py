@@ -1,25 +1,27 @@
-"""A training run of a few seconds, for tests; as a program: train, and perhaps kill itself.
+"""A training run of a second, for tests; as a program, one that kills itself.
 
-python small_run.py OUTPUT [KILL_AFTER_STEP]
+python small_run.py OUTPUT LAST_STEP
 """
 
 import os
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch.utils.data import Subset
 
 from alphanet_plugin import runs
 from alphanet_plugin.config import RunConfig, from_dict
-from alphanet_plugin.errors import AlphaNetError
+
+SPACE = Path(__file__).parent.parent / "data" / "small_space.yaml"
 
 
 def config(output, **training):
     values = {
         "output": str(output),
-        "space": {"resolutions": [16, 24]},
+        "space": {"table": str(SPACE)},
         "data": {"image_size": 24},
         # 32 images, 4 steps an epoch, 8 steps
         "training": {"epochs": 2, "batch_size": 8, "warmup_epochs": 1, "save_every": 3, **training},
@@ -38,18 +40,14 @@ def build(run):
 
 def main():
     torch.set_num_threads(1)
-    output, *rest = sys.argv[1:]
-    kill_after = int(rest[0]) if rest else None
+    output, last_step = sys.argv[1:]
 
     def on_step(record):
         print(record["step"], flush=True)
-        if record["step"] == kill_after:
+        if record["step"] == int(last_step):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    try:
-        build(config(output)).run(on_step)
-    except AlphaNetError as error:
-        sys.exit(str(error))
+    build(config(output)).run(on_step)
 
 
 if __name__ == "__main__":
