@@ -299,9 +299,16 @@ def _ended_from_outside() -> Iterator[None]:
         yield
 
 
+def _leave(number: int, *_: object) -> None:
+    raise SystemExit(128 + number)
+
+
 @contextmanager
-def at_sigterm(end: Callable[..., None]) -> Iterator[None]:
-    """A request to end this process (SIGTERM) calls `end` while the block runs; in the main thread alone."""
+def at_sigterm(end: Callable[..., None] = _leave) -> Iterator[None]:
+    """A request to end this process (SIGTERM) calls `end` while the block runs; in the main thread alone.
+
+    By default it leaves the block as an error does, so that what the block started is stopped too.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -22,14 +22,13 @@ from ...runs import at_sigterm
 from .ledger_tuner import LedgerTuner
 from .leftover_manager import forget_manager, note_manager, stop_leftover
 from .manager import FAILED, last_line
-from .manager_start import start_manager
+from .manager_start import TunerError, ask_manager, start_manager
 from .trial_ledger import TrialLedger
 
 logger = logging.getLogger(__name__)
 
 _PAUSES = (2.0, 10.0)  # seconds before another start
 _HOPELESS = 3  # trials that failed with none that ended well
-_SILENT = 10  # polls without an answer that are taken for the manager's end
 _POLL_SECONDS = 1.0
 
 OnTrials = Callable[[int, int], None]
@@ -89,7 +88,7 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
         while len(ledger.ended()) < settings.trials:
             experiment = _build(folder, ledger, settings)
             try:
-                with at_sigterm(_end):
+                with at_sigterm():  # the manager's process would go on without us
                     dispatcher = _start(experiment, folder, ledger, settings)
                     ended = dispatcher is not None and _wait(experiment, dispatcher, ledger, settings, on_trials)
             finally:
@@ -153,19 +152,17 @@ def _wait(
     Raises:
         SearchError: The trials fail, or the tuner does.
     """
-    told, silent = -1, 0
+    told = -1
     while True:
         try:
-            status = experiment.get_status()
-            jobs = experiment.list_trial_jobs()
-        except Exception as error:  # requests', where the manager has died or is slow
-            silent += 1
-            if silent == _SILENT:
-                logger.warning("NNI's manager does not answer: %s", error)
-                return False
-            time.sleep(_POLL_SECONDS)
-            continue
-        silent = 0
+            status, jobs = ask_manager(
+                experiment, dispatcher, lambda: (experiment.get_status(), experiment.list_trial_jobs())
+            )
+        except TunerError:
+            raise
+        except SearchError as error:
+            logger.warning("%s", error)
+            return False
         ended = len(ledger.ended())
         if on_trials and ended != told:
             on_trials(ended, settings.trials)
@@ -173,9 +170,6 @@ def _wait(
         failed = [job.trialJobId for job in jobs if job.status in FAILED]
         if len(failed) >= min(_HOPELESS, settings.trials) and not ended:
             raise SearchError(_why(experiment, failed))
-        if dispatcher.worker_exceptions:
-            (error, *_) = dispatcher.worker_exceptions
-            raise SearchError(f"the tuner failed: {error}") from error
         if status == "ERROR":
             return False
         if status in ("DONE", "STOPPED"):
@@ -201,8 +195,3 @@ def _why(experiment: Experiment, failed: list[str]) -> str:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return sock.getsockname()[1]
-
-
-def _end(number: int, *_: object) -> None:
-    """Through here a request to end us ends the manager too, whose process would otherwise go on without us."""
-    raise SystemExit(128 + number)

@@ -1,12 +1,16 @@
-"""NNI's manager, started with the patience that a busy machine asks for, and with a tuner of this process."""
+"""NNI's manager, started and asked with the patience that a busy machine needs, and with a tuner of this process."""
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
+from typing import TypeVar
 
 from nni.assessor import Assessor
 from nni.experiment import Experiment, RunMode, launcher, rest
@@ -18,6 +22,14 @@ from ...errors import SearchError
 
 _ANSWER_SECONDS = 120.0
 _POLL_SECONDS = 0.5
+_SILENT = 10  # questions without an answer, a second apart, that are taken for the manager's end
+_PAUSE = 1.0
+
+Answer = TypeVar("Answer")
+
+
+class TunerError(SearchError):
+    """NNI's tuner or assessor failed; another manager would not help."""
 
 
 def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Assessor | None = None) -> MsgDispatcher:
@@ -39,12 +51,12 @@ def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Ass
         What the tuner is called by; its ``worker_exceptions`` are the tuner's and the assessor's.
 
     Raises:
-        SearchError: The manager did not answer, or refused the experiment.
+        SearchError: The port is taken, or the manager did not answer, or refused the experiment.
     """
     assert experiment.config is not None
+    _check_free(port)
     config = experiment.config.canonical_copy()
-    folder = Path(str(config.experiment_working_directory))
-    log = folder / experiment.id / "log"
+    folder, log = Path(str(config.experiment_working_directory)), log_folder(experiment)
     channel = f"ws://localhost:{port}/tuner"
     experiment._start_logging(False)  # makes the folder, too
     arguments = launcher.NniManagerArgs("create", experiment.id, config, port, False, False, None, channel)
@@ -65,6 +77,45 @@ def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Ass
         raise SearchError(f"NNI's manager did not take the experiment: {error} ({log})") from error
     experiment._proc, experiment.port = process, port
     return dispatcher
+
+
+def _check_free(port: int) -> None:
+    """Another experiment's manager would answer in place of ours."""
+    try:
+        with socket.create_server(("", port)):
+            pass
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise SearchError(f"port {port} cannot be had ({why}); choose another with --port") from error
+
+
+def ask_manager(experiment: Experiment, dispatcher: MsgDispatcher, ask: Callable[[], Answer]) -> Answer:
+    """What `ask` gives, which is asked again for a while where the manager does not answer.
+
+    Raises:
+        TunerError: The tuner or assessor failed, for which the manager would wait without end.
+        SearchError: The manager does not answer any more; something killed it, or broke it.
+    """
+    for error in dispatcher.worker_exceptions:
+        raise TunerError(f"the tuner failed: {type(error).__name__}: {error}") from error
+    silent = 0
+    while True:
+        try:
+            return ask()
+        except Exception as error:  # of requests or urllib3
+            silent += 1
+            if silent == _SILENT:
+                raise SearchError(
+                    f"NNI's manager of experiment {experiment.id} does not answer any more ({type(error).__name__}); "
+                    f"was it killed? See {log_folder(experiment)}; trials that ended keep their results"
+                ) from error
+            time.sleep(_PAUSE)
+
+
+def log_folder(experiment: Experiment) -> Path:
+    """Of an experiment's manager."""
+    assert experiment.config is not None
+    return Path(str(experiment.config.canonical_copy().experiment_working_directory)) / experiment.id / "log"
 
 
 def _run(dispatcher: MsgDispatcher) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import nni
+from nni.common.hpo_utils import validate_search_space
 from nni.experiment import Experiment, ExperimentConfig, rest
 from nni.experiment.config.utils.internal import unset_base_path
+from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.tools.package_utils import get_all_algo_meta
 from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 from nni.tuner import Tuner
@@ -19,9 +22,10 @@ from alphanet_tuner import EvolutionTuner, report_through
 
 from ...errors import ConfigError, SearchError
 from ...nearest import did_you_mean
+from ...runs import at_sigterm
 from .evolution_arguments import check_arguments
 from .hpo_experiment import OnTrials
-from .manager_start import start_manager
+from .manager_start import ask_manager, start_manager
 
 CLASS_NAME = "alphanet_tuner.EvolutionTuner"
 _POLL_SECONDS = 2.0
@@ -48,7 +52,8 @@ def run_tuner_file(
 
     Raises:
         ConfigError: NNI does not take the file, or its tuner is neither ours nor one of NNI's.
-        SearchError: The experiment failed; the message is the manager's.
+        SearchError: The experiment failed; the message is the manager's. Or the tuner failed, or the manager does not
+            answer any more.
     """
     config = _read(path)
     nni.silence_stdout()  # what its log holds is not for the screen
@@ -56,13 +61,14 @@ def run_tuner_file(
     assessor: Any = config.assessor and _build(config.assessor, "assessors", path)
     os.environ.update(NNI_TUNER_COMMAND_CHANNEL=f"ws://localhost:{port}/tuner", NNI_MODE="create")
     experiment = Experiment(config)
+    failures: list[str] = []
     try:
-        failures: list[str] = []
-        dispatcher = start_manager(experiment, port, tuner, assessor)
-        report_through(lambda message: (failures.append(message), dispatcher.report_error(message)))
-        if on_start:
-            on_start(experiment.id)
-        _wait(experiment, tuner, failures, on_trials)
+        with at_sigterm():  # the manager's process would go on without us
+            dispatcher = start_manager(experiment, port, tuner, assessor)
+            report_through(lambda message: (failures.append(message), dispatcher.report_error(message)))
+            if on_start:
+                on_start(experiment.id)
+            _wait(experiment, dispatcher, tuner, failures, on_trials)
     finally:
         report_through(None)
         experiment.stop()
@@ -73,11 +79,21 @@ def run_tuner_file(
 def _read(path: Path) -> ExperimentConfig:
     try:
         config = ExperimentConfig.load(str(path))
-        config.validate()
+        space = config.canonical_copy().search_space or {}
+        # NNI's tuners take a mistyped _type for one that it resembles; of a choice they take more than its check does.
+        no_choices = {
+            key: of for key, of in space.items() if not (isinstance(of, dict) and of.get("_type") == "choice")
+        }
+        validate_search_space(no_choices, raise_exception=True)
     except Exception as error:  # NNI's are of many kinds
         unset_base_path()  # which it forgets, and then reads no further file
-        raise ConfigError(f"{path}: NNI does not take it: {error}") from error
+        raise ConfigError(f"{path}: NNI does not take it: {_what(error)}") from error
     return config
+
+
+def _what(error: Exception) -> str:
+    """What an error says; of one that says nothing, as of most of NNI's own checks, the line that raised it."""
+    return str(error) or str(traceback.extract_tb(error.__traceback__)[-1].line).replace("self.", "")
 
 
 def _build_tuner(given: Any, path: Path) -> Tuner:
@@ -103,11 +119,20 @@ def _build(given: Any, kind: Literal["tuners", "assessors"], path: Path) -> Any:
         raise ConfigError(f"{path}: {kind[:-1]} {given.name}: {error}") from error
 
 
-def _wait(experiment: Experiment, tuner: Tuner, failures: Sequence[str], on_trials: OnTrials | None) -> None:
+def _wait(
+    experiment: Experiment,
+    dispatcher: MsgDispatcher,
+    tuner: Tuner,
+    failures: Sequence[str],
+    on_trials: OnTrials | None,
+) -> None:
     told = None
     while True:
-        answer = rest.get(experiment.port, "/check-status", None)
-        progress = _progress(experiment, tuner)
+        answer, progress = ask_manager(
+            experiment,
+            dispatcher,
+            lambda: (rest.get(experiment.port, "/check-status", None), _progress(experiment, tuner)),
+        )
         if on_trials and progress not in (None, told):
             on_trials(*progress)
             told = progress

@@ -31,6 +31,7 @@ from nni.tools.nnictl.config_utils import Experiments
 from ...config import KDConfig, RunConfig, list_recipes, read_mapping, with_recipe
 from ...errors import ConfigError, brief
 from ...nearest import did_you_mean
+from ...runs import at_sigterm
 from ...spaces import list_spaces
 from .strategy import SupernetStrategy
 
@@ -72,7 +73,8 @@ def run_experiment(
     allow_evolution_to_resume()
     experiment = NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
     options: dict[str, Any] = {"port": port}
-    ended = experiment.resume(**options) if resume else experiment.run(**options)
+    with at_sigterm():  # through NNI's own way out, which keeps a checkpoint
+        ended = experiment.resume(**options) if resume else experiment.run(**options)
     if not ended:
         raise KeyboardInterrupt(f"experiment {experiment.id} was stopped")
     return experiment
