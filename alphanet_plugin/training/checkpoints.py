@@ -180,13 +180,13 @@ def _save_plain_names(models: list[torch.nn.Module], weights: list[dict[str, Any
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoints below a folder, oldest first."""
+    """Checkpoints below a folder, oldest first; each got its name when it was complete, but may be damaged since."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted((path for path in found if _NAME.fullmatch(path.name) and (path / _STATE).is_file()), key=step_of)
+    return sorted((path for path in found if _NAME.fullmatch(path.name) and path.is_dir()), key=step_of)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint below a folder."""
+    """The newest checkpoint below a folder."""
     paths = list_checkpoints(folder)
     return paths[-1] if paths else None
 

@@ -120,6 +120,7 @@ def test_random_states_of_something_else_are_refused(written):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        (None, "No such file"),
         ("null", "it holds no table"),
         ("[]", "it holds no table"),
         ("", "run.json"),
@@ -139,7 +140,11 @@ def test_random_states_of_something_else_are_refused(written):
 )
 def test_what_a_checkpoint_says_of_itself_is_read_through_its_schema(written, content, said):
     good, newest = list_checkpoints(written.folder)
-    (newest / "run.json").write_text(content)
+    if content is None:
+        (newest / "run.json").unlink()
+        assert latest_checkpoint(written.folder) == newest, "it is not passed over"
+    else:
+        (newest / "run.json").write_text(content)
     for read in (written.load, read_state, read_weights):
         with pytest.raises(CheckpointError) as stop:
             read(newest)
