@@ -108,12 +108,12 @@ def test_the_shown_one_is_the_best_of_the_search(quickstart):
     assert found[shown] == max(found.values())
 
 
-def test_printed_accuracies_are_those_of_the_published_models(quickstart):
+def test_printed_accuracies_are_those_of_the_published_models(quickstart, monkeypatch, capsys):
     folder, done, _ = quickstart
+    monkeypatch.setenv("ALPHANET_HOME", str(folder / "home"))
     for name, accuracy in published(done.stdout).items():
-        measured = alphanet("evaluate", name, "--data", "digits", home=folder / "home", cwd=folder)
-        assert measured.returncode == 0, measured.stderr
-        found = re.search(r"top1 ([\d.]+) %.*\(360 images\)", measured.stdout)
+        assert main(["evaluate", name, "--data", "digits"]) == 0
+        found = re.search(r"top1 ([\d.]+) %.*\(360 images\)", capsys.readouterr().out)
         assert float(found[1]) == pytest.approx(float(accuracy), abs=0.006)
 
 
