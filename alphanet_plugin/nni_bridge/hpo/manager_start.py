@@ -86,7 +86,10 @@ def _check_free(port: int) -> None:
             pass
     except OSError as error:
         why = os.strerror(error.errno or 0)
-        raise SearchError(f"port {port} cannot be had ({why}); choose another with --port") from error
+        raise SearchError(
+            f"port {port} cannot be had ({why}); choose another with --port, or stop what holds it "
+            "(nnictl experiment list shows experiments that still run)"
+        ) from error
 
 
 def ask_manager(experiment: Experiment, dispatcher: MsgDispatcher, ask: Callable[[], Answer]) -> Answer:
