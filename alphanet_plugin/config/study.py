@@ -171,7 +171,9 @@ class StudyConfig:
             "relative": "random_subnets",
         }
         key = needed[picture.kind]
-        _require(bool(getattr(self, key)), f"a picture of kind {picture.kind} needs {key}, which is not set")
+        by_groups = key == "measure" and bool(self.groups) and all(group.measure for group in self.groups)
+        there = by_groups or bool(getattr(self, key))
+        _require(there, f"a picture of kind {picture.kind} needs {key}, which is not set")
         if picture.kind == "relative":
             _require(self.baseline is not None, "a picture of kind relative needs a baseline")
         names = [arm.name for arm in self.arms]

@@ -124,4 +124,9 @@ def test_relative_accuracy_is_of_the_best_paired_by_seed():
 def test_a_picture_needs_its_measurements(tmp_path):
     with pytest.raises(ValueError, match="kind curves needs curve_epochs"):
         study(tmp_path, curve_epochs=None)
+    measured, groups = [{"kind": "measured"}], [{"name": "MbV1", "measure": ["0.25x"]}, {"name": "MbV2"}]
+    with pytest.raises(ValueError, match="kind measured needs measure"):
+        study(tmp_path, pictures=measured, groups=groups)
+    groups[1]["measure"] = ["0.35x"]
+    assert study(tmp_path, pictures=measured, groups=groups).pictures
     assert PictureConfig(kind="boxes").arms is None
