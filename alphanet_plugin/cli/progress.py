@@ -143,13 +143,13 @@ def progress_bar(stage: str, *, shown: bool = True) -> Iterator[Advance]:
     elif console.is_jupyter:
         yield _Cell(stage).advance
     elif not console.is_terminal or _NOTEBOOK in os.environ:
-        lines = _Lines(stage)
-        try:
-            with _instead_of_notices():
+        with _instead_of_notices():
+            lines = _Lines(stage)
+            try:
                 yield lines.advance
-            lines.end()
-        finally:
-            lines.ended.set()
+                lines.end()
+            finally:
+                lines.ended.set()
     else:
         with _instead_of_notices(), _bar(console) as progress:
             tasks = {"": progress.add_task(stage, total=None, note="")}

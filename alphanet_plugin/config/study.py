@@ -171,9 +171,9 @@ class StudyConfig:
             "relative": "random_subnets",
         }
         key = needed[picture.kind]
-        by_groups = key == "measure" and bool(self.groups) and all(group.measure for group in self.groups)
-        there = by_groups or bool(getattr(self, key))
-        _require(there, f"a picture of kind {picture.kind} needs {key}, which is not set")
+        parts = (self.arms, self.groups) if key == "measure" else ()  # which may each say their own
+        there = getattr(self, key) or any(of and all(one.measure for one in of) for of in parts)
+        _require(bool(there), f"a picture of kind {picture.kind} needs {key}, which is not set")
         if picture.kind == "relative":
             _require(self.baseline is not None, "a picture of kind relative needs a baseline")
         names = [arm.name for arm in self.arms]

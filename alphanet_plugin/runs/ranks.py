@@ -300,6 +300,7 @@ def _ended_from_outside() -> Iterator[None]:
 
 
 def _leave(number: int, *_: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # what was started is being stopped
     raise SystemExit(128 + number)
 
 

@@ -18,7 +18,7 @@ from ..data import Splits
 from ..errors import AlphaNetError, ConfigError
 from ..nearest import path_hint
 from ..supernet import Supernet
-from ..training import latest_checkpoint, read_weights
+from ..training import is_checkpoint, latest_checkpoint, read_weights
 from ..weights import load_supernet
 from .run_folder import RunFolder
 
@@ -103,7 +103,7 @@ def start_of_supernet(source: str, num_classes: int) -> Start:
         num_classes: What these weights tell apart.
     """
     path = Path(source).expanduser().resolve()
-    run = path.parents[1] if (path / "run.json").is_file() else path
+    run = path.parents[1] if is_checkpoint(path) else path
     if latest_checkpoint(RunFolder(run).checkpoints) is None:
         return Start(name=source, classes=num_classes, general=num_classes == _IMAGENET_CLASSES)
     try:
@@ -228,7 +228,7 @@ def start_from(supernet: Supernet, source: str) -> Start:
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    checkpoint = path if (path / "run.json").is_file() else latest_checkpoint(RunFolder(path).checkpoints)
+    checkpoint = path if is_checkpoint(path) else latest_checkpoint(RunFolder(path).checkpoints)
     try:
         return read_weights(checkpoint) if checkpoint else load_supernet(path).state_dict()
     except AlphaNetError as error:

@@ -30,6 +30,7 @@ from ..training import (
     JsonLinesLog,
     Trainer,
     Update,
+    is_checkpoint,
     latest_checkpoint,
     read_state,
 )
@@ -277,7 +278,7 @@ def find_resumption(source: Path, folder: RunFolder) -> Path:
         ConfigError: The folder holds newer ones, which a later start would take instead.
     """
     source = source.expanduser()
-    checkpoint = source if (source / "run.json").is_file() else latest_checkpoint(RunFolder(source).checkpoints)
+    checkpoint = source if is_checkpoint(source) else latest_checkpoint(RunFolder(source).checkpoints)
     if checkpoint is None:
         raise CheckpointError(
             f"--resume-from: {source} is no checkpoint, and no run's folder with one{path_hint(source)}"

@@ -1,6 +1,15 @@
 """Training a supernet, or one network, with Accelerate."""
 
-from .checkpoints import Checkpoints, kept_batch, latest_checkpoint, list_checkpoints, read_state, read_weights, step_of
+from .checkpoints import (
+    Checkpoints,
+    is_checkpoint,
+    kept_batch,
+    latest_checkpoint,
+    list_checkpoints,
+    read_state,
+    read_weights,
+    step_of,
+)
 from .global_batch import GlobalBatch
 from .gradients import GradientComparison
 from .log import JsonLinesLog
@@ -17,6 +26,7 @@ from .update import Update, random_states_kept
 __all__ = [
     "FIRST", "Checkpoints", "FixedTeacher", "GlobalBatch", "GradientComparison", "JsonLinesLog", "NetworkUpdate",
     "Pass", "SupernetPhase", "SupernetUpdate", "Teacher", "TeacherLogits", "Teachers", "Trainer", "Update",
-    "add_gradients", "build_optimizer", "build_sgd", "kept_batch", "latest_checkpoint", "list_checkpoints",
-    "random_states_kept", "read_state", "read_weights", "step_of", "timm_optimizer", "weights_digest",
+    "add_gradients", "build_optimizer", "build_sgd", "is_checkpoint", "kept_batch", "latest_checkpoint",
+    "list_checkpoints", "random_states_kept", "read_state", "read_weights", "step_of", "timm_optimizer",
+    "weights_digest",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -131,8 +131,8 @@ class Checkpoints:
 
     def describe_latest(self) -> str:
         """A clause for error messages that names the last good checkpoint."""
-        latest = latest_checkpoint(self.folder)
-        return f"the last good checkpoint is {latest}" if latest else f"there is no checkpoint in {self.folder}"
+        good = next(_whole(self.folder), None)
+        return f"the last good checkpoint is {good}" if good else f"there is no good checkpoint in {self.folder}"
 
     def _check_random_states(self, path: Path) -> None:
         """Accelerate goes on without a word where it cannot restore them."""
@@ -182,7 +182,12 @@ def _save_plain_names(models: list[torch.nn.Module], weights: list[dict[str, Any
 def list_checkpoints(folder: Path) -> list[Path]:
     """Checkpoints below a folder, oldest first; each got its name when it was complete, but may be damaged since."""
     found = folder.iterdir() if folder.is_dir() else ()
-    return sorted((path for path in found if _NAME.fullmatch(path.name) and path.is_dir()), key=step_of)
+    return sorted(filter(is_checkpoint, found), key=step_of)
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether it is one by its name, whatever became of its files."""
+    return _NAME.fullmatch(path.name) is not None and path.is_dir()
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -300,10 +305,15 @@ def _are_the_random_states(states: Any) -> bool:
 def _damaged(path: Path, damage: str) -> CheckpointError:
     """Which checkpoint is damaged, and where to go on from."""
     message = f"checkpoint {path} is damaged: {' '.join(damage.split()):.500}"
-    for other in reversed(list_checkpoints(path.parent)):
-        if step_of(other) < step_of(path) and find_damage(other) is None:
+    for other in _whole(path.parent):
+        if step_of(other) < step_of(path):
             return CheckpointError(f"{message}; the newest good one is {other}: delete {path} to go on from it")
     return CheckpointError(f"{message}; none before it is whole: delete {path.parent} to start anew")
+
+
+def _whole(folder: Path) -> Iterator[Path]:
+    """Checkpoints without damage, newest first."""
+    return (path for path in reversed(list_checkpoints(folder)) if find_damage(path) is None)
 
 
 def _free(folder: Path) -> str:

@@ -258,10 +258,17 @@ class Interrupted(Random):
         raise KeyboardInterrupt
 
 
-def test_ctrl_c_ends_the_program(tmp_path):
+class Ended(Random):
+    def _run(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("strategy", [Interrupted, Ended])
+def test_ctrl_c_and_sigterm_end_the_program(tmp_path, strategy):
     """NNI stops the experiment and returns, and the next one would go on with what is half trained."""
     with pytest.raises(KeyboardInterrupt, match="was stopped"):
-        run_experiment(space(), evaluator(tmp_path), Interrupted())
+        run_experiment(space(), evaluator(tmp_path), strategy())
 
 
 def test_a_run_over_another_space_is_one_of_train(tmp_path):

@@ -87,14 +87,14 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
         broken, known = 0, len(ledger.ended())
         while len(ledger.ended()) < settings.trials:
             experiment = _build(folder, ledger, settings)
-            try:
-                with at_sigterm():  # the manager's process would go on without us
+            with at_sigterm():  # the manager's process would go on without us
+                try:
                     dispatcher = _start(experiment, folder, ledger, settings)
                     ended = dispatcher is not None and _wait(experiment, dispatcher, ledger, settings, on_trials)
-            finally:
-                with suppress(Exception):
-                    experiment.stop()
-                    forget_manager(folder)
+                finally:
+                    with suppress(Exception):
+                        experiment.stop()
+                        forget_manager(folder)
             if ended:
                 return
             if len(ledger.ended()) > known:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import TypeVar
 
 from nni.assessor import Assessor
@@ -20,7 +18,7 @@ from nni.tuner import Tuner
 
 from ...errors import SearchError
 
-_ANSWER_SECONDS = 120.0
+_ANSWER_SECONDS, _END_SECONDS = 120.0, 10.0
 _POLL_SECONDS = 0.5
 _SILENT = 10  # questions without an answer, a second apart, that are taken for the manager's end
 _PAUSE = 1.0
@@ -51,10 +49,9 @@ def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Ass
         What the tuner is called by; its ``worker_exceptions`` are the tuner's and the assessor's.
 
     Raises:
-        SearchError: The port is taken, or the manager did not answer, or refused the experiment.
+        SearchError: The manager did not answer, or refused the experiment.
     """
     assert experiment.config is not None
-    _check_free(port)
     config = experiment.config.canonical_copy()
     folder, log = Path(str(config.experiment_working_directory)), log_folder(experiment)
     channel = f"ws://localhost:{port}/tuner"
@@ -71,25 +68,12 @@ def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Ass
         threading.Thread(target=_run, args=(dispatcher,), name="nni_tuner", daemon=True).start()
         rest.post(port, "/experiment", config.json(), None)
     except BaseException as error:  # also where we are asked to end
-        process.kill()
+        _end(process)
         if isinstance(error, SearchError) or not isinstance(error, Exception):
             raise
         raise SearchError(f"NNI's manager did not take the experiment: {error} ({log})") from error
     experiment._proc, experiment.port = process, port
     return dispatcher
-
-
-def _check_free(port: int) -> None:
-    """Another experiment's manager would answer in place of ours."""
-    try:
-        with socket.create_server(("", port)):
-            pass
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise SearchError(
-            f"port {port} cannot be had ({why}); choose another with --port, or stop what holds it "
-            "(nnictl experiment list shows experiments that still run)"
-        ) from error
 
 
 def ask_manager(experiment: Experiment, dispatcher: MsgDispatcher, ask: Callable[[], Answer]) -> Answer:
@@ -100,7 +84,10 @@ def ask_manager(experiment: Experiment, dispatcher: MsgDispatcher, ask: Callable
         SearchError: The manager does not answer any more; something killed it, or broke it.
     """
     for error in dispatcher.worker_exceptions:
-        raise TunerError(f"the tuner failed: {type(error).__name__}: {error}") from error
+        raise TunerError(
+            f"experiment {experiment.id} failed: its tuner or assessor: {type(error).__name__}: {error}; "
+            f"see {log_folder(experiment)}"
+        ) from error
     silent = 0
     while True:
         try:
@@ -124,6 +111,15 @@ def log_folder(experiment: Experiment) -> Path:
 def _run(dispatcher: MsgDispatcher) -> None:
     with suppress(Exception):  # the manager has gone; who waits for it sees that
         dispatcher.run()
+
+
+def _end(process: Popen[bytes]) -> None:
+    """By asking first: then it stops its trials."""
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except TimeoutExpired:
+        process.kill()
 
 
 def _wait_for_answer(process: Popen[bytes], port: int, log: Path) -> None:

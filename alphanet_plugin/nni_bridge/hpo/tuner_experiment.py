@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -52,39 +53,51 @@ def run_tuner_file(
 
     Raises:
         ConfigError: NNI does not take the file, or its tuner is neither ours nor one of NNI's.
-        SearchError: The experiment failed; the message is the manager's. Or the tuner failed, or the manager does not
-            answer any more.
+        SearchError: The port is taken, the experiment or its tuner failed (the message is theirs), or the manager does
+            not answer any more.
     """
     config = _read(path)
     nni.silence_stdout()  # what its log holds is not for the screen
     tuner = _build_tuner(config.tuner, path)
     assessor: Any = config.assessor and _build(config.assessor, "assessors", path)
+    _check_free(port)
     os.environ.update(NNI_TUNER_COMMAND_CHANNEL=f"ws://localhost:{port}/tuner", NNI_MODE="create")
     experiment = Experiment(config)
     failures: list[str] = []
-    try:
-        with at_sigterm():  # the manager's process would go on without us
+    with at_sigterm():  # the manager's process would go on without us
+        try:
             dispatcher = start_manager(experiment, port, tuner, assessor)
             report_through(lambda message: (failures.append(message), dispatcher.report_error(message)))
             if on_start:
                 on_start(experiment.id)
             _wait(experiment, dispatcher, tuner, failures, on_trials)
-    finally:
-        report_through(None)
-        experiment.stop()
-        tuner._on_exit()
+        finally:
+            report_through(None)
+            experiment.stop()
+            tuner._on_exit()
     return experiment.id
+
+
+def _check_free(port: int) -> None:
+    """Another experiment's manager would answer in place of ours."""
+    try:
+        with socket.create_server(("", port)):
+            pass
+    except (OSError, OverflowError) as error:
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise SearchError(
+            f"port {port} cannot be had ({why}); choose another with --port, or stop what holds it "
+            "(nnictl experiment list shows experiments that still run)"
+        ) from error
 
 
 def _read(path: Path) -> ExperimentConfig:
     try:
         config = ExperimentConfig.load(str(path))
-        space = config.canonical_copy().search_space or {}
-        # NNI's tuners take a mistyped _type for one that it resembles; of a choice they take more than its check does.
-        no_choices = {
-            key: of for key, of in space.items() if not (isinstance(of, dict) and of.get("_type") == "choice")
-        }
-        validate_search_space(no_choices, raise_exception=True)
+        space = config.canonical_copy().search_space
+        if isinstance(space, dict):  # of a choice NNI's tuners take more than its check does
+            space = {key: of for key, of in space.items() if not isinstance(of, dict) or of.get("_type") != "choice"}
+        validate_search_space(space, raise_exception=True)  # they take a mistyped _type for one that it resembles
     except Exception as error:  # NNI's are of many kinds
         unset_base_path()  # which it forgets, and then reads no further file
         raise ConfigError(f"{path}: NNI does not take it: {_what(error)}") from error

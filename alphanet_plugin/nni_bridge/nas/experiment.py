@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from importlib import import_module
@@ -61,8 +62,8 @@ def run_experiment(
         The experiment, for `export_top_models`; None on the other ranks.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C. NNI stops the experiment and returns as if nothing were wrong, so that a program
-            would go on with what is half trained.
+        KeyboardInterrupt: Ctrl-C or SIGTERM. NNI stops the experiment and returns as if nothing were wrong, so that a
+            program would go on with what is half trained.
     """
     ranks = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator() would begin
     if ranks.num_processes > 1 and not isinstance(strategy, SupernetStrategy):
@@ -73,7 +74,7 @@ def run_experiment(
     allow_evolution_to_resume()
     experiment = NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
     options: dict[str, Any] = {"port": port}
-    with at_sigterm():  # through NNI's own way out, which keeps a checkpoint
+    with at_sigterm(signal.default_int_handler):  # NNI's own way out, which keeps a checkpoint, is Ctrl-C's
         ended = experiment.resume(**options) if resume else experiment.run(**options)
     if not ended:
         raise KeyboardInterrupt(f"experiment {experiment.id} was stopped")
