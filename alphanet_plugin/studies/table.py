@@ -89,7 +89,7 @@ def _grid(figures: Sequence[Figure], counts: str, *, with_n: bool) -> str:
         last = [str(max(figure.top1.n for figure in of_arm.values()))] if with_n else []
         if corrected:
             p = of_arm[columns[-1]].p_holm
-            last = ["-" if p is None else f"{p:.3f}"]
+            last = ["-" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"]
         lines.append([arm, *cells, *last])
     return markdown_lines(lines)
 

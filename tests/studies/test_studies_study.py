@@ -157,7 +157,7 @@ def test_report(make):
     assert text.startswith("# Two ways\n")
     # top-1 is 90 + seed + letters of the loss's name, and one more for a1: KL 92 to 94, none 94 to 96
     assert "| w/ KL | 93.00 ± 1.00 | 94.00 ± 1.00 | 93.50 ± 1.00 |   3 |" in text
-    assert "| w/o | +2.00 [+2.00, +2.00]* | +2.00 [+2.00, +2.00]* | +2.00 [+2.00, +2.00]* |    0.000 |" in text
+    assert "| w/o | +2.00 [+2.00, +2.00]* | +2.00 [+2.00, +2.00]* | +2.00 [+2.00, +2.00]* |  < 0.001 |" in text
     assert "6 of 6 runs, seeds 0, 1, 2" in text
     assert "not corrected for the many comparisons" in text
     rows = list(csv.DictReader(study.table.with_suffix(".csv").read_text().splitlines()))
