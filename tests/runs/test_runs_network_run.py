@@ -166,7 +166,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     trainer = build(config(tmp_path))
     with torch.no_grad():
         trainer.accelerator.unwrap_model(trainer.update.model).fc.weight[0] = torch.nan
-    with pytest.raises(NonFiniteLossError, match=r"the loss is nan at step 0; there is no checkpoint.*--resume-from"):
+    with pytest.raises(NonFiniteLossError, match=r"nan at step 0; there is no good checkpoint.*--resume-from"):
         trainer.run()
 
 

@@ -14,12 +14,16 @@ TEXT = (Path(__file__).parents[2] / "docs/recipes.md").read_text(encoding="utf-8
 COMMANDS = [line for block in re.findall(r"```bash\n(.*?)```", TEXT, flags=re.DOTALL) for line in block.splitlines()]
 
 
+PHASES = {"deps": ["full", "shrink"], "bignas": ["train"]}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_understood(command):
     arguments = build_parser().parse_args(shlex.split(command)[1:])
     if arguments.verb == "train":
         config = read_config(arguments.config, [f"recipe={arguments.recipe}", *arguments.overrides])
-        assert [phase.name for phase in build_timeline(config, 50).phases] == ["full", "shrink"]
+        assert [phase.name for phase in build_timeline(config, 50).phases] == PHASES[arguments.recipe]
+        assert (config.kd.name, config.output) == ("kl", f"runs/{arguments.recipe}"), "as the recipe, and as said below"
 
 
 def test_the_phases_are_a_run(tmp_path):
