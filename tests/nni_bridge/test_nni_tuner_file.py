@@ -76,7 +76,6 @@ def test_a_port_where_another_experiment_may_answer_is_refused(tmp_path):
 def test_a_manager_that_is_silent_for_a_moment_is_asked_again(tmp_path, monkeypatch):
     monkeypatch.setattr(manager_start, "_PAUSE", 0.0)
     experiment = Experiment(ExperimentConfig.load(str(write(tmp_path, tuner=TPE))))
-    dispatcher = types.SimpleNamespace(worker_exceptions=[])
     answers = [ConnectionError("refused"), ConnectionError("refused"), "RUNNING"]
 
     def ask():
@@ -85,12 +84,17 @@ def test_a_manager_that_is_silent_for_a_moment_is_asked_again(tmp_path, monkeypa
             raise answer
         return answer
 
-    assert manager_start.ask_manager(experiment, dispatcher, ask) == "RUNNING"
+    assert manager_start.ask_manager(experiment, ask) == "RUNNING"
     with pytest.raises(SearchError, match=rf"{experiment.id} does not answer any more .*{experiment.id}/log"):
-        manager_start.ask_manager(experiment, dispatcher, ask)
-    dispatcher.worker_exceptions.append(KeyError("lr"))
-    with pytest.raises(manager_start.TunerError, match=rf"{experiment.id} failed: .*: KeyError: 'lr'; see .*/log"):
-        manager_start.ask_manager(experiment, dispatcher, ask)
+        manager_start.ask_manager(experiment, ask)
+
+
+def test_a_failed_tuner_is_not_waited_for(tmp_path):
+    experiment = Experiment(ExperimentConfig.load(str(write(tmp_path, tuner=TPE))))
+    manager_start.check_tuner(experiment, types.SimpleNamespace(worker_exceptions=[]))
+    failed = types.SimpleNamespace(worker_exceptions=[KeyError("lr")])
+    with pytest.raises(SearchError, match=rf"{experiment.id} failed: .*: KeyError: 'lr'; see .*/log"):
+        manager_start.check_tuner(experiment, failed)
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from ...runs import at_sigterm
 from .ledger_tuner import LedgerTuner
 from .leftover_manager import forget_manager, note_manager, stop_leftover
 from .manager import FAILED, last_line
-from .manager_start import TunerError, ask_manager, start_manager
+from .manager_start import ask_manager, check_tuner, start_manager
 from .trial_ledger import TrialLedger
 
 logger = logging.getLogger(__name__)
@@ -154,12 +154,9 @@ def _wait(
     """
     told = -1
     while True:
+        check_tuner(experiment, dispatcher)
         try:
-            status, jobs = ask_manager(
-                experiment, dispatcher, lambda: (experiment.get_status(), experiment.list_trial_jobs())
-            )
-        except TunerError:
-            raise
+            status, jobs = ask_manager(experiment, lambda: (experiment.get_status(), experiment.list_trial_jobs()))
         except SearchError as error:
             logger.warning("%s", error)
             return False

@@ -26,10 +26,6 @@ _PAUSE = 1.0
 Answer = TypeVar("Answer")
 
 
-class TunerError(SearchError):
-    """NNI's tuner or assessor failed; another manager would not help."""
-
-
 def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Assessor | None = None) -> MsgDispatcher:
     """Start an experiment whose tuner and assessor run in a thread of this process.
 
@@ -76,18 +72,21 @@ def start_manager(experiment: Experiment, port: int, tuner: Tuner, assessor: Ass
     return dispatcher
 
 
-def ask_manager(experiment: Experiment, dispatcher: MsgDispatcher, ask: Callable[[], Answer]) -> Answer:
-    """What `ask` gives, which is asked again for a while where the manager does not answer.
-
-    Raises:
-        TunerError: The tuner or assessor failed, for which the manager would wait without end.
-        SearchError: The manager does not answer any more; something killed it, or broke it.
-    """
+def check_tuner(experiment: Experiment, dispatcher: MsgDispatcher) -> None:
+    """SearchError where the tuner or assessor failed, for which the manager would wait without end."""
     for error in dispatcher.worker_exceptions:
-        raise TunerError(
+        raise SearchError(
             f"experiment {experiment.id} failed: its tuner or assessor: {type(error).__name__}: {error}; "
             f"see {log_folder(experiment)}"
         ) from error
+
+
+def ask_manager(experiment: Experiment, ask: Callable[[], Answer]) -> Answer:
+    """What `ask` gives, which is asked again for a while where the manager does not answer.
+
+    Raises:
+        SearchError: The manager does not answer any more; something killed it, or broke it.
+    """
     silent = 0
     while True:
         try:

@@ -26,7 +26,7 @@ from ...nearest import did_you_mean
 from ...runs import at_sigterm
 from .evolution_arguments import check_arguments
 from .hpo_experiment import OnTrials
-from .manager_start import ask_manager, start_manager
+from .manager_start import ask_manager, check_tuner, start_manager
 
 CLASS_NAME = "alphanet_tuner.EvolutionTuner"
 _POLL_SECONDS = 2.0
@@ -141,10 +141,9 @@ def _wait(
 ) -> None:
     told = None
     while True:
+        check_tuner(experiment, dispatcher)
         answer, progress = ask_manager(
-            experiment,
-            dispatcher,
-            lambda: (rest.get(experiment.port, "/check-status", None), _progress(experiment, tuner)),
+            experiment, lambda: (rest.get(experiment.port, "/check-status", None), _progress(experiment, tuner))
         )
         if on_trials and progress not in (None, told):
             on_trials(*progress)
