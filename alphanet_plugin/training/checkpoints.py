@@ -6,7 +6,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ class Checkpoints:
 
     def describe_latest(self) -> str:
         """A clause for error messages that names the last good checkpoint."""
-        good = next(_whole(self.folder), None)
+        good = _newest_whole(list_checkpoints(self.folder))
         return f"the last good checkpoint is {good}" if good else f"there is no good checkpoint in {self.folder}"
 
     def _check_random_states(self, path: Path) -> None:
@@ -305,15 +305,14 @@ def _are_the_random_states(states: Any) -> bool:
 def _damaged(path: Path, damage: str) -> CheckpointError:
     """Which checkpoint is damaged, and where to go on from."""
     message = f"checkpoint {path} is damaged: {' '.join(damage.split()):.500}"
-    for other in _whole(path.parent):
-        if step_of(other) < step_of(path):
-            return CheckpointError(f"{message}; the newest good one is {other}: delete {path} to go on from it")
+    before = [other for other in list_checkpoints(path.parent) if step_of(other) < step_of(path)]
+    if other := _newest_whole(before):
+        return CheckpointError(f"{message}; the newest good one is {other}: delete {path} to go on from it")
     return CheckpointError(f"{message}; none before it is whole: delete {path.parent} to start anew")
 
 
-def _whole(folder: Path) -> Iterator[Path]:
-    """Checkpoints without damage, newest first."""
-    return (path for path in reversed(list_checkpoints(folder)) if find_damage(path) is None)
+def _newest_whole(checkpoints: list[Path]) -> Path | None:
+    return next((path for path in reversed(checkpoints) if find_damage(path) is None), None)
 
 
 def _free(folder: Path) -> str:
