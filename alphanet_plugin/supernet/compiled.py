@@ -27,7 +27,7 @@ from ..errors import ConfigError
 
 Kernels = Literal["auto", "plain", "compiled"]
 
-_SOURCES = tuple(Path(__file__).with_name(name) for name in ("depthwise.c", "norm_act.c"))
+_SOURCES = tuple(Path(__file__).with_name(name) for name in ("depthwise.c", "norm_act.c", "activations.h"))
 # OpenMP is compiled in but not linked: its functions are found in the library that torch has loaded, so that both share
 # one set of threads.
 _COMPILE = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp", "-fPIC")
@@ -127,7 +127,7 @@ def _processor() -> str:
 
 def _build(compiler: list[str], output: Path) -> None:
     done = subprocess.run(
-        [*compiler, *_COMPILE, *_LINK, "-o", str(output), *map(str, _SOURCES)],
+        [*compiler, *_COMPILE, *_LINK, "-o", str(output), *(str(one) for one in _SOURCES if one.suffix == ".c")],
         capture_output=True,
         text=True,
         timeout=120,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .compiled import call_compiled, has_compiled
-from .norm_act import norm_act_backward, norm_act_forward, norm_terms
+from .norm_act import name_of, norm_gradient, norm_terms
 
 _CHUNK_BYTES = 2 * 2**20
 
@@ -26,22 +25,84 @@ def centre(weight: Tensor, kernel_size: int) -> Tensor:
 def depthwise_conv(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
     """x (B, C', H, W) by the centres of the first C' kernels of weight (C, 1, K, K), padded "same".
 
-    Differs from `F.conv2d` in how gradients are computed. For the weight's, of channels_last float32, oneDNN has a fast
-    kernel only up to three columns wide and for images no smaller than the kernel; what it does otherwise takes 3 to
-    100 times as long (oneDNN 3.13, AVX2). Compiled functions take its place there and where the stride is 2, and
-    without them pieces of the kernel that oneDNN is fast at. At stride 1 the input's gradient is a convolution by the
-    kernel turned around, which oneDNN does in 0.6 to 0.9 of the time of its gradient.
+    By compiled functions if they take it. What replaces them differs from `F.conv2d` in how gradients are computed. For
+    the weight's, of channels_last float32, oneDNN has a fast kernel only up to three columns wide and for images no
+    smaller than the kernel; what it does otherwise takes 3 to 100 times as long (oneDNN 3.13, AVX2). Pieces of the
+    kernel that it is fast at take its place. At stride 1 the input's gradient is a convolution by the kernel turned
+    around, which oneDNN does in 0.6 to 0.9 of the time of its gradient.
     """
+    if _compiles(x, kernel_size, stride):
+        return _Compiled.apply(x, None, None, 0.0, nn.Identity(), weight, kernel_size, stride)  # type: ignore[return-value]
     return _Depthwise.apply(x, weight, kernel_size, stride)  # type: ignore[return-value]
 
 
 def norm_depthwise(norm: BatchNormAct2d, x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
     """`depthwise_conv` of `norm_act` of x, which `joins` must allow.
 
-    What lies between the two is as large as x. It is made again for the backward, which keeps x alone.
+    Compiled functions write nothing to memory that lies between the two, and keep x alone for the backward.
     """
+    if not _compiles(x, kernel_size, stride):
+        return depthwise_conv(norm(x), weight, kernel_size, stride)
     given = norm.weight, norm.bias, norm.eps, norm.act, weight, kernel_size, stride
-    return _NormDepthwise.apply(x, *given)  # type: ignore[return-value]
+    return _Compiled.apply(x, *given)  # type: ignore[return-value]
+
+
+def _compiles(x: Tensor, kernel_size: int, stride: int) -> bool:
+    return kernel_size in (3, 5, 7) and stride in (1, 2) and has_compiled(x)
+
+
+class _Compiled(torch.autograd.Function):
+    """Of x, or of its norm and activation if there is a scale."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        scale: Tensor | None,
+        bias: Tensor | None,
+        eps: float,
+        act: nn.Module,
+        weight: Tensor,
+        size: int,
+        stride: int,
+    ) -> Tensor:
+        if scale is None or bias is None:
+            terms = x.new_tensor([0.0, 1.0, 1.0, 0.0])[:, None].repeat(1, x.shape[1])
+        else:
+            terms = norm_terms(x, scale, bias, eps)
+        ctx.save_for_backward(x, terms, scale, weight)
+        ctx.eps, ctx.act, ctx.size, ctx.stride = eps, act, size, stride
+        sides = [(side - 1) // stride + 1 for side in x.shape[2:]]
+        y = torch.empty(len(x), x.shape[1], *sides, memory_format=torch.channels_last)
+        taps = _taps(weight, x.shape[1], size)
+        call_compiled(f"depthwise_forward_{name_of(act)}", x, terms, taps, y, *_sizes(x, y), size, stride)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        x, terms, scale, weight = ctx.saved_tensors
+        grad = grad_outputs[0].contiguous(memory_format=torch.channels_last)
+        channels, taps = x.shape[1], _taps(weight, x.shape[1], ctx.size)
+        grad_x, grad_taps, sums = torch.empty_like(x), torch.empty_like(taps), terms.new_empty(2, channels).double()
+        given = grad, x, terms, taps, grad_x, sums, grad_taps, *_sizes(x, grad), ctx.size, ctx.stride
+        call_compiled(f"depthwise_backward_{name_of(ctx.act)}", *given)
+        grad_scale = grad_bias = grad_weight = None
+        if scale is not None:
+            grad_scale, grad_bias = norm_gradient(sums, x, terms, scale, ctx.eps, grad_x)
+        if ctx.needs_input_grad[5]:
+            grad_weight = torch.zeros_like(weight)
+            _kernel(x, grad_weight, ctx.size).copy_(grad_taps.t().view(channels, 1, ctx.size, ctx.size))
+        return grad_x, grad_scale, grad_bias, None, None, grad_weight, None, None
+
+
+def _taps(weight: Tensor, channels: int, kernel_size: int) -> Tensor:
+    """The centres of the first kernels, in rows of channels (K K, C)."""
+    return centre(weight[:channels], kernel_size).flatten(1).t().contiguous()
+
+
+def _sizes(x: Tensor, y: Tensor) -> tuple[int, ...]:
+    return len(x), *x.shape[2:], *y.shape[2:], x.shape[1]
 
 
 class _Depthwise(torch.autograd.Function):
@@ -49,68 +110,23 @@ class _Depthwise(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.kernel_size, ctx.stride = kernel_size, stride
-        return _convolve(x, weight, kernel_size, stride)
+        return F.conv2d(x, _kernel(x, weight, kernel_size), None, stride, kernel_size // 2, groups=x.shape[1])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, weight = ctx.saved_tensors
-        return (
-            *_gradients(grad_outputs[0], x, weight, ctx.kernel_size, ctx.stride, ctx.needs_input_grad[:2]),
-            None,
-            None,
-        )
+        (x, weight), (grad,) = ctx.saved_tensors, grad_outputs
+        kernel = _kernel(x, weight, ctx.kernel_size)
+        grad_x = _input_gradient(grad, x, kernel, ctx.stride) if ctx.needs_input_grad[0] else None
+        grad_weight = None
+        if ctx.needs_input_grad[1]:
+            grad_weight = torch.zeros_like(weight)
+            _kernel(x, grad_weight, ctx.kernel_size).copy_(_kernel_gradient(grad, x, kernel, ctx.stride))
+        return grad_x, grad_weight, None, None
 
 
-class _NormDepthwise(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        scale: Tensor,
-        bias: Tensor,
-        eps: float,
-        act: nn.Module,
-        weight: Tensor,
-        size: int,
-        stride: int,
-    ) -> Tensor:
-        terms = norm_terms(x, scale, bias, eps)
-        ctx.save_for_backward(x, terms, scale, weight)
-        ctx.eps, ctx.act, ctx.size, ctx.stride = eps, act, size, stride
-        return _convolve(norm_act_forward(x, terms, act), weight, size, stride)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, terms, scale, weight = ctx.saved_tensors
-        y = norm_act_forward(x, terms, ctx.act)
-        grad_y, grad_weight = _gradients(
-            grad_outputs[0], y, weight, ctx.size, ctx.stride, (True, ctx.needs_input_grad[5])
-        )
-        del y
-        assert grad_y is not None
-        grad_y = grad_y.contiguous(memory_format=torch.channels_last)
-        grads = norm_act_backward(grad_y, x, terms, scale, ctx.eps, ctx.act, grad_x=grad_y)
-        return *grads, None, None, grad_weight, None, None
-
-
-def _convolve(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
-    kernel = centre(weight[: x.shape[1]], kernel_size)
-    return F.conv2d(x, kernel, None, stride, kernel_size // 2, groups=x.shape[1])
-
-
-def _gradients(
-    grad: Tensor, x: Tensor, weight: Tensor, kernel_size: int, stride: int, wanted: Sequence[bool]
-) -> tuple[Tensor | None, Tensor | None]:
-    """Of x and of weight, where wanted."""
-    kernel = centre(weight[: x.shape[1]], kernel_size)
-    grad_x = _input_gradient(grad, x, kernel, stride) if wanted[0] else None
-    grad_weight = None
-    if wanted[1]:
-        grad_weight = torch.zeros_like(weight)
-        centre(grad_weight[: x.shape[1]], kernel_size).copy_(_kernel_gradient(grad, x, kernel, stride))
-    return grad_x, grad_weight
+def _kernel(x: Tensor, weight: Tensor, kernel_size: int) -> Tensor:
+    return centre(weight[: x.shape[1]], kernel_size)
 
 
 def _input_gradient(grad: Tensor, x: Tensor, kernel: Tensor, stride: int) -> Tensor:
@@ -123,14 +139,8 @@ def _input_gradient(grad: Tensor, x: Tensor, kernel: Tensor, stride: int) -> Ten
 
 def _kernel_gradient(grad: Tensor, x: Tensor, kernel: Tensor, stride: int) -> Tensor:
     """Gradient (C, 1, K, K), by what is fast here."""
-    channels, kernel_size = x.shape[1], kernel.shape[-1]
-    direct = kernel_size <= min(3, *x.shape[2:])
-    if (stride > 1 or not direct) and kernel_size in (3, 5, 7) and has_compiled(grad, x):
-        taps = x.new_empty(kernel_size**2, channels)
-        sizes = len(x), *x.shape[2:], *grad.shape[2:], channels, stride
-        call_compiled(f"kernel_gradient_{kernel_size}", grad, x, taps, *sizes)
-        return taps.t().view(channels, 1, kernel_size, kernel_size)
-    if direct:
+    kernel_size = kernel.shape[-1]
+    if kernel_size <= min(3, *x.shape[2:]):
         return _backward(grad, x, kernel, stride, kernel_size // 2, [False, True])[1]
     return _gradient_of_columns(grad, x, kernel_size, stride)
 

@@ -3,46 +3,12 @@
 
    y = act(w * (x - mean) / sqrt(var + eps) + b), mean and var over the rows. Joined, each pass over memory does for two
    operations, and backwards need x alone. Rows are summed in float a chunk at a time and chunks in double, in an order
-   that does not depend on the number of threads. Built and called by compiled.py; norm_act.py and prefix_linear.py say what is passed. */
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
+   that does not depend on the number of threads. Built and called by compiled.py; norm_act.py and prefix_linear.py say
+   what is passed. */
+#include "activations.h"
 
 #define CHUNK 128
-#define INLINE static inline __attribute__((always_inline))
-#define PARALLEL _Pragma("omp parallel for schedule(static) num_threads(threads)")
-#define SIMD _Pragma("omp simd")
 #define EACH(j) for (int64_t j = 0; j < c; j++)
-
-INLINE float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
-
-/* e^x within 2 ulp, by Cephes' polynomial, of operations that compilers vectorise. */
-INLINE float exponential(float x) {
-    x = clamp(x, -87.0f, 88.0f);
-    float n = rintf(x * 1.44269504f);
-    float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    union { int32_t bits; float value; } scale = {((int32_t)n + 127) << 23};
-    return (p * r * r + r + 1.0f) * scale.value;
-}
-INLINE float sigmoid(float z) { return 1.0f / (1.0f + exponential(-z)); }
-
-/* Activations and their slopes; where torch chooses a side of a kink, the same one. */
-INLINE float value_none(float z) { return z; }
-INLINE float slope_none(float z) { return 1.0f + 0.0f * z; }
-INLINE float value_silu(float z) { return z * sigmoid(z); }
-INLINE float slope_silu(float z) { float s = sigmoid(z); return s * (1.0f + z * (1.0f - s)); }
-INLINE float value_relu(float z) { return z < 0.0f ? 0.0f : z; }
-INLINE float slope_relu(float z) { return z <= 0.0f ? 0.0f : 1.0f; }
-INLINE float value_relu6(float z) { return clamp(z, 0.0f, 6.0f); }
-INLINE float slope_relu6(float z) { return z <= 0.0f || z >= 6.0f ? 0.0f : 1.0f; }
-INLINE float value_hard_swish(float z) { return z * clamp(z + 3.0f, 0.0f, 6.0f) * (1.0f / 6.0f); }
-INLINE float slope_hard_swish(float z) { return z <= -3.0f ? 0.0f : z < 3.0f ? z * (1.0f / 3.0f) + 0.5f : 1.0f; }
 
 INLINE int64_t end_of(int64_t chunk, int64_t n) { return (chunk + 1) * CHUNK < n ? (chunk + 1) * CHUNK : n; }
 
@@ -99,6 +65,27 @@ int forward_##ACT(const float *restrict x, const float *restrict terms, float *r
     return 0;                                                                                                          \
 }
 
+/* The norm's own gradients, by sums (2, c) of d and of d (x - mean); dx first holds d, the gradient of a x + o. */
+int norm_gradient(const double *restrict sums, const float *restrict x, const float *restrict terms, double eps,
+                  float *restrict dx, float *restrict dw, float *restrict db, int64_t n, int64_t c, int threads) {
+    const float *restrict mean = terms, *restrict var = mean + c, *restrict a = var + c;
+    float *restrict p = malloc(2 * c * sizeof(float)), *restrict t = p + c;
+    if (!p) return 1;
+    EACH(j) {
+        double rate = 1.0 / sqrt(var[j] + eps), slope = sums[c + j] * rate;
+        db[j] = (float)sums[j], dw[j] = (float)slope;
+        p[j] = (float)(-slope * rate / n * a[j]), t[j] = (float)(-sums[j] / n * a[j]);
+    }
+    PARALLEL for (int64_t k = 0; k < (n + CHUNK - 1) / CHUNK; k++)
+        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {
+            const float *restrict xi = x + i * c;
+            float *restrict di = dx + i * c;
+            SIMD EACH(j) di[j] = di[j] * a[j] + (xi[j] - mean[j]) * p[j] + t[j];
+        }
+    free(p);
+    return 0;
+}
+
 /* dx first holds the gradient before the activation, so that no slope is computed twice. It may be g. */
 #define BACKWARD(ACT)                                                                                                  \
 int backward_##ACT(const float *g, const float *restrict x, const float *restrict terms, double eps, float *dx,       \
@@ -132,28 +119,13 @@ int backward_##ACT(const float *g, const float *restrict x, const float *restric
         }                                                                                                              \
     }                                                                                                                  \
     add_chunks(sums, total, chunks, c);                                                                                \
-    float *restrict p = sums, *restrict t = sums + c;                                                                  \
-    EACH(j) {                                                                                                          \
-        double rate = 1.0 / sqrt(var[j] + eps), slope = total[c + j] * rate;                                           \
-        db[j] = (float)total[j], dw[j] = (float)slope;                                                                 \
-        p[j] = (float)(-slope * rate / n * a[j]), t[j] = (float)(-total[j] / n * a[j]);                                \
-    }                                                                                                                  \
-    PARALLEL for (int64_t k = 0; k < chunks; k++)                                                                      \
-        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                           \
-            const float *restrict xi = x + i * c;                                                                      \
-            float *restrict di = dx + i * c;                                                                           \
-            SIMD EACH(j) di[j] = di[j] * a[j] + (xi[j] - mean[j]) * p[j] + t[j];                                       \
-        }                                                                                                              \
+    int failed = norm_gradient(total, x, terms, eps, dx, dw, db, n, c, threads);                                       \
     free(total);                                                                                                       \
-    return 0;                                                                                                          \
+    return failed;                                                                                                     \
 }
 
 #define BOTH(ACT) FORWARD(ACT) BACKWARD(ACT)
-BOTH(none)
-BOTH(silu)
-BOTH(relu)
-BOTH(relu6)
-BOTH(hard_swish)
+ACTIVATIONS(BOTH)
 
 /* g (n, pixels, c), the gradient of x * gate, becomes that of x; gate and its gradient out are (n, c). */
 int gate_gradient(float *restrict g, const float *restrict x, const float *restrict gate, float *restrict out, int64_t n,

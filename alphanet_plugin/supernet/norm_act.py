@@ -44,25 +44,31 @@ def norm_act(x: Tensor, weight: Tensor, bias: Tensor, eps: float, act: nn.Module
 def norm_terms(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """The batch's mean and biased variance, and the factor and summand that the norm is then: (4, C)."""
     terms = x.new_empty(4, x.shape[1])
-    call_compiled("norm_terms", x, weight, bias, eps, terms, x.numel() // x.shape[1], x.shape[1])
+    call_compiled("norm_terms", x, weight, bias, eps, terms, *_rows(x))
     return terms
 
 
-def norm_act_forward(x: Tensor, terms: Tensor, act: nn.Module) -> Tensor:
-    """The activations of x (B, C, H, W) by its `norm_terms`."""
-    y = torch.empty_like(x)
-    call_compiled(f"forward_{_NAMES[type(act)]}", x, terms, y, x.numel() // x.shape[1], x.shape[1])
-    return y
+def norm_gradient(
+    sums: Tensor, x: Tensor, terms: Tensor, weight: Tensor, eps: float, grad: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of weight and bias; `grad`, of what the norm makes of x (B, C, H, W), becomes that of x.
 
-
-def norm_act_backward(
-    grad: Tensor, x: Tensor, terms: Tensor, weight: Tensor, eps: float, act: nn.Module, grad_x: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of x, weight and bias, by the activations' in channels_last; `grad_x` may be the same tensor."""
+    Args:
+        sums: Of that gradient, and of its product with x less its mean: (2, C) in float64.
+        x: What is normalised.
+        terms: Its `norm_terms`.
+        weight: (C',).
+        eps: Of the norm.
+        grad: (B, C, H, W) in channels_last.
+    """
     grad_weight, grad_bias = x.new_zeros(2, len(weight))
-    sizes = x.numel() // x.shape[1], x.shape[1]
-    call_compiled(f"backward_{_NAMES[type(act)]}", grad, x, terms, eps, grad_x, grad_weight, grad_bias, *sizes)
-    return grad_x, grad_weight, grad_bias
+    call_compiled("norm_gradient", sums, x, terms, eps, grad, grad_weight, grad_bias, *_rows(x))
+    return grad_weight, grad_bias
+
+
+def name_of(act: nn.Module) -> str:
+    """What compiled functions call an activation."""
+    return _NAMES[type(act)]
 
 
 class _NormAct(torch.autograd.Function):
@@ -72,11 +78,20 @@ class _NormAct(torch.autograd.Function):
         ctx.save_for_backward(x, terms, weight)
         ctx.eps, ctx.act = eps, act
         ctx.mark_non_differentiable(terms)
-        return norm_act_forward(x, terms, act), terms
+        y = torch.empty_like(x)
+        call_compiled(f"forward_{name_of(act)}", x, terms, y, *_rows(x))
+        return y, terms
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, terms, weight = ctx.saved_tensors
         grad = grad_outputs[0].contiguous(memory_format=torch.channels_last)
-        return *norm_act_backward(grad, x, terms, weight, ctx.eps, ctx.act, torch.empty_like(x)), None, None
+        grad_x, (grad_weight, grad_bias) = torch.empty_like(x), x.new_zeros(2, len(weight))
+        given = grad, x, terms, ctx.eps, grad_x, grad_weight, grad_bias
+        call_compiled(f"backward_{name_of(ctx.act)}", *given, *_rows(x))
+        return grad_x, grad_weight, grad_bias, None, None
+
+
+def _rows(x: Tensor) -> tuple[int, int]:
+    return x.numel() // x.shape[1], x.shape[1]

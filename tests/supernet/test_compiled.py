@@ -161,14 +161,16 @@ def test_a_gated_1x1_convolution_is_torchs(batch, channels, side, kernels):
 def test_threads_change_no_bit():
     torch.manual_seed(0)
     x = torch.randn(5, 40, 13, 13).contiguous(memory_format=torch.channels_last)
-    norm, weight, threads = elastic_norm(40, "silu"), torch.randn(40, 1, 5, 5), torch.get_num_threads()
+    norm, threads = elastic_norm(40, "silu"), torch.get_num_threads()
+    weight = torch.randn(40, 1, 5, 5, requires_grad=True)
     grad = torch.randn_like(x)
     results = []
     try:
         for count in (1, 2, 3):
             torch.set_num_threads(count)
-            kernel = depthwise._kernel_gradient(grad, x, weight, 1)
-            results.append([*run_norm(norm, x, grad), kernel])
+            y = depthwise.norm_depthwise(norm, images := x.clone().requires_grad_(), weight, 5, 2)
+            both = torch.autograd.grad(y, (images, norm.weight, norm.bias, weight), grad[:, :, :7, :7])
+            results.append([*run_norm(norm, x, grad), y.detach(), *both])
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(*pair) for others in results[1:] for pair in zip(results[0], others, strict=True))
