@@ -108,19 +108,14 @@ class MBConvBlock(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shortcut = self.shortcut(x)
-        x = self.bn2(self.filter(self.conv_pw(x)))
-        x = self.bn3(self.project(x))
+        x = self.bn3(self.filter(self.conv_pw(x)))
         if self.has_shortcut:
             x = self.drop_path(x) + shortcut
         return x
 
     def filter(self, x: torch.Tensor) -> torch.Tensor:
-        """The expansion's BatchNorm and activation (B, mid, H, W), then the depthwise convolution (B, mid, H', W')."""
-        return self.conv_dw(self.bn1(x))
-
-    def project(self, x: torch.Tensor) -> torch.Tensor:
-        """Squeeze and excite (B, mid, H, W), then its 1x1 convolution (B, out, H, W)."""
-        return self.conv_pwl(self.se(x))
+        """What lies between the 1x1 convolution that expands (B, mid, H, W) and the last norm (B, out, H', W')."""
+        return self.conv_pwl(self.se(self.bn2(self.conv_dw(self.bn1(x)))))
 
 
 def build_block(spec: BlockSpec, *, device=None, **options: Any) -> MBConvBlock:

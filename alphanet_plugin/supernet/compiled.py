@@ -69,18 +69,22 @@ def has_compiled(*tensors: Tensor) -> bool:
     )
 
 
-def call_compiled(name: str, *arguments: Tensor | float) -> None:
-    """Call a compiled function on the memory of tensors and on numbers, and on the number of threads.
+def call_compiled(name: str, *arguments: Tensor | float | None) -> None:
+    """Call a compiled function on the memory of tensors, or NULL, on numbers and on the number of threads.
 
     Raises:
         MemoryError: It found no room for its sums.
     """
     given = [
-        c_void_p(one.data_ptr()) if isinstance(one, Tensor) else c_int64(one) if isinstance(one, int) else c_double(one)
+        c_int64(one) if isinstance(one, int) else c_double(one) if isinstance(one, float) else _address(one)
         for one in arguments
     ]
     if getattr(_library(), name)(*given, c_int(torch.get_num_threads())):
         raise MemoryError(f"no room for the sums of {name}")
+
+
+def _address(one: Tensor | None) -> c_void_p:
+    return c_void_p(None if one is None else one.data_ptr())
 
 
 def describe_kernels() -> str:

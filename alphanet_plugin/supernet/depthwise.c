@@ -162,7 +162,7 @@ typedef struct {
 static plan make_plan(shape s, int wide_rings, int narrow_rings, int64_t parts, int threads) {
     plan p = {.pad = s.k / 2, .taps = s.k * s.k, .blocks = (s.c + LANES - 1) / LANES};
     p.wide = (round_up(s.w, 2) + 2 * p.pad + 2) * LANES, p.narrow = (round_up(s.wo, 2) + 2 * p.pad + 2) * LANES;
-    p.packed = (3 + 2 * p.taps) * LANES;
+    p.packed = (7 + 2 * p.taps) * LANES;
     p.band = least(s.ho, most(1, (BAND / p.wide - s.k) / s.stride + 1));
     p.ring = (p.band - 1) * s.stride + s.k, p.g_ring = p.band + (s.k - 1) / s.stride;
     p.block = wide_rings * p.ring * p.wide + narrow_rings * p.g_ring * p.narrow;
@@ -173,7 +173,7 @@ static plan make_plan(shape s, int wide_rings, int narrow_rings, int64_t parts, 
     return p;
 }
 
-/* Of each block: a, o and the mean, and the kernel as it is and turned around. */
+/* Of each block: a, o and the mean, the kernel as it is and turned around, and room for four factors. */
 static void pack(const float *terms, const float *taps, shape s, plan p, float *packed) {
     for (int64_t j = 0; j < p.blocks * LANES; j++) {
         float *to = packed + j / LANES * p.packed + j % LANES;
@@ -187,16 +187,20 @@ static void pack(const float *terms, const float *taps, shape s, plan p, float *
 
 static float *make_room(int64_t floats) { return aligned_alloc(64, round_up(floats * sizeof(float), 64)); }
 
-INLINE void prefetch_row(const float *row, int64_t count, int64_t c, const int to_write) {
-    for (int64_t i = 0; i < count; i++) __builtin_prefetch(row + i * c, to_write, 2);
+INLINE void prefetch_row(const float *row, int64_t count, int64_t c) {
+    for (int64_t i = 0; i < count; i++) __builtin_prefetch(row + i * c, 0, 2);
 }
 
-static int forward(const float *x, const float *terms, const float *taps, float *y, shape s, row_function *activate,
-                   int threads) {
+/* moments: the mean and biased variance of the output (2, c). */
+static int forward(const float *x, const float *terms, const float *taps, float *y, double *moments, shape s,
+                   row_function *activate, int threads) {
     plan p = make_plan(s, 1, 0, s.n, threads);
-    float *packed = make_room(p.blocks * p.packed + p.thread * threads), *rooms = packed + p.blocks * p.packed;
+    int64_t wide = p.blocks * LANES, image_size = 5 * wide; /* of each: sums in double, and where they are taken from */
+    float *packed = make_room(p.blocks * p.packed + s.n * image_size + p.thread * threads);
     if (!packed) return 1;
+    float *of_images = packed + p.blocks * p.packed, *rooms = of_images + s.n * image_size;
     pack(terms, taps, s, p, packed);
+    memset(of_images, 0, s.n * image_size * sizeof(float));
     function *convolve = s.stride == 1 ? OF_SIZE(s.k, CONVOLVE_1) : OF_SIZE(s.k, CONVOLVE_2);
     int64_t tasks = s.n * p.groups;
     PARALLEL for (int t = 0; t < threads; t++) {
@@ -206,6 +210,8 @@ static int forward(const float *x, const float *terms, const float *taps, float 
             int64_t first = task % p.groups * p.group, last = least(p.blocks, first + p.group), done = 0;
             const float *image = x + task / p.groups * s.h * s.w * s.c;
             float *output = y + task / p.groups * s.ho * s.wo * s.c;
+            float *of_image = of_images + task / p.groups * image_size, *origins = of_image + 4 * wide;
+            double *sums = (double *)of_image;
             for (int64_t top = 0; top < s.ho; top += p.band) {
                 int64_t end = least(s.ho, top + p.band), need = least(s.h, (end - 1) * s.stride - p.pad + s.k);
                 for (int64_t b = first; b < last; b++) {
@@ -217,27 +223,49 @@ static int forward(const float *x, const float *terms, const float *taps, float 
                         activate(image + iy * s.w * s.c + j, own, s.w, s.c, m, ahead,
                                  ring + iy % p.ring * p.wide + p.pad * LANES, NULL);
                     ahead = b + 1 < last ? LANES : p.band * s.wo * s.c + back;
+                    vector sum = {0}, square = {0};
                     for (int64_t oy = top; oy < end; oy++) {
                         float *out = output + oy * s.wo * s.c + j;
                         for (int64_t ky = 0, iy = oy * s.stride - p.pad; ky < s.k; ky++, iy++)
                             rows[ky] = iy < 0 || iy >= s.h ? zeros : ring + iy % p.ring * p.wide;
-                        prefetch_row(out + ahead, s.wo, s.c, 1);
+                        prefetch_row(out + ahead, s.wo, s.c);
                         convolve(rows, own + 3 * LANES, found, s.wo);
-                        if (m == LANES) for (int64_t i = 0; i < s.wo; i++) AT(out + i * s.c) = IN(found + i * LANES);
-                        else for (int64_t i = 0; i < s.wo; i++) store(out + i * s.c, IN(found + i * LANES), m);
+                        if (oy == 0) AT(origins + j) = IN(found);
+                        vector origin = IN(origins + j);
+                        for (int64_t i = 0; i < s.wo; i++) {
+                            vector v = IN(found + i * LANES), from = v - origin;
+                            store(out + i * s.c, v, m);
+                            sum += from, square += from * from;
+                        }
                     }
+                    for (int l = 0; l < LANES; l++) sums[j + l] += sum[l], sums[wide + j + l] += square[l];
                 }
                 done = need;
             }
         }
     }
+    double pixels = (double)(s.ho * s.wo);
+    for (int64_t j = 0; j < s.c; j++) {
+        double mean = 0.0, var = 0.0;
+        for (int64_t n = 0; n < s.n; n++)
+            mean += of_images[n * image_size + 4 * wide + j] + ((double *)(of_images + n * image_size))[j] / pixels;
+        mean /= s.n;
+        for (int64_t n = 0; n < s.n; n++) {
+            const double *sums = (double *)(of_images + n * image_size);
+            double from = of_images[n * image_size + 4 * wide + j] - mean;
+            var += (sums[wide + j] + 2.0 * from * sums[j]) / pixels + from * from;
+        }
+        moments[j] = mean, moments[s.c + j] = var / s.n;
+    }
     free(packed);
     return 0;
 }
 
-/* d: the gradient of a x + o. sums: (2, c) of d and of d (x - mean). out: the kernels' gradient (k, k, c). */
-static int backward(const float *g, const float *x, const float *terms, const float *taps, float *d, double *sums,
-                    float *out, shape s, row_function *activate, int threads) {
+/* d: the gradient of a x + o. sums: (2, c) of d and of d (x - mean). out: the kernels' gradient (k, k, c). If there are
+   factors (4, c), the output's gradient is that of its norm: f0 g + f1 (y - f3) + f2. */
+static int backward(const float *g, const float *y, const float *factors, const float *x, const float *terms,
+                    const float *taps, float *d, double *sums, float *out, shape s, row_function *activate,
+                    int threads) {
     int64_t parts = least(s.n, PARTS);
     plan p = make_plan(s, 2, 1, parts, threads);
     int64_t norms = p.blocks * LANES * p.taps, part_size = norms + 4 * p.blocks * LANES; /* doubles take two each */
@@ -245,6 +273,10 @@ static int backward(const float *g, const float *x, const float *terms, const fl
     if (!packed) return 1;
     float *found_of = packed + p.blocks * p.packed, *rooms = found_of + parts * part_size;
     pack(terms, taps, s, p, packed);
+    int64_t factor = (3 + 2 * p.taps) * LANES;
+    for (int64_t j = 0; factors && j < p.blocks * LANES; j++)
+        for (int f = 0; f < 4; f++)
+            packed[j / LANES * p.packed + factor + f * LANES + j % LANES] = j < s.c ? factors[f * s.c + j] : 0.0f;
     memset(found_of, 0, parts * part_size * sizeof(float));
     function *gather = s.stride == 1 ? OF_SIZE(s.k, CONVOLVE_1) : OF_SIZE(s.k, SPREAD_2);
     function *weigh = s.stride == 1 ? OF_SIZE(s.k, WEIGH_1) : OF_SIZE(s.k, WEIGH_2);
@@ -257,7 +289,8 @@ static int backward(const float *g, const float *x, const float *terms, const fl
             float *of_taps = found_of + part * part_size;
             double *of_norm = (double *)(of_taps + norms);
             for (int64_t n = s.n * part / parts; n < s.n * (part + 1) / parts; n++) {
-                const float *image = x + n * s.h * s.w * s.c, *output = g + n * s.ho * s.wo * s.c;
+                int64_t start = n * s.ho * s.wo * s.c;
+                const float *image = x + n * s.h * s.w * s.c;
                 float *gradient = d + n * s.h * s.w * s.c;
                 int64_t done = 0, had = 0; /* rows that are activated, and those whose gradient is there */
                 for (int64_t top = 0; top < s.ho; top += p.band) {
@@ -274,10 +307,19 @@ static int backward(const float *g, const float *x, const float *terms, const fl
                                      ring + iy % p.ring * p.wide + p.pad * LANES, slopes + iy % p.ring * p.wide);
                         ahead = b + 1 < last ? LANES : (end - top) * s.wo * s.c + back;
                         for (int64_t oy = top; oy < end; oy++) {
-                            const float *from = output + oy * s.wo * s.c + j;
+                            const float *from = g + start + oy * s.wo * s.c + j, *f = own + factor;
                             float *grad = grads + oy % p.g_ring * p.narrow + p.pad * LANES;
+                            prefetch_row(from + ahead, s.wo, s.c);
                             for (int64_t i = 0; i < s.wo; i++) AT(grad + i * LANES) = load(from + i * s.c, m);
-                            prefetch_row(from + ahead, s.wo, s.c, 0);
+                            if (factors) {
+                                const float *at = y + (from - g);
+                                prefetch_row(at + ahead, s.wo, s.c);
+                                for (int64_t i = 0; i < s.wo; i++) {
+                                    vector centred = load(at + i * s.c, m) - IN(f + 3 * LANES);
+                                    AT(grad + i * LANES) = IN(f) * IN(grad + i * LANES) + IN(f + LANES) * centred
+                                                           + IN(f + 2 * LANES);
+                                }
+                            }
                             for (int64_t ky = 0, iy = oy * s.stride - p.pad; ky < s.k; ky++, iy++)
                                 rows[ky] = iy < 0 || iy >= s.h ? zeros : ring + iy % p.ring * p.wide;
                             weigh(rows, grad, of_taps + b * LANES * p.taps, s.wo);
@@ -294,7 +336,7 @@ static int backward(const float *g, const float *x, const float *terms, const fl
                                 if (s.stride == 2) rows[count] += p.pad * LANES;
                             }
                             rows[count] = NULL;
-                            prefetch_row(to + ahead, s.w, s.c, 1);
+                            prefetch_row(to + ahead, s.w, s.c);
                             gather(rows, own + (s.stride == 1 ? 3 + p.taps : 3 + odd * s.k) * LANES, found, s.w);
                             for (int64_t i = 0; i < s.w; i++) {
                                 vector one = IN(found + i * LANES) * IN(slope + i * LANES);
@@ -329,11 +371,12 @@ static int backward(const float *g, const float *x, const float *terms, const fl
 
 #define SIZES int64_t n, int64_t h, int64_t w, int64_t ho, int64_t wo, int64_t c, int64_t k, int64_t stride, int threads
 #define BOTH(ACT)                                                                                                      \
-int depthwise_forward_##ACT(const float *x, const float *terms, const float *taps, float *y, SIZES) {                  \
-    return forward(x, terms, taps, y, (shape){n, h, w, ho, wo, c, k, stride}, row_##ACT, threads);                     \
+int depthwise_forward_##ACT(const float *x, const float *terms, const float *taps, float *y, double *moments, SIZES) { \
+    return forward(x, terms, taps, y, moments, (shape){n, h, w, ho, wo, c, k, stride}, row_##ACT, threads);            \
 }                                                                                                                      \
-int depthwise_backward_##ACT(const float *g, const float *x, const float *terms, const float *taps, float *d,          \
-                             double *sums, float *out, SIZES) {                                                        \
-    return backward(g, x, terms, taps, d, sums, out, (shape){n, h, w, ho, wo, c, k, stride}, row_##ACT, threads);      \
+int depthwise_backward_##ACT(const float *g, const float *y, const float *factors, const float *x, const float *terms, \
+                             const float *taps, float *d, double *sums, float *out, SIZES) {                           \
+    return backward(g, y, factors, x, terms, taps, d, sums, out, (shape){n, h, w, ho, wo, c, k, stride}, row_##ACT,    \
+                    threads);                                                                                          \
 }
 ACTIVATIONS(BOTH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .compiled import call_compiled, has_compiled
-from .norm_act import name_of, norm_gradient, norm_terms
+from .norm_act import activations, gradient_before, gradient_factors, name_of, norm_gradient, norm_terms
 
 _CHUNK_BYTES = 2 * 2**20
 
@@ -32,73 +33,121 @@ def depthwise_conv(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> 
     around, which oneDNN does in 0.6 to 0.9 of the time of its gradient.
     """
     if _compiles(x, kernel_size, stride):
-        return _Compiled.apply(x, None, None, 0.0, nn.Identity(), weight, kernel_size, stride)  # type: ignore[return-value]
+        return _Compiled.apply(x, weight, kernel_size, stride, *_norm(None), *_norm(None))  # type: ignore[return-value]
     return _Depthwise.apply(x, weight, kernel_size, stride)  # type: ignore[return-value]
 
 
-def norm_depthwise(norm: BatchNormAct2d, x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> Tensor:
-    """`depthwise_conv` of `norm_act` of x, which `joins` must allow.
+def normed_depthwise_conv(
+    before: BatchNormAct2d | None, x: Tensor, weight: Tensor, kernel_size: int, stride: int, after: BatchNormAct2d
+) -> tuple[Tensor, Tensor]:
+    """The norm and activation `after` of `depthwise_conv` of those `before`, if any, of x (B, C', H, W).
 
-    Compiled functions write nothing to memory that lies between the two, and keep x alone for the backward.
+    Both norms are those of training, without running statistics, and `joins` must allow them. By compiled functions
+    fewer things go through memory: the activations between the norm and the convolution and their gradient are never
+    written, the second norm's mean and variance are summed up as its input is made, and that input's gradient is made
+    where the convolution's needs it. The backward keeps the inputs of both norms.
+
+    Returns:
+        The activations (B, C', H', W'), and their mean over H' and W' (B, C', 1, 1), whose gradient is not filled into
+        images.
     """
-    if not _compiles(x, kernel_size, stride):
-        return depthwise_conv(norm(x), weight, kernel_size, stride)
-    given = norm.weight, norm.bias, norm.eps, norm.act, weight, kernel_size, stride
-    return _Compiled.apply(x, *given)  # type: ignore[return-value]
+    values = len(x) * math.prod(_sides(x, stride))
+    if values > 1 and _compiles(x, kernel_size, stride):
+        given = x, weight, kernel_size, stride, *_norm(before), *_norm(after)
+        return _Compiled.apply(*given)  # type: ignore[return-value]
+    y = after(depthwise_conv(x if before is None else before(x), weight, kernel_size, stride))
+    return y, image_means(y)
+
+
+def image_means(x: Tensor) -> Tensor:
+    """Of x (B, C, H, W), over H and W: (B, C, 1, 1). The gradient of torch's mean is as large as x."""
+    return x.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3])
 
 
 def _compiles(x: Tensor, kernel_size: int, stride: int) -> bool:
     return kernel_size in (3, 5, 7) and stride in (1, 2) and has_compiled(x)
 
 
-class _Compiled(torch.autograd.Function):
-    """Of x, or of its norm and activation if there is a scale."""
+def _norm(norm: BatchNormAct2d | None) -> tuple[Any, ...]:
+    """Scale, bias, eps and activation."""
+    return (None, None, 0.0, nn.Identity()) if norm is None else (norm.weight, norm.bias, norm.eps, norm.act)
 
+
+class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
         x: Tensor,
+        weight: Tensor,
+        size: int,
+        stride: int,
         scale: Tensor | None,
         bias: Tensor | None,
         eps: float,
         act: nn.Module,
-        weight: Tensor,
-        size: int,
-        stride: int,
-    ) -> Tensor:
+        after_scale: Tensor | None,
+        after_bias: Tensor | None,
+        after_eps: float,
+        after_act: nn.Module,
+    ) -> Any:
+        ctx.set_materialize_grads(False)
         if scale is None or bias is None:
             terms = x.new_tensor([0.0, 1.0, 1.0, 0.0])[:, None].repeat(1, x.shape[1])
         else:
             terms = norm_terms(x, scale, bias, eps)
-        ctx.save_for_backward(x, terms, scale, weight)
-        ctx.eps, ctx.act, ctx.size, ctx.stride = eps, act, size, stride
-        sides = [(side - 1) // stride + 1 for side in x.shape[2:]]
-        y = torch.empty(len(x), x.shape[1], *sides, memory_format=torch.channels_last)
-        taps = _taps(weight, x.shape[1], size)
-        call_compiled(f"depthwise_forward_{name_of(act)}", x, terms, taps, y, *_sizes(x, y), size, stride)
-        return y
+        y = torch.empty(len(x), x.shape[1], *_sides(x, stride), memory_format=torch.channels_last)
+        taps, moments = _taps(weight, x.shape[1], size), terms.new_empty(2, x.shape[1], dtype=torch.float64)
+        call_compiled(f"depthwise_forward_{name_of(act)}", x, terms, taps, y, moments, *_sizes(x, y), size, stride)
+        ctx.size, ctx.stride, ctx.eps, ctx.act, ctx.after_eps, ctx.after_act = (
+            size,
+            stride,
+            eps,
+            act,
+            after_eps,
+            after_act,
+        )
+        if after_scale is None or after_bias is None:
+            ctx.save_for_backward(x, weight, terms, scale, None, None, None)
+            return y
+        after_terms = torch.empty_like(terms)
+        call_compiled("terms_of_moments", moments, after_scale, after_bias, after_eps, after_terms, x.shape[1])
+        ctx.save_for_backward(x, weight, terms, scale, y, after_terms, after_scale)
+        of_images = y.new_empty(*y.shape[:2], 1, 1)
+        return activations(y, after_terms, after_act, of_images), of_images
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        x, terms, scale, weight = ctx.saved_tensors
-        grad = grad_outputs[0].contiguous(memory_format=torch.channels_last)
-        channels, taps = x.shape[1], _taps(weight, x.shape[1], ctx.size)
-        grad_x, grad_taps, sums = torch.empty_like(x), torch.empty_like(taps), terms.new_empty(2, channels).double()
-        given = grad, x, terms, taps, grad_x, sums, grad_taps, *_sizes(x, grad), ctx.size, ctx.stride
+        x, weight, terms, scale, y, after_terms, after_scale = ctx.saved_tensors
+        grad = torch.zeros_like(y) if grad_outputs[0] is None else grad_outputs[0]  # of the means alone
+        grad, after, factors = grad.contiguous(memory_format=torch.channels_last), None, None
+        if after_scale is not None:
+            grad, sums = gradient_before(grad, y, after_terms, ctx.after_act, grad_outputs[1])
+            factors, *after = gradient_factors(sums, y, after_terms, after_scale, ctx.after_eps)
+        taps = _taps(weight, x.shape[1], ctx.size)
+        before, grad_taps = torch.empty_like(x), torch.empty_like(taps)
+        sums = terms.new_empty(2, x.shape[1], dtype=torch.float64)
+        given = grad, y, factors, x, terms, taps, before, sums, grad_taps, *_sizes(x, grad), ctx.size, ctx.stride
         call_compiled(f"depthwise_backward_{name_of(ctx.act)}", *given)
-        grad_scale = grad_bias = grad_weight = None
+        of_norm = None
         if scale is not None:
-            grad_scale, grad_bias = norm_gradient(sums, x, terms, scale, ctx.eps, grad_x)
-        if ctx.needs_input_grad[5]:
+            factors, *of_norm = gradient_factors(sums, x, terms, scale, ctx.eps)
+            norm_gradient(factors, x, before)
+        grad_weight = None
+        if ctx.needs_input_grad[1]:
             grad_weight = torch.zeros_like(weight)
-            _kernel(x, grad_weight, ctx.size).copy_(grad_taps.t().view(channels, 1, ctx.size, ctx.size))
-        return grad_x, grad_scale, grad_bias, None, None, grad_weight, None, None
+            _kernel(x, grad_weight, ctx.size).copy_(grad_taps.t().view(-1, 1, ctx.size, ctx.size))
+        none = None, None
+        return before, grad_weight, *none, *(of_norm or none), *none, *(after or none), *none
 
 
 def _taps(weight: Tensor, channels: int, kernel_size: int) -> Tensor:
     """The centres of the first kernels, in rows of channels (K K, C)."""
     return centre(weight[:channels], kernel_size).flatten(1).t().contiguous()
+
+
+def _sides(x: Tensor, stride: int) -> list[int]:
+    return [(side - 1) // stride + 1 for side in x.shape[2:]]
 
 
 def _sizes(x: Tensor, y: Tensor) -> tuple[int, ...]:

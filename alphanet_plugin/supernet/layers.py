@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..models import MBConvBlock
-from .depthwise import centre, depthwise_conv, norm_depthwise
+from .depthwise import centre, depthwise_conv, image_means, normed_depthwise_conv
 from .norm_act import joins, norm_act
 from .prefix_linear import gated_linear, prefix_linear
 
@@ -209,24 +209,35 @@ class ElasticMBConvBlock(MBConvBlock):
         return twin
 
     def filter(self, x: torch.Tensor) -> torch.Tensor:
-        norm, conv = self.bn1, self.conv_dw
-        if isinstance(norm, ElasticBatchNormAct2d) and isinstance(conv, ElasticConv2d) and torch.is_grad_enabled():
-            keeps_nothing = norm.training and norm.momentum == 0.0 and isinstance(norm.drop, nn.Identity)
-            if keeps_nothing and conv.bias is None and joins(x, norm.act):
-                return norm_depthwise(norm, x, *conv.depthwise_weight(x.shape[1]), conv.stride[0])
-        return super().filter(x)
-
-    def project(self, x: torch.Tensor) -> torch.Tensor:
-        se, conv = self.se, self.conv_pwl
-        if not (isinstance(se, SEModule) and isinstance(conv, ElasticConv2d) and torch.is_grad_enabled()):
-            return super().project(x)
-        if not _runs_on_cpu(x):
-            return super().project(x)
+        se, project = self.se, self.conv_pwl
+        if not (torch.is_grad_enabled() and _runs_on_cpu(x)):
+            return super().filter(x)
+        x, means = self._normed_depthwise(x)
+        if not (isinstance(se, SEModule) and isinstance(project, ElasticConv2d)):
+            return project(se(x))
         x = x.contiguous(memory_format=torch.channels_last)
-        gate = x.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3])  # a mean's gradient is as large as x
+        gate = image_means(x) if means is None else means
         for layer in (se.fc1, se.bn, se.act, se.fc2, se.gate):
             gate = cast(nn.Module, layer)(gate)
-        return gated_linear(x, gate, conv.weight, conv.active_out or conv.out_channels)
+        return gated_linear(x, gate, project.weight, project.active_out or project.out_channels)
+
+    def _normed_depthwise(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The output of the second norm, and perhaps its means over each image."""
+        before, conv, after = self.bn1, self.conv_dw, self.bn2
+        if isinstance(conv, ElasticConv2d) and conv.bias is None and _keeps_nothing(after, x):
+            given = *conv.depthwise_weight(x.shape[1]), conv.stride[0], cast(ElasticBatchNormAct2d, after)
+            if isinstance(before, nn.Identity):
+                return normed_depthwise_conv(None, x, *given)
+            if _keeps_nothing(before, x):
+                return normed_depthwise_conv(cast(ElasticBatchNormAct2d, before), x, *given)
+        return after(conv(before(x))), None
+
+
+def _keeps_nothing(norm: nn.Module, x: torch.Tensor) -> bool:
+    """Whether a norm makes of x what `norm_act` does, and nothing else."""
+    if not (isinstance(norm, ElasticBatchNormAct2d) and norm.training and norm.momentum == 0.0):
+        return False
+    return isinstance(norm.drop, nn.Identity) and joins(x, norm.act)
 
 
 class ElasticLinear(nn.Linear):

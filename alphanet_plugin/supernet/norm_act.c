@@ -1,5 +1,5 @@
-/* Training's BatchNorm with the activation after it, over rows of channels: what channels_last images are in memory; and
-   the gradients of a product with one factor for an image and channel.
+/* Training's BatchNorm with the activation after it, over rows of channels: what channels_last images are in memory;
+   and the gradients of a product with one factor for an image and channel.
 
    y = act(w * (x - mean) / sqrt(var + eps) + b), mean and var over the rows. Joined, each pass over memory does for two
    operations, and backwards need x alone. Rows are summed in float a chunk at a time and chunks in double, in an order
@@ -24,8 +24,19 @@ static double *make_room(int64_t chunks, int64_t c) {
     return malloc(2 * c * sizeof(double) + 2 * chunks * c * sizeof(float));
 }
 
-/* Of a norm: terms (4, c), the mean and biased variance over the rows, and the a and o of w (x - mean) / sqrt(var + eps)
-   + b = a x + o. */
+/* Of a norm, by the mean and biased variance over the rows, moments (2, c): terms (4, c), those, and the a and o of
+   w (x - mean) / sqrt(var + eps) + b = a x + o. */
+int terms_of_moments(const double *restrict moments, const float *restrict w, const float *restrict b, double eps,
+                     float *restrict terms, int64_t c, int threads) {
+    (void)threads;
+    EACH(j) {
+        double mean = moments[j], var = moments[c + j] < 0.0 ? 0.0 : moments[c + j], slope = w[j] / sqrt(var + eps);
+        terms[j] = (float)mean, terms[c + j] = (float)var;
+        terms[2 * c + j] = (float)slope, terms[3 * c + j] = (float)(b[j] - mean * slope);
+    }
+    return 0;
+}
+
 int norm_terms(const float *restrict x, const float *restrict w, const float *restrict b, double eps,
                float *restrict terms, int64_t n, int64_t c, int threads) {
     int64_t chunks = (n + CHUNK - 1) / CHUNK;
@@ -42,94 +53,127 @@ int norm_terms(const float *restrict x, const float *restrict w, const float *re
     }
     add_chunks(sums, total, chunks, c);
     EACH(j) {
-        double m = total[j] / n, v = total[c + j] / n - m * m;
-        v = v < 0.0 ? 0.0 : v;
-        double slope = w[j] / sqrt(v + eps);
-        terms[j] = (float)(x[j] + m), terms[c + j] = (float)v;
-        terms[2 * c + j] = (float)slope, terms[3 * c + j] = (float)(b[j] - (x[j] + m) * slope);
+        double m = total[j] / n;
+        total[j] = x[j] + m, total[c + j] = total[c + j] / n - m * m;
     }
+    terms_of_moments(total, w, b, eps, terms, c, threads);
     free(total);
     return 0;
 }
 
+/* If there is room for them, means (n / pixels, c) of each image's activations. */
 #define FORWARD(ACT)                                                                                                   \
-int forward_##ACT(const float *restrict x, const float *restrict terms, float *restrict y, int64_t n, int64_t c,      \
-                  int threads) {                                                                                       \
+int forward_##ACT(const float *restrict x, const float *restrict terms, float *restrict y, float *restrict means,      \
+                  int64_t n, int64_t pixels, int64_t c, int threads) {                                                 \
     const float *restrict a = terms + 2 * c, *restrict o = a + c;                                                      \
-    PARALLEL for (int64_t k = 0; k < (n + CHUNK - 1) / CHUNK; k++)                                                     \
-        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                           \
-            const float *restrict xi = x + i * c;                                                                      \
-            float *restrict yi = y + i * c;                                                                            \
-            SIMD EACH(j) yi[j] = value_##ACT(xi[j] * a[j] + o[j]);                                                     \
+    if (!means) {                                                                                                      \
+        PARALLEL for (int64_t k = 0; k < (n + CHUNK - 1) / CHUNK; k++)                                                 \
+            for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {                                                       \
+                const float *restrict xi = x + i * c;                                                                  \
+                float *restrict yi = y + i * c;                                                                        \
+                SIMD EACH(j) yi[j] = value_##ACT(xi[j] * a[j] + o[j]);                                                 \
+            }                                                                                                          \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    float *room = malloc(n / pixels * c * sizeof(float));                                                              \
+    if (!room) return 1;                                                                                               \
+    PARALLEL for (int64_t k = 0; k < n / pixels; k++) {                                                                \
+        float *restrict sum = room + k * c, *restrict mean = means + k * c;                                            \
+        EACH(j) mean[j] = 0.0f;                                                                                        \
+        for (int64_t first = 0; first < pixels; first += CHUNK) {                                                      \
+            EACH(j) sum[j] = 0.0f;                                                                                     \
+            for (int64_t i = first; i < first + CHUNK && i < pixels; i++) {                                            \
+                const float *restrict xi = x + (k * pixels + i) * c;                                                   \
+                float *restrict yi = y + (k * pixels + i) * c;                                                         \
+                SIMD EACH(j) {                                                                                         \
+                    float v = value_##ACT(xi[j] * a[j] + o[j]);                                                        \
+                    yi[j] = v, sum[j] += v;                                                                            \
+                }                                                                                                      \
+            }                                                                                                          \
+            EACH(j) mean[j] += sum[j];                                                                                 \
         }                                                                                                              \
+        EACH(j) mean[j] /= (float)pixels;                                                                              \
+    }                                                                                                                  \
+    free(room);                                                                                                        \
     return 0;                                                                                                          \
 }
 
-/* The norm's own gradients, by sums (2, c) of d and of d (x - mean); dx first holds d, the gradient of a x + o. */
-int norm_gradient(const double *restrict sums, const float *restrict x, const float *restrict terms, double eps,
-                  float *restrict dx, float *restrict dw, float *restrict db, int64_t n, int64_t c, int threads) {
-    const float *restrict mean = terms, *restrict var = mean + c, *restrict a = var + c;
-    float *restrict p = malloc(2 * c * sizeof(float)), *restrict t = p + c;
-    if (!p) return 1;
+/* By sums (2, c) of d, the gradient of a x + o, and of d (x - mean) over n rows: the gradients of w and b, and factors
+   (4, c), the f of x's gradient f0 d + f1 (x - mean) + f2; f3 is the mean. */
+int gradient_factors(const double *restrict sums, const float *restrict terms, double eps, float *restrict factors,
+                     float *restrict dw, float *restrict db, int64_t n, int64_t c, int threads) {
+    (void)threads;
     EACH(j) {
-        double rate = 1.0 / sqrt(var[j] + eps), slope = sums[c + j] * rate;
+        double rate = 1.0 / sqrt(terms[c + j] + eps), slope = sums[c + j] * rate, a = terms[2 * c + j];
         db[j] = (float)sums[j], dw[j] = (float)slope;
-        p[j] = (float)(-slope * rate / n * a[j]), t[j] = (float)(-sums[j] / n * a[j]);
+        factors[j] = (float)a, factors[c + j] = (float)(-slope * rate / n * a);
+        factors[2 * c + j] = (float)(-sums[j] / n * a), factors[3 * c + j] = terms[j];
     }
-    PARALLEL for (int64_t k = 0; k < (n + CHUNK - 1) / CHUNK; k++)
-        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {
-            const float *restrict xi = x + i * c;
-            float *restrict di = dx + i * c;
-            SIMD EACH(j) di[j] = di[j] * a[j] + (xi[j] - mean[j]) * p[j] + t[j];
-        }
-    free(p);
     return 0;
 }
 
-/* dx first holds the gradient before the activation, so that no slope is computed twice. It may be g. */
+/* d becomes the gradient of x. */
+int norm_gradient(const float *restrict factors, const float *restrict x, float *restrict d, int64_t n, int64_t c,
+                  int threads) {
+    const float *restrict f = factors;
+    PARALLEL for (int64_t k = 0; k < (n + CHUNK - 1) / CHUNK; k++)
+        for (int64_t i = k * CHUNK; i < end_of(k, n); i++) {
+            const float *restrict xi = x + i * c;
+            float *restrict di = d + i * c;
+            SIMD EACH(j) di[j] = f[j] * di[j] + f[c + j] * (xi[j] - f[3 * c + j]) + f[2 * c + j];
+        }
+    return 0;
+}
+
+/* By g, the activations' gradient, and of_means (n / pixels, c), that of their means, or NULL: dx (n, c) and total
+   (2, c), the d and sums of above. */
 #define BACKWARD(ACT)                                                                                                  \
-int backward_##ACT(const float *g, const float *restrict x, const float *restrict terms, double eps, float *dx,       \
-                   float *restrict dw, float *restrict db, int64_t n, int64_t c, int threads) {                       \
+int backward_##ACT(const float *restrict g, const float *restrict of_means, const float *restrict x,                   \
+                   const float *restrict terms, float *restrict dx, double *restrict total, int64_t n, int64_t pixels, \
+                   int64_t c, int threads) {                                                                           \
     int64_t chunks = (n + CHUNK - 1) / CHUNK;                                                                          \
-    const float *restrict mean = terms, *restrict var = mean + c, *restrict a = var + c, *restrict o = a + c;         \
-    double *restrict total = make_room(chunks, c);                                                                    \
-    if (!total) return 1;                                                                                              \
-    float *restrict sums = (float *)(total + 2 * c);                                                                   \
+    const float *restrict mean = terms, *restrict a = mean + 2 * c, *restrict o = a + c;                               \
+    float *restrict sums = malloc((2 * chunks + 1) * c * sizeof(float)), *restrict none = sums + 2 * chunks * c;       \
+    if (!sums) return 1;                                                                                               \
+    EACH(j) none[j] = 0.0f;                                                                                            \
+    float part = 1.0f / (float)pixels;                                                                                 \
     PARALLEL for (int64_t k = 0; k < chunks; k++) {                                                                    \
         float *restrict s = sums + 2 * k * c, *restrict q = s + c;                                                     \
         EACH(j) s[j] = q[j] = 0.0f;                                                                                    \
         int64_t i = k * CHUNK, end = end_of(k, n);                                                                     \
-        for (; i + 1 < end; i += 2) { /* two rows at a time: half the traffic of the sums */                          \
-            const float *restrict xi = x + i * c, *gi = g + i * c;                                                     \
-            float *di = dx + i * c;                                                                                    \
+        for (; i + 1 < end; i += 2) { /* two rows at a time: half the traffic of the sums */                           \
+            const float *restrict xi = x + i * c, *restrict gi = g + i * c;                                            \
+            const float *restrict m = of_means ? of_means + i / pixels * c : none;                                     \
+            const float *restrict r = of_means ? of_means + (i + 1) / pixels * c : none;                               \
+            float *restrict di = dx + i * c;                                                                           \
             SIMD EACH(j) {                                                                                             \
-                float d = gi[j] * slope_##ACT(xi[j] * a[j] + o[j]);                                                    \
-                float e = gi[c + j] * slope_##ACT(xi[c + j] * a[j] + o[j]);                                            \
+                float d = (gi[j] + part * m[j]) * slope_##ACT(xi[j] * a[j] + o[j]);                                    \
+                float e = (gi[c + j] + part * r[j]) * slope_##ACT(xi[c + j] * a[j] + o[j]);                            \
                 di[j] = d, di[c + j] = e;                                                                              \
                 s[j] += d + e, q[j] += d * (xi[j] - mean[j]) + e * (xi[c + j] - mean[j]);                              \
             }                                                                                                          \
         }                                                                                                              \
         if (i < end) {                                                                                                 \
-            const float *restrict xi = x + i * c, *gi = g + i * c;                                                     \
-            float *di = dx + i * c;                                                                                    \
+            const float *restrict xi = x + i * c, *restrict gi = g + i * c;                                            \
+            const float *restrict m = of_means ? of_means + i / pixels * c : none;                                     \
+            float *restrict di = dx + i * c;                                                                           \
             SIMD EACH(j) {                                                                                             \
-                float d = gi[j] * slope_##ACT(xi[j] * a[j] + o[j]);                                                    \
+                float d = (gi[j] + part * m[j]) * slope_##ACT(xi[j] * a[j] + o[j]);                                    \
                 di[j] = d, s[j] += d, q[j] += d * (xi[j] - mean[j]);                                                   \
             }                                                                                                          \
         }                                                                                                              \
     }                                                                                                                  \
     add_chunks(sums, total, chunks, c);                                                                                \
-    int failed = norm_gradient(total, x, terms, eps, dx, dw, db, n, c, threads);                                       \
-    free(total);                                                                                                       \
-    return failed;                                                                                                     \
+    free(sums);                                                                                                        \
+    return 0;                                                                                                          \
 }
 
 #define BOTH(ACT) FORWARD(ACT) BACKWARD(ACT)
 ACTIVATIONS(BOTH)
 
 /* g (n, pixels, c), the gradient of x * gate, becomes that of x; gate and its gradient out are (n, c). */
-int gate_gradient(float *restrict g, const float *restrict x, const float *restrict gate, float *restrict out, int64_t n,
-                  int64_t pixels, int64_t c, int threads) {
+int gate_gradient(float *restrict g, const float *restrict x, const float *restrict gate, float *restrict out,
+                  int64_t n, int64_t pixels, int64_t c, int threads) {
     float *sums = malloc(n * c * sizeof(float)); /* of a chunk, for each image */
     if (!sums) return 1;
     PARALLEL for (int64_t k = 0; k < n; k++) {

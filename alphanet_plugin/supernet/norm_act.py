@@ -48,22 +48,42 @@ def norm_terms(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     return terms
 
 
-def norm_gradient(
-    sums: Tensor, x: Tensor, terms: Tensor, weight: Tensor, eps: float, grad: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The gradients of weight and bias; `grad`, of what the norm makes of x (B, C, H, W), becomes that of x.
+def activations(x: Tensor, terms: Tensor, act: nn.Module, means: Tensor | None = None) -> Tensor:
+    """`act` of what the norm makes of x (B, C, H, W), by its `norm_terms`; means (B, C) become each image's."""
+    y = torch.empty_like(x)
+    call_compiled(f"forward_{name_of(act)}", x, terms, y, means, *_sizes(x))
+    return y
 
-    Args:
-        sums: Of that gradient, and of its product with x less its mean: (2, C) in float64.
-        x: What is normalised.
-        terms: Its `norm_terms`.
-        weight: (C',).
-        eps: Of the norm.
-        grad: (B, C, H, W) in channels_last.
+
+def gradient_before(
+    grad: Tensor, x: Tensor, terms: Tensor, act: nn.Module, of_means: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """By the gradient of `activations`, and of their means, that of what the norm makes of x (B, C, H, W).
+
+    Returns:
+        It, and the sums over B, H and W of it and of its product with x less its mean: (2, C) in float64.
     """
+    before, sums = torch.empty_like(x), terms.new_empty(2, x.shape[1], dtype=torch.float64)
+    grad = grad.contiguous(memory_format=torch.channels_last)
+    of_means = None if of_means is None else of_means.contiguous()
+    call_compiled(f"backward_{name_of(act)}", grad, of_means, x, terms, before, sums, *_sizes(x))
+    return before, sums
+
+
+def gradient_factors(
+    sums: Tensor, x: Tensor, terms: Tensor, weight: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """By the sums of `gradient_before`: what makes x's gradient of it (4, C), and those of weight and bias (C',)."""
     grad_weight, grad_bias = x.new_zeros(2, len(weight))
-    call_compiled("norm_gradient", sums, x, terms, eps, grad, grad_weight, grad_bias, *_rows(x))
-    return grad_weight, grad_bias
+    factors = torch.empty_like(terms)
+    call_compiled("gradient_factors", sums, terms, eps, factors, grad_weight, grad_bias, *_rows(x))
+    return factors, grad_weight, grad_bias
+
+
+def norm_gradient(factors: Tensor, x: Tensor, before: Tensor) -> Tensor:
+    """The gradient of x (B, C, H, W), in the memory of that of `gradient_before`."""
+    call_compiled("norm_gradient", factors, x, before, *_rows(x))
+    return before
 
 
 def name_of(act: nn.Module) -> str:
@@ -78,20 +98,21 @@ class _NormAct(torch.autograd.Function):
         ctx.save_for_backward(x, terms, weight)
         ctx.eps, ctx.act = eps, act
         ctx.mark_non_differentiable(terms)
-        y = torch.empty_like(x)
-        call_compiled(f"forward_{name_of(act)}", x, terms, y, *_rows(x))
-        return y, terms
+        return activations(x, terms, act), terms
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, terms, weight = ctx.saved_tensors
-        grad = grad_outputs[0].contiguous(memory_format=torch.channels_last)
-        grad_x, (grad_weight, grad_bias) = torch.empty_like(x), x.new_zeros(2, len(weight))
-        given = grad, x, terms, ctx.eps, grad_x, grad_weight, grad_bias
-        call_compiled(f"backward_{name_of(ctx.act)}", *given, *_rows(x))
-        return grad_x, grad_weight, grad_bias, None, None
+        before, sums = gradient_before(grad_outputs[0], x, terms, ctx.act)
+        factors, *grads = gradient_factors(sums, x, terms, weight, ctx.eps)
+        return norm_gradient(factors, x, before), *grads, None, None
 
 
 def _rows(x: Tensor) -> tuple[int, int]:
     return x.numel() // x.shape[1], x.shape[1]
+
+
+def _sizes(x: Tensor) -> tuple[int, int, int]:
+    """Rows of all images and of one, and channels."""
+    return x.numel() // x.shape[1], x.shape[2] * x.shape[3], x.shape[1]
