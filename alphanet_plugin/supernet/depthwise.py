@@ -32,8 +32,8 @@ def depthwise_conv(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> 
     kernel that it is fast at take its place. At stride 1 the input's gradient is a convolution by the kernel turned
     around, which oneDNN does in 0.6 to 0.9 of the time of its gradient.
     """
-    if _compiles(x, kernel_size, stride):
-        return _Compiled.apply(x, weight, kernel_size, stride, *_norm(None), *_norm(None))  # type: ignore[return-value]
+    if _compiles(x, weight, kernel_size, stride):
+        return _NormedDepthwise.apply(x, weight, kernel_size, stride, *_norm(None), *_norm(None))  # type: ignore[return-value]
     return _Depthwise.apply(x, weight, kernel_size, stride)  # type: ignore[return-value]
 
 
@@ -52,9 +52,9 @@ def normed_depthwise_conv(
         images.
     """
     values = len(x) * math.prod(_sides(x, stride))
-    if values > 1 and _compiles(x, kernel_size, stride):
+    if values > 1 and _compiles(x, weight, kernel_size, stride):
         given = x, weight, kernel_size, stride, *_norm(before), *_norm(after)
-        return _Compiled.apply(*given)  # type: ignore[return-value]
+        return _NormedDepthwise.apply(*given)  # type: ignore[return-value]
     y = after(depthwise_conv(x if before is None else before(x), weight, kernel_size, stride))
     return y, image_means(y)
 
@@ -64,8 +64,9 @@ def image_means(x: Tensor) -> Tensor:
     return x.sum((2, 3), keepdim=True) / (x.shape[2] * x.shape[3])
 
 
-def _compiles(x: Tensor, kernel_size: int, stride: int) -> bool:
-    return kernel_size in (3, 5, 7) and stride in (1, 2) and has_compiled(x)
+def _compiles(x: Tensor, weight: Tensor, kernel_size: int, stride: int) -> bool:
+    alike = (weight.dtype, weight.device) == (x.dtype, x.device)  # otherwise torch says what is wrong
+    return kernel_size in (3, 5, 7) and stride in (1, 2) and alike and has_compiled(x)
 
 
 def _norm(norm: BatchNormAct2d | None) -> tuple[Any, ...]:
@@ -73,7 +74,7 @@ def _norm(norm: BatchNormAct2d | None) -> tuple[Any, ...]:
     return (None, None, 0.0, nn.Identity()) if norm is None else (norm.weight, norm.bias, norm.eps, norm.act)
 
 
-class _Compiled(torch.autograd.Function):
+class _NormedDepthwise(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -98,14 +99,7 @@ class _Compiled(torch.autograd.Function):
         y = torch.empty(len(x), x.shape[1], *_sides(x, stride), memory_format=torch.channels_last)
         taps, moments = _taps(weight, x.shape[1], size), terms.new_empty(2, x.shape[1], dtype=torch.float64)
         call_compiled(f"depthwise_forward_{name_of(act)}", x, terms, taps, y, moments, *_sizes(x, y), size, stride)
-        ctx.size, ctx.stride, ctx.eps, ctx.act, ctx.after_eps, ctx.after_act = (
-            size,
-            stride,
-            eps,
-            act,
-            after_eps,
-            after_act,
-        )
+        ctx.settings = size, stride, eps, act, after_eps, after_act
         if after_scale is None or after_bias is None:
             ctx.save_for_backward(x, weight, terms, scale, None, None, None)
             return y
@@ -119,24 +113,25 @@ class _Compiled(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, terms, scale, y, after_terms, after_scale = ctx.saved_tensors
+        size, stride, eps, act, after_eps, after_act = ctx.settings
         grad = torch.zeros_like(y) if grad_outputs[0] is None else grad_outputs[0]  # of the means alone
         grad, after, factors = grad.contiguous(memory_format=torch.channels_last), None, None
         if after_scale is not None:
-            grad, sums = gradient_before(grad, y, after_terms, ctx.after_act, grad_outputs[1])
-            factors, *after = gradient_factors(sums, y, after_terms, after_scale, ctx.after_eps)
-        taps = _taps(weight, x.shape[1], ctx.size)
+            grad, sums = gradient_before(grad, y, after_terms, after_act, grad_outputs[1])
+            factors, *after = gradient_factors(sums, y, after_terms, after_scale, after_eps)
+        taps = _taps(weight, x.shape[1], size)
         before, grad_taps = torch.empty_like(x), torch.empty_like(taps)
         sums = terms.new_empty(2, x.shape[1], dtype=torch.float64)
-        given = grad, y, factors, x, terms, taps, before, sums, grad_taps, *_sizes(x, grad), ctx.size, ctx.stride
-        call_compiled(f"depthwise_backward_{name_of(ctx.act)}", *given)
+        given = grad, y, factors, x, terms, taps, before, sums, grad_taps, *_sizes(x, grad), size, stride
+        call_compiled(f"depthwise_backward_{name_of(act)}", *given)
         of_norm = None
         if scale is not None:
-            factors, *of_norm = gradient_factors(sums, x, terms, scale, ctx.eps)
+            factors, *of_norm = gradient_factors(sums, x, terms, scale, eps)
             norm_gradient(factors, x, before)
         grad_weight = None
         if ctx.needs_input_grad[1]:
             grad_weight = torch.zeros_like(weight)
-            _kernel(x, grad_weight, ctx.size).copy_(grad_taps.t().view(-1, 1, ctx.size, ctx.size))
+            _kernel(x, grad_weight, size).copy_(grad_taps.t().view(-1, 1, size, size))
         none = None, None
         return before, grad_weight, *none, *(of_norm or none), *none, *(after or none), *none
 
