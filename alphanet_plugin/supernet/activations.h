@@ -11,22 +11,22 @@
 
 INLINE float clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
-/* e^x within 2 ulp for |x| up to 80, and beyond that as there, by Cephes' polynomial, of operations that compilers
-   vectorise. Compilers compare floats for a clamp where integers have an operation of their own. */
+/* e^x within 2 ulp for |x| up to 80: 2^n e^r, n the whole number next to x / log 2, e^r by a polynomial that is fitted to
+   it. Beyond that n is held to what a float's exponent takes, which for sigmoids is enough while |x| < 10^11. */
 INLINE float exponential(float x) {
-    union { float value; int32_t bits; } in = {x}, scale;
-    int32_t size = in.bits & INT32_MAX, most = 0x42A00000; /* 80.0f */
-    in.bits = (size < most ? size : most) | (in.bits & INT32_MIN);
-    float n = rintf(in.value * 1.44269504f);
-    float r = (in.value - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    scale.bits = ((int32_t)n + 127) << 23;
-    return (p * r * r + r + 1.0f) * scale.value;
+    const float shift = 12582912.0f + 127.0f; /* 1.5 2^23: the last bits of what is added to it are n + 127 */
+    union { float value; int32_t bits; } sum = {x * 1.44269504f + shift}, scale;
+    float n = sum.value - shift, r = (x - n * 0.693359375f) + n * 2.12194440e-4f, p = 8.2902722061e-03f;
+    p = p * r + 4.1898161173e-02f;
+    p = p * r + 1.6667638719e-01f;
+    p = p * r + 4.9999147654e-01f;
+    p = p * r + 9.9999970198e-01f;
+    p = p * r + 1.0f;
+    int32_t bits = sum.bits;
+    bits = bits < 0x4B400001 ? 0x4B400001 : bits;
+    bits = bits > 0x4B4000FE ? 0x4B4000FE : bits;
+    scale.bits = (int32_t)((uint32_t)bits << 23);
+    return p * scale.value;
 }
 INLINE float sigmoid(float z) { return 1.0f / (1.0f + exponential(-z)); }
 
@@ -34,7 +34,7 @@ INLINE float sigmoid(float z) { return 1.0f / (1.0f + exponential(-z)); }
 INLINE float value_none(float z) { return z; }
 INLINE float slope_none(float z) { return 1.0f + 0.0f * z; }
 INLINE float value_silu(float z) { return z * sigmoid(z); }
-INLINE float slope_silu(float z) { float s = sigmoid(z); return s * (1.0f + z * (1.0f - s)); }
+INLINE float slope_silu(float z) { float s = sigmoid(z), y = z * s; return s + (y - y * s); }
 INLINE float value_relu(float z) { return z < 0.0f ? 0.0f : z; }
 INLINE float slope_relu(float z) { return z <= 0.0f ? 0.0f : 1.0f; }
 INLINE float value_relu6(float z) { return clamp(z, 0.0f, 6.0f); }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from .compiled import call_compiled, has_compiled
 
 _adds_in_place = False
+_LARGE = 2**26  # multiply-adds from which a product is worth a convolution's set-up
 
 
 @contextmanager
@@ -57,7 +59,7 @@ class _PrefixLinear(torch.autograd.Function):
         ctx.save_for_backward(rows, weight)
         ctx.bias_size = None if bias is None else len(bias)
         block = _leading(weight, out_channels, rows.shape[1])
-        return rows @ block.t() if bias is None else torch.addmm(bias[:out_channels], rows, block.t())
+        return _product(rows, block) if bias is None else torch.addmm(bias[:out_channels], rows, block.t())
 
     @staticmethod
     @once_differentiable
@@ -66,7 +68,7 @@ class _PrefixLinear(torch.autograd.Function):
         out_channels, in_channels = grad.shape[1], rows.shape[1]
         grad_rows = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            grad_rows = grad @ _leading(weight, out_channels, in_channels)
+            grad_rows = _product(grad, _leading(weight, out_channels, in_channels).t())
         if ctx.needs_input_grad[1]:
             grad_weight = _weight_gradient(weight, grad.t(), rows)
         if ctx.needs_input_grad[2]:
@@ -82,7 +84,7 @@ class _GatedLinear(torch.autograd.Function):
         block = _leading(weight, out_channels, x.shape[1])
         if _scales_weights(x, out_channels):
             return torch.bmm(_images(x), _gated(block, gate).transpose(1, 2)).flatten(0, 1)
-        return _rows(x * gate) @ block.t()
+        return _product(_rows(x * gate), block)
 
     @staticmethod
     @once_differentiable
@@ -101,7 +103,7 @@ class _GatedLinear(torch.autograd.Function):
             return grad_x, grad_gate, grad_weight, None
         if ctx.needs_input_grad[2]:
             grad_weight = _weight_gradient(weight, grad.t(), _rows(x * gate))
-        grad_x = (grad @ block).view(shape).movedim(-1, 1)
+        grad_x = _product(grad, block.t()).view(shape).movedim(-1, 1)
         grad_gate = torch.empty_like(gate)
         if has_compiled(grad_x, x) and gate.is_contiguous():
             call_compiled("gate_gradient", grad_x, x, gate, grad_gate, len(x), x.shape[2] * x.shape[3], in_channels)
@@ -109,6 +111,27 @@ class _GatedLinear(torch.autograd.Function):
             torch.sum(grad_x * x, (2, 3), keepdim=True, out=grad_gate)
             grad_x.mul_(gate)
         return grad_x, grad_gate, grad_weight, None
+
+
+def _product(rows: Tensor, weight: Tensor) -> Tensor:
+    """rows (N, I) by weight (O, I) turned around: (N, O).
+
+    With AVX2 and no AVX-512 a large product is left to oneDNN, as a convolution of an image of one column: 1.05 to 1.6
+    times as fast as MKL's (EPYC of the first generation, two cores; 331,776 by 24 and 144, 60 and 39 ms).
+    """
+    large = rows.dtype == torch.float32 and rows.shape[0] * weight.numel() >= _LARGE
+    if not (large and _prefers_convolutions() and rows.is_contiguous() and rows.device.type == "cpu"):
+        return rows @ weight.t()
+    image = rows.view(1, len(rows), 1, -1).permute(0, 3, 1, 2)
+    # F.conv2d would go elsewhere with one thread.
+    y = torch.ops.aten.mkldnn_convolution(image, weight[:, :, None, None], None, [0, 0], [1, 1], [1, 1], 1)
+    y = y.permute(0, 2, 3, 1).reshape(len(rows), -1)
+    return y.data  # to autograd a tensor of its own: activations may work in place, which it forbids in a view
+
+
+@cache
+def _prefers_convolutions() -> bool:
+    return torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 
 def _weight_gradient(weight: Tensor, left: Tensor, right: Tensor | None = None) -> Tensor | None:

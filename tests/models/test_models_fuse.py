@@ -118,7 +118,11 @@ def test_timms_models(name, options, left):
 
 def test_a_model_without_norms_is_left_as_it_is():
     model = timm.create_model("vit_tiny_patch16_224", img_size=64).eval()
-    assert_same(fuse(model), model, tolerance=0)
+    fused = fuse(model)  # its outputs may differ in their last bits: with AVX2 torch rounds by where memory lies
+    assert str(fused) == str(model)
+    assert fused.state_dict().keys() == model.state_dict().keys()
+    assert all(torch.equal(one, model.state_dict()[name]) for name, one in fused.state_dict().items())
+    assert_same(fused, model)
 
 
 def test_fusing_again_changes_nothing():

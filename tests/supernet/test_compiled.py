@@ -1,5 +1,6 @@
 """Compiled functions compute what torch's operations do, whatever the number of threads, and are not needed."""
 
+import statistics
 import subprocess
 import sys
 
@@ -116,16 +117,15 @@ def test_the_gradients_of_a_depthwise_kernel_are_torchs(stride, kernel_size, bat
 def test_a_depthwise_convolution_between_norms_keeps_their_inputs_alone(act, kernel_size, stride, channels, side):
     before, after = act and elastic_norm(channels + 5, act), elastic_norm(channels + 5, "hard_swish")
     norms = [norm for norm in (before, after) if norm is not None]
-    torch.manual_seed(0)
-    x = torch.randn(3, channels, side, side).contiguous(memory_format=torch.channels_last)
-    kernels = torch.randn(channels + 5, 1, 7, 7)
 
-    def run(form, kind):
+    def run(form, kind, seed):
+        torch.manual_seed(seed)
+        x = torch.randn(3, channels, side, side).contiguous(memory_format=torch.channels_last)
+        kernels = torch.randn(channels + 5, 1, 7, 7)
         for norm in norms:
             norm.to(kind).zero_grad()
-        images, weight = (one.clone().to(kind).requires_grad_() for one in (x, kernels))
+        images, weight = (one.to(kind).requires_grad_() for one in (x, kernels))
         y, means = form(images, weight)
-        torch.manual_seed(1)
         torch.autograd.backward((y, means), [torch.randn(one.shape).to(kind) for one in (y, means)])
         of_norms = [one.grad.clone() for norm in norms for one in norm.parameters()]
         return [y.detach(), means.detach(), images.grad, weight.grad, *of_norms]
@@ -137,15 +137,20 @@ def test_a_depthwise_convolution_between_norms_keeps_their_inputs_alone(act, ker
         y = after(depthwise.depthwise_conv(before(images) if before else images, weight, kernel_size, stride))
         return y, y.mean((2, 3), keepdim=True)
 
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.shape) or one, lambda one: one):
-        found = run(joined, torch.float32)
-    use_kernels("plain")
-    plain, exact = run(apart, torch.float32), run(apart, torch.float64)
-    for one, other, best in zip(found, plain, exact, strict=True):
-        assert relative_error(one, best) < max(1e-6, 1.5 * relative_error(other, best))
-    images_kept = [shape for shape in kept if len(shape) == 4 and shape[0] == len(x)]
-    assert images_kept == [x.shape, found[0].shape]
+    kept, errors, plain_errors = [], [], []
+    for seed in range(8):  # of one draw an error is mostly luck, ours as torch's
+        kept.clear()
+        use_kernels("auto")
+        with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.shape) or one, lambda one: one):
+            found = run(joined, torch.float32, seed)
+        use_kernels("plain")
+        plain, exact = run(apart, torch.float32, seed), run(apart, torch.float64, seed)
+        errors.append([relative_error(*pair) for pair in zip(found, exact, strict=True)])
+        plain_errors.append([relative_error(*pair) for pair in zip(plain, exact, strict=True)])
+    for ours, theirs in zip(zip(*errors, strict=True), zip(*plain_errors, strict=True), strict=True):
+        assert statistics.median(ours) < max(1e-6, 1.5 * statistics.median(theirs))
+    images_kept = [shape for shape in kept if len(shape) == 4 and shape[0] == 3]
+    assert images_kept == [found[2].shape, found[0].shape]
 
 
 @pytest.mark.parametrize("kernels", ["plain", pytest.param("compiled", marks=needs_compiler)])

@@ -11,7 +11,7 @@ from alphanet_plugin.supernet import build_supernet
 
 SPACE = get_space("attentive_nas", resolutions=(32, 40))
 PUBLISHED = get_space("attentive_nas")
-X = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+X = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
 
 def build(**options):
