@@ -12,7 +12,14 @@ from torch.nn import functional as F
 from alphanet_plugin import get_space
 from alphanet_plugin.errors import ConfigError
 from alphanet_plugin.losses import AdaptiveAlphaDivergence, Objective
-from alphanet_plugin.supernet import ElasticBatchNormAct2d, build_supernet, compiled, depthwise, use_kernels
+from alphanet_plugin.supernet import (
+    ElasticBatchNormAct2d,
+    build_supernet,
+    compiled,
+    depthwise,
+    prefix_linear,
+    use_kernels,
+)
 from alphanet_plugin.supernet.prefix_linear import gated_linear
 from alphanet_plugin.training import Pass, add_gradients
 
@@ -248,3 +255,20 @@ def test_a_compiler_that_fails_is_named(monkeypatch):
 def test_another_word_is_refused():
     with pytest.raises(ConfigError, match="kernels must be one of auto, plain, compiled, not 'fast'"):
         use_kernels("fast")
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="no oneDNN")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_products_as_convolutions_are_the_same(threads, monkeypatch):
+    monkeypatch.setattr(prefix_linear, "_prefers_convolutions", lambda: True)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    rows, weight = torch.randn(70, 24, requires_grad=True), torch.randn(40, 30, requires_grad=True)
+    found = []
+    for least in (0, 2**40):
+        monkeypatch.setattr(prefix_linear, "_LARGE", least)
+        y = prefix_linear.prefix_linear(rows, weight, None, 32).mul_(2.0)  # in place, as activations may
+        found.append([y.detach(), *torch.autograd.grad(y.square().sum(), (rows, weight))])
+    torch.set_num_threads(before)
+    for one, other in zip(*found, strict=True):
+        assert relative_error(one, other) < 1e-6
