@@ -2,7 +2,7 @@
 
 alphanet export alphanet_a4.digits                        alphanet_a4.digits.onnx, for any number of images
 alphanet export alphanet_a4.digits --format pt2           ... for torch.export.load
-alphanet export local-dir:FOLDER --output deployed.onnx   a published folder, wherever it lies
+alphanet export FOLDER --output deployed.onnx             a published folder, wherever it lies
 alphanet export resnet18 --no-pretrained --classes 10     any timm model
 alphanet export alphanet_a4.digits --dynamic-size         images of any height and width too
 alphanet export alphanet_a4.digits --opset 17             for TensorRT 8 and older onnxruntimes
@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from ..data import preparation_of
-from ..errors import AlphaNetError
 from ..export import FORMATS, Exported, export_int8, export_model
-from .options import model_hint
+from .options import load_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", help="a name for timm.create_model, such as local-dir:FOLDER")
+    parser.add_argument("model", metavar="MODEL", help="a name for timm.create_model, or a published folder")
     parser.add_argument("--format", choices=tuple(FORMATS), default="onnx", help="default: onnx")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: the model's name, here")
     parser.add_argument("--pretrained", action=argparse.BooleanOptionalAction, default=True, help="load its weights")
@@ -109,13 +108,13 @@ def _shapes(exported: Exported, model: Any) -> str:
 
 
 def _file_name(model: str) -> str:
-    """``alphanet_a4.digits`` for that name, for ``local-dir:/some/alphanet_a4.digits``, and for a hub's."""
+    """``alphanet_a4.digits`` for that name, for the folder ``/some/alphanet_a4.digits``, and for a hub's."""
+    if Path(model).is_dir():
+        return Path(model).resolve().name
     return model.rstrip("/").replace(":", "/").rpartition("/")[2]
 
 
 def _load(arguments: argparse.Namespace) -> Any:
-    import timm
-
     if arguments.classes is not None and (arguments.pretrained or arguments.classes < 1):
         raise ValueError("--classes takes a positive number and goes with --no-pretrained: weights bring their classes")
     if arguments.features and arguments.classes is not None:
@@ -123,10 +122,4 @@ def _load(arguments: argparse.Namespace) -> Any:
     options: dict[str, Any] = {} if arguments.classes is None else {"num_classes": arguments.classes}
     if arguments.features:
         options = {"features_only": True}
-    try:
-        return timm.create_model(arguments.model, pretrained=arguments.pretrained, **options)
-    except AlphaNetError:
-        raise
-    except (RuntimeError, AssertionError) as error:
-        hint = model_hint(arguments.model)
-        raise ValueError(f"{arguments.model} cannot be loaded by timm.create_model: {error}{hint}") from error
+    return load_model(arguments.model, arguments.pretrained, **options)

@@ -35,8 +35,13 @@ def add_resume_from(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def load_model(name: str) -> Any:
-    """A model with weights: a name for `timm.create_model`, or the path of a folder that holds config.json and weights.
+def load_model(name: str, pretrained: bool = True, **options: Any) -> Any:
+    """A name for `timm.create_model`, or the path of a folder that holds config.json and weights.
+
+    Args:
+        name: One of them.
+        pretrained: With its weights.
+        options: Of `timm.create_model`.
 
     Raises:
         ValueError: There is no such model, or it has no weights.
@@ -52,11 +57,12 @@ def load_model(name: str) -> Any:
         except (OSError, ValueError) as error:
             raise ValueError(f"{name} holds no model that timm reads: {one_line(error, 400)}{_AGAIN}") from error
     try:
-        return timm.create_model(f"local-dir:{name}" if folder else name, pretrained=True)
+        return timm.create_model(f"local-dir:{name}" if folder else name, pretrained=pretrained, **options)
     except AlphaNetError:
         raise
-    except (RuntimeError, LookupError, TypeError, AttributeError) as error:  # timm's, on what it does not know
-        what = "holds no model that timm reads" if folder else "is neither a folder nor a model with weights"
+    except (RuntimeError, LookupError, TypeError, AttributeError, AssertionError) as error:  # timm's, of the unknown
+        what = "is neither a folder nor a model" + (" with weights" if pretrained else " that timm builds so")
+        what = "holds no model that timm reads" if folder else what
         kind = "" if isinstance(error, RuntimeError) else f"{type(error).__name__}: "  # whose text alone says little
         hint = _AGAIN if folder else model_hint(name)
         raise ValueError(f"{name} {what}: {kind}{one_line(error, 400)}{hint}") from error

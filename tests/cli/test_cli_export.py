@@ -45,7 +45,7 @@ def published():
 def test_published_weights_are_exported_by_name_and_by_folder(published, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "alphanet_a0.small", "--format", "pt2"]) == 0
-    assert main(["export", f"local-dir:{published}", "--format", "pt2", "--output", "other.pt2", "--no-fuse"]) == 0
+    assert main(["export", str(published), "--format", "pt2", "--output", "other.pt2", "--no-fuse"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("alphanet_a0.small.pt2: ")
     assert said[0].endswith("images (batch, 3, 32, 32) to logits (batch, 3)")
@@ -88,7 +88,7 @@ def test_any_timm_model_as_onnx(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["alphanet_a0"], "no weights for alphanet_a0 in the store"),
-        (["alphanet_q", "--no-pretrained"], "alphanet_q cannot be loaded by timm.create_model: Unknown model"),
+        (["alphanet_q", "--no-pretrained"], "alphanet_q is neither a folder nor a model that timm builds so"),
         (["local-dir:nowhere"], "nowhere"),
         (["alphanet_a0", "--classes", "3"], "--classes takes a positive number and goes with --no-pretrained"),
         (["alphanet_a0", "--no-pretrained", "--classes", "0"], "--classes takes a positive number"),
