@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ..models import MBConvBlock
 from .depthwise import centre, depthwise_conv, image_means, normed_depthwise_conv
-from .norm_act import joins, norm_act
+from .norm_act import has_hooks, joins, norm_act
 from .prefix_linear import gated_linear, prefix_linear
 
 
@@ -210,7 +210,8 @@ class ElasticMBConvBlock(MBConvBlock):
 
     def filter(self, x: torch.Tensor) -> torch.Tensor:
         se, project = self.se, self.conv_pwl
-        if not (torch.is_grad_enabled() and _runs_on_cpu(x)):
+        joined = torch.is_grad_enabled() and _runs_on_cpu(x)
+        if not joined or has_hooks(self.bn1, self.conv_dw, self.bn2, se, project):
             return super().filter(x)
         x, means = self._normed_depthwise(x)
         if not (isinstance(se, SEModule) and isinstance(project, ElasticConv2d)):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules import module as module_globals
 
 from .compiled import call_compiled, has_compiled
 
@@ -19,10 +20,19 @@ _NAMES: dict[type[nn.Module], str] = {
 }
 
 
+def has_hooks(*modules: nn.Module) -> bool:
+    """Whether anyone waits for what goes into or comes out of a module, which must then be called by itself."""
+    return module_globals._has_any_global_hook() or any(
+        one._forward_hooks or one._forward_pre_hooks or one._backward_hooks or one._backward_pre_hooks
+        for one in modules
+    )
+
+
 def joins(x: Tensor, act: nn.Module) -> bool:
     """Whether `norm_act` takes these images (B, C, H, W) and this activation here."""
     return (
         type(act) in _NAMES
+        and not has_hooks(act)
         and x.numel() > x.shape[1]  # of one value torch says what is wrong
         and not torch.is_autocast_enabled("cpu")
         and has_compiled(x)

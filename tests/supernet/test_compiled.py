@@ -180,6 +180,22 @@ def test_a_gated_1x1_convolution_is_torchs(batch, channels, side, kernels):
 
 
 @needs_compiler
+@pytest.mark.parametrize("name", ["attentive_nas", "us_mobilenet_v2"])
+def test_hooks_of_every_layer_are_called(name):
+    use_kernels("compiled")
+    supernet, called = build_supernet(get_space(name), num_classes=4), set()
+
+    def modules_called(training):
+        called.clear()
+        supernet.train(training)(torch.randn(2, 3, 32, 32))
+        return set(called)
+
+    for path, module in supernet.named_modules():
+        module.register_forward_hook(lambda *_, path=path: called.add(path))
+    assert modules_called(training=True) == modules_called(training=False)
+
+
+@needs_compiler
 def test_threads_change_no_bit():
     torch.manual_seed(0)
     x = torch.randn(5, 40, 13, 13).contiguous(memory_format=torch.channels_last)
