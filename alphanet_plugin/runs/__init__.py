@@ -19,7 +19,7 @@ from .publishing import (
     suggest_tag,
     to_publish,
 )
-from .ranks import Ranks, at_sigterm, joined_ranks, leave_launch
+from .ranks import Ranks, joined_ranks, leave_launch, when_told_to_end
 from .run_folder import RunFolder
 from .run_page import page_run
 from .search_cost import SearchCost, build_cost, check_latency_table
@@ -45,7 +45,7 @@ from .training_run import OnStep, Watch, write_run_config
 
 __all__ = [
     "ComparedRun", "Curve", "Deployment", "FinetuneFolder", "NetworkRun", "OnStep", "PhasePlan", "Plan", "Ranks",
-    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch", "at_sigterm",
+    "RunFolder", "SearchCost", "SearchPlan", "SupernetRun", "TrainedRun", "TrainingCost", "Watch",
     "build_cost", "build_data", "build_evaluator", "build_kd_loss", "build_model", "build_sampler", "build_search",
     "build_space", "build_timeline", "check_latency_table", "check_replaceable", "check_same_transfer", "check_tag",
     "check_transfer_start", "compare_run", "comparison_csv", "comparison_rows", "comparison_table",
@@ -56,5 +56,5 @@ __all__ = [
     "rank_correlation", "read_config", "read_curve", "read_search_plan", "run_network", "run_record", "run_supernet",
     "search_batches", "search_fingerprint", "search_front", "search_options", "search_results", "search_run",
     "suggest_tag", "supernet_identity", "supernet_of", "to_publish", "tracked", "training_cost",
-    "write_run_config", "write_training_cost",
+    "when_told_to_end", "write_run_config", "write_training_cost",
 ]  # fmt: skip

@@ -289,13 +289,13 @@ class _EndedError(RanksError):
 
 @contextmanager
 def _ended_from_outside() -> Iterator[None]:
-    """SIGTERM raises `_EndedError` in the main thread."""
+    """Being told to end raises `_EndedError` in the main thread."""
 
-    def end(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the launcher's second word
+    def end(number: int, *_: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # the launcher's second word
         raise _EndedError(f"ended from outside, as a launcher does where one of its processes died; {_AGAIN}")
 
-    with at_sigterm(end):
+    with when_told_to_end(end):
         yield
 
 
@@ -305,19 +305,25 @@ def _leave(number: int, *_: object) -> None:
 
 
 @contextmanager
-def at_sigterm(end: Callable[..., None] = _leave) -> Iterator[None]:
-    """A request to end this process (SIGTERM) calls `end` while the block runs; in the main thread alone.
+def when_told_to_end(end: Callable[..., None] = _leave) -> Iterator[None]:
+    """SIGTERM, and SIGHUP of a terminal that is closed, call `end` while the block runs; in the main thread alone.
 
     By default it leaves the block as an error does, so that what the block started is stopped too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    numbers = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
+    before = {
+        number: signal.signal(number, end)
+        for number in numbers
+        if number and signal.getsignal(number) not in (signal.SIG_IGN, None)  # ignored, as under nohup
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)

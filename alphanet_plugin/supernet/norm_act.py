@@ -22,10 +22,12 @@ _NAMES: dict[type[nn.Module], str] = {
 
 def has_hooks(*modules: nn.Module) -> bool:
     """Whether anyone waits for what goes into or comes out of a module, which must then be called by itself."""
-    return module_globals._has_any_global_hook() or any(
-        one._forward_hooks or one._forward_pre_hooks or one._backward_hooks or one._backward_pre_hooks
+    own = (
+        hooks
         for one in modules
+        for hooks in (one._forward_hooks, one._forward_pre_hooks, one._backward_hooks, one._backward_pre_hooks)
     )
+    return any(own) or bool(module_globals._has_any_global_hook())
 
 
 def joins(x: Tensor, act: nn.Module) -> bool:

@@ -259,13 +259,19 @@ class Interrupted(Random):
 
 
 class Ended(Random):
+    number = signal.SIGTERM
+
     def _run(self):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), self.number)
         time.sleep(60)
 
 
-@pytest.mark.parametrize("strategy", [Interrupted, Ended])
-def test_ctrl_c_and_sigterm_end_the_program(tmp_path, strategy):
+class HungUp(Ended):
+    number = signal.SIGHUP
+
+
+@pytest.mark.parametrize("strategy", [Interrupted, Ended, HungUp])
+def test_ctrl_c_sigterm_and_a_closed_terminal_end_the_program(tmp_path, strategy):
     """NNI stops the experiment and returns, and the next one would go on with what is half trained."""
     with pytest.raises(KeyboardInterrupt, match="was stopped"):
         run_experiment(space(), evaluator(tmp_path), strategy())

@@ -1,5 +1,6 @@
 """`alphanet nni run` on a file of `nnictl create`."""
 
+import signal
 import socket
 import subprocess
 import types
@@ -98,7 +99,7 @@ def test_a_failed_tuner_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("killed", ["the manager", "the program"])
+@pytest.mark.parametrize("killed", ["the manager", "the program", "the terminal"])
 def test_a_manager_does_not_outlive_its_program_nor_the_program_its_manager(tmp_path, killed):
     import psutil
 
@@ -109,9 +110,12 @@ def test_a_manager_does_not_outlive_its_program_nor_the_program_its_manager(tmp_
         assert program.stdout.readline().startswith("experiment ")
         (manager,) = [child for child in psutil.Process(program.pid).children(recursive=True) if child.name() == "node"]
         try:
-            manager.kill() if killed == "the manager" else program.terminate()
+            if killed == "the manager":
+                manager.kill()
+            else:
+                program.send_signal(signal.SIGTERM if killed == "the program" else signal.SIGHUP)
             said = program.communicate(timeout=60)[1].splitlines()[-1]
-            assert killed == "the program" or "any more (ConnectionError); was it killed? See" in said
+            assert killed != "the manager" or "any more (ConnectionError); was it killed? See" in said
             assert not manager.is_running()
         finally:
             for process in (program, manager):

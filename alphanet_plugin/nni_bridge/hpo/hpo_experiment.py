@@ -18,7 +18,7 @@ from nni.tools.package_utils.tuner_factory import create_builtin_class_instance
 
 from ...errors import SearchError
 from ...owner import owned
-from ...runs import at_sigterm
+from ...runs import when_told_to_end
 from .ledger_tuner import LedgerTuner
 from .leftover_manager import forget_manager, note_manager, stop_leftover
 from .manager import FAILED, last_line
@@ -87,7 +87,7 @@ def run_hpo(folder: Path, ledger: TrialLedger, settings: HpoSettings, on_trials:
         broken, known = 0, len(ledger.ended())
         while len(ledger.ended()) < settings.trials:
             experiment = _build(folder, ledger, settings)
-            with at_sigterm():  # the manager's process would go on without us
+            with when_told_to_end():  # the manager's process would go on without us
                 try:
                     dispatcher = _start(experiment, folder, ledger, settings)
                     ended = dispatcher is not None and _wait(experiment, dispatcher, ledger, settings, on_trials)

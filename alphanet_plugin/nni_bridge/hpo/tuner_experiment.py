@@ -23,7 +23,7 @@ from alphanet_tuner import EvolutionTuner, report_through
 
 from ...errors import ConfigError, SearchError
 from ...nearest import did_you_mean
-from ...runs import at_sigterm
+from ...runs import when_told_to_end
 from .evolution_arguments import check_arguments
 from .hpo_experiment import OnTrials
 from .manager_start import ask_manager, check_tuner, start_manager
@@ -64,7 +64,7 @@ def run_tuner_file(
     os.environ.update(NNI_TUNER_COMMAND_CHANNEL=f"ws://localhost:{port}/tuner", NNI_MODE="create")
     experiment = Experiment(config)
     failures: list[str] = []
-    with at_sigterm():  # the manager's process would go on without us
+    with when_told_to_end():  # the manager's process would go on without us
         try:
             dispatcher = start_manager(experiment, port, tuner, assessor)
             report_through(lambda message: (failures.append(message), dispatcher.report_error(message)))

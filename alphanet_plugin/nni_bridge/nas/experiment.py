@@ -32,7 +32,7 @@ from nni.tools.nnictl.config_utils import Experiments
 from ...config import KDConfig, RunConfig, list_recipes, read_mapping, with_recipe
 from ...errors import ConfigError, brief
 from ...nearest import did_you_mean
-from ...runs import at_sigterm
+from ...runs import when_told_to_end
 from ...spaces import list_spaces
 from .strategy import SupernetStrategy
 
@@ -74,7 +74,7 @@ def run_experiment(
     allow_evolution_to_resume()
     experiment = NasExperiment(space, evaluator, strategy, config=config, id=experiment_id)
     options: dict[str, Any] = {"port": port}
-    with at_sigterm(signal.default_int_handler):  # NNI's own way out, which keeps a checkpoint, is Ctrl-C's
+    with when_told_to_end(signal.default_int_handler):  # NNI's own way out, which keeps a checkpoint, is Ctrl-C's
         ended = experiment.resume(**options) if resume else experiment.run(**options)
     if not ended:
         raise KeyboardInterrupt(f"experiment {experiment.id} was stopped")
