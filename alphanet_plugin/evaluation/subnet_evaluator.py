@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
 
 import torch
+from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..data import LeadingImages, count_images
 from ..models import memory_format_of
 from ..spaces import Arch
+from ..supernet import ElasticBatchNormAct2d
 from .accuracy import Evaluator, Metrics, evaluate
 from .calibration import recalibrate_bn
 from .placement import Placement
@@ -58,12 +60,12 @@ class SubnetEvaluator(Evaluator):
         if self.device is not None:
             net.to(self.device)
         net.to(memory_format=memory_format_of(Placement.of(net).device))  # pyright: ignore[reportCallIssue]
-        with pointwise_as_matmul(net):
+        with quick_forwards(net):
             return recalibrate_bn(net, self.calibration_batches).eval()
 
     def __call__(self, arch: Arch) -> Metrics:
         net = self.subnet(arch)
-        with pointwise_as_matmul(net):
+        with quick_forwards(net):
             return evaluate(net, self.evaluation_batches)
 
     @property
@@ -81,29 +83,36 @@ def _reusable(name: str, batches: Iterable) -> Iterable:
 
 
 @contextmanager
-def pointwise_as_matmul(model: nn.Module) -> Iterator[None]:
-    """Inside, on a CPU, these convolutions of `model` are matrix products: the same but for rounding.
+def quick_forwards(model: nn.Module) -> Iterator[None]:
+    """Inside, on a CPU, layers of `model` compute the same in less time, but for rounding.
 
-    oneDNN lays a convolution's weights out anew in every call, which for one value a channel takes as long as the
-    arithmetic (torch 2.15, AVX-512). Modules, weights and types stay what they are, and afterwards nothing is left.
+    A 1 x 1 convolution of one value a channel is a matrix product: oneDNN lays its weights out anew in every call,
+    which then takes as long as the arithmetic (torch 2.15, AVX-512). BatchNorm and its activation are one, as in a
+    supernet's training. Modules, weights and types stay what they are, and afterwards nothing is left.
     """
-    convs = [module for module in model.modules() if type(module) is nn.Conv2d and _is_pointwise(module)]
-    for conv in convs:
-        conv.forward = partial(_forward, conv)
+    quick = [(module, forward) for module in model.modules() if (forward := _quick_forward(module))]
+    for module, forward in quick:
+        module.forward = partial(forward, module)
     try:
         yield
     finally:
-        for conv in convs:
-            del conv.forward
+        for module, _ in quick:
+            del module.forward
 
 
-def _is_pointwise(conv: nn.Conv2d) -> bool:
-    """Of torch's own class, since another may compute something else, and nobody else's forward."""
-    plain = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1 and conv.padding in ((0, 0), "valid")
-    return plain and "forward" not in vars(conv)
+def _quick_forward(module: nn.Module) -> Callable[..., Tensor] | None:
+    """For layers of torch's and timm's own classes, since others may compute something else, or have a forward."""
+    if "forward" in vars(module):
+        return None
+    if type(module) is BatchNormAct2d:
+        return ElasticBatchNormAct2d.forward
+    if type(module) is nn.Conv2d:
+        pointwise = module.kernel_size == module.stride == (1, 1) and module.groups == 1
+        return _convolve if pointwise and module.padding in ((0, 0), "valid") else None
+    return None
 
 
-def _forward(conv: nn.Conv2d, input: Tensor) -> Tensor:
+def _convolve(conv: nn.Conv2d, input: Tensor) -> Tensor:
     if input.ndim != 4 or input.shape[2:] != (1, 1) or input.device.type != "cpu":
         return conv._conv_forward(input, conv.weight, conv.bias)
     return F.linear(input.flatten(1), conv.weight.flatten(1), conv.bias)[:, :, None, None]
@@ -139,5 +148,5 @@ class QuickEvaluator(Evaluator):
         for norm in net.modules():
             if isinstance(norm, _BatchNorm):
                 norm.running_mean = norm.running_var = None  # torch then takes the batch's, in eval mode too
-        with pointwise_as_matmul(net):
+        with quick_forwards(net):
             return evaluate(net, self.batches)

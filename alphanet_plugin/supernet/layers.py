@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ..models import MBConvBlock
 from .depthwise import centre, depthwise_conv, image_means, normed_depthwise_conv
-from .norm_act import has_hooks, joins, norm_act
+from .norm_act import has_hooks, joins, known_norm_act, norm_act
 from .prefix_linear import gated_linear, prefix_linear
 
 
@@ -175,25 +175,27 @@ class ElasticBatchNormAct2d(BatchNormAct2d):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         channels, momentum = x.shape[1], self.momentum
         mean, var = self.running_mean, self.running_var
-        assert mean is not None
-        assert var is not None
         if self.training and momentum == 0.0:
             mean = var = None
-        else:
+        elif mean is not None and var is not None:
             mean, var = mean[:channels], var[:channels]
             if self.training and self.num_batches_tracked is not None:
                 self.num_batches_tracked.add_(1)
                 if momentum is None:
                     momentum = 1.0 / float(self.num_batches_tracked)
-        if self.training and isinstance(self.drop, nn.Identity) and joins(x, self.act):
-            x, (batch_mean, batch_var) = norm_act(x, self.weight, self.bias, self.eps, self.act)
-            if mean is not None and var is not None:
-                values = x.numel() // channels
-                mean.lerp_(batch_mean, momentum or 0.0)
-                var.lerp_(batch_var * (values / (values - 1)), momentum or 0.0)
-            return x
+        known = None if self.training or mean is None or var is None else (mean, var)
+        if isinstance(self.drop, nn.Identity) and joins(x, self.act):
+            if known is None:
+                x, (batch_mean, batch_var) = norm_act(x, self.weight, self.bias, self.eps, self.act)
+                if mean is not None and var is not None:
+                    values = x.numel() // channels
+                    mean.lerp_(batch_mean, momentum or 0.0)
+                    var.lerp_(batch_var * (values / (values - 1)), momentum or 0.0)
+                return x
+            if not torch.is_grad_enabled():
+                return known_norm_act(x, *known, self.weight, self.bias, self.eps, self.act)
         x = F.batch_norm(
-            x, mean, var, self.weight[:channels], self.bias[:channels], self.training, momentum or 0.0, self.eps
+            x, mean, var, self.weight[:channels], self.bias[:channels], known is None, momentum or 0.0, self.eps
         )
         return self.act(self.drop(x))
 

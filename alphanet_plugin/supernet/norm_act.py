@@ -53,6 +53,16 @@ def norm_act(x: Tensor, weight: Tensor, bias: Tensor, eps: float, act: nn.Module
     return y, terms[:2]
 
 
+def known_norm_act(
+    x: Tensor, mean: Tensor, var: Tensor, weight: Tensor, bias: Tensor, eps: float, act: nn.Module
+) -> Tensor:
+    """`act` of x (B, C, H, W) normalised by a mean and variance (C,) that are known; without gradient."""
+    terms = x.new_empty(4, x.shape[1])
+    moments = torch.stack([mean, var]).double()
+    call_compiled("terms_of_moments", moments, weight, bias, eps, terms, x.shape[1])
+    return activations(x, terms, act)
+
+
 def norm_terms(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """The batch's mean and biased variance, and the factor and summand that the norm is then: (4, C)."""
     terms = x.new_empty(4, x.shape[1])
