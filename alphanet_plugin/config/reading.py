@@ -300,7 +300,9 @@ def _convert_union(value: Any, hints: tuple[Any, ...], where: str) -> Any:
 def _named(value: Any, schemas: tuple[Any, ...], where: str) -> Any:
     """The one of several dataclasses whose ``name`` is the value's; the first where it names none."""
     by_name = {_name_of(schema): schema for schema in schemas}
-    name = value.get("name", next(iter(by_name))) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} must hold keys and values, such as name: {next(iter(by_name))}, not {brief(value)}")
+    name = value.get("name", next(iter(by_name)))
     if not isinstance(name, str) or name not in by_name:
         raise ConfigError(f"{where}.name must be one of {', '.join(by_name)}, not {brief(name)}")
     return by_name[name]

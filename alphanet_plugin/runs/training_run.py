@@ -170,6 +170,7 @@ class TrainingRun(ABC, Generic[Config]):
                 keep=training.keep_checkpoints,
                 identity=with_images(self.identity(), self.splits),
                 batch=self.batch,
+                fewer_images=self.config.data.on_change == "accept",
             ),
             save_every=training.save_every,
             log=JsonLinesLog(self.folder.log),

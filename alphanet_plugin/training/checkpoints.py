@@ -39,6 +39,7 @@ class Checkpoints:
         keep: How many of the newest stay.
         identity: What must be equal for a checkpoint to be resumed (JSON values), such as the run's configuration.
         batch: The images of an update; None to count steps without a word of what they mean.
+        fewer_images: Go on where training images are gone.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Checkpoints:
         keep: int = 2,
         identity: Any = None,
         batch: GlobalBatch | None = None,
+        fewer_images: bool = False,
     ):
         self.accelerator = accelerator
         self.folder = folder
         self.keep = keep
         self.identity = identity
         self.batch = batch
+        self.fewer_images = fewer_images
         self._checked: Path | None = None  # so that `load` need not read a whole checkpoint again
         # Under DDP Accelerate would save and expect names with its "module." prefix.
         accelerator.register_save_state_pre_hook(_save_plain_names)
@@ -106,7 +109,7 @@ class Checkpoints:
             raise _damaged(path, damage)
         before = kept_batch(path, read_state(path))
         if self.batch and before:
-            self.batch.check_same(before, path)
+            self.batch.check_same(before, path, fewer=self.fewer_images)
         self._checked = path
 
     def load(self, path: Path) -> int:

@@ -55,17 +55,26 @@ class GlobalBatch:
                 raise ValueError(f"batch.{name} must be a number from 1, not {values[name]!r:.80}")
         return cls(**values)
 
-    def check_same(self, before: GlobalBatch, where: Path) -> None:
-        """ConfigError, with what to do, unless a run with the batches of `before` can go on with these."""
+    def check_same(self, before: GlobalBatch, where: Path, *, fewer: bool = False) -> None:
+        """ConfigError, with what to do, unless a run with the batches of `before` can go on with these.
+
+        Args:
+            before: Of the checkpoint.
+            where: The checkpoint.
+            fewer: Accept that training images are gone: epochs are shorter from here on, and differ in their order.
+        """
         if before.images != self.images:
             raise ConfigError(
                 f"{where} was trained with {before}, and this would be {self}: steps would mean something else. "
                 f"{self._advice(before)}"
             )
-        if before.num_images not in (None, self.num_images):
+        if before.num_images is None or self.num_images is None or before.num_images == self.num_images:
+            return
+        if not (fewer and self.num_images < before.num_images):
             raise ConfigError(
                 f"{where} was trained on {before.num_images} images, and now there are {self.num_images}: others would "
-                "come in each step. Put the training images back as they were, or choose another output"
+                "come in each step. Put the training images back as they were, choose another output, or, where some "
+                "are gone, go on without them by data.on_change=accept"
             )
 
     def __str__(self) -> str:

@@ -36,6 +36,26 @@ def test_what_was_held_out_stays_held_out(tmp_path):
         runs.build_data(going_on)
 
 
+def test_training_goes_on_with_the_images_that_are_left(tmp_path):
+    write_images(tmp_path / "images")
+    data = {"name": "folder", "root": str(tmp_path / "images"), "search_fraction": 0.2, "augment": False}
+    first = config(tmp_path / "run", data=data, training={"epochs": 3, "batch_size": 4, "save_every": 1})
+
+    def stop(record):
+        if record["step"] == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.run_network(first, on_step=stop)
+    for gone in runs.build_data(first).record.train[:2]:
+        (tmp_path / "images" / "train" / gone).unlink()
+    training = {"epochs": 3, "batch_size": 4, "save_every": 1}
+    going_on = config(tmp_path / "run", data={**data, "on_change": "accept"}, training=training)
+    steps = []
+    runs.run_network(going_on, on_step=lambda record: steps.append(record["step"]))
+    assert steps == [5, 6, 7, 8]  # of 3 epochs of 14 // 4, where 16 // 4 would have made 12
+
+
 def test_searches_before_and_after_images_went_are_not_mixed(tmp_path):
     values = {"name": "folder", "root": str(tmp_path / "images"), "search_fraction": 0.2, "augment": False}
     write_images(tmp_path / "images")
