@@ -63,7 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
         _refuse(arguments, ("data", "root", "other_classes"), where)
         name, facts, metrics = _evaluate_subnet(arguments)
     else:
-        _refuse(arguments, ("arch",), f"of a run, and {path} is no folder of one{path_hint(path)}; leave it out")
+        _refuse(
+            arguments,
+            ("arch",),
+            f"of a run, and {path} is no folder of one{path_hint(path)}; look at the path, or leave it out",
+        )
         name, facts, metrics = _evaluate_model(arguments)
     if arguments.json:
         print(json.dumps({"subject": arguments.subject, **facts, **metrics.to_dict()}, indent=2))

@@ -19,7 +19,7 @@ from torch import nn
 from ..atomic import write_text
 from ..config import FinetuneConfig, NetworkRunConfig, RunConfig, differences, to_yaml
 from ..data import LabelledImages, Splits, train_loader
-from ..errors import CheckpointError, ConfigError, InUseError
+from ..errors import AlphaNetError, CheckpointError, ConfigError, InUseError
 from ..models import to_memory_format
 from ..nearest import path_hint
 from ..owner import owned
@@ -218,8 +218,9 @@ class TrainingRun(ABC, Generic[Config]):
 
         Raises:
             InUseError: Another does; on every rank.
+            ConfigError: It cannot be written.
         """
-        refused = None
+        refused: AlphaNetError | None = None
         with ExitStack() as stack:
             if self.accelerator.is_main_process:
                 try:
@@ -227,6 +228,8 @@ class TrainingRun(ABC, Generic[Config]):
                     stack.enter_context(owned(self.folder.owner, run, "choose another output"))
                 except InUseError as error:
                     refused = error
+                except OSError as error:
+                    refused = ConfigError(f"output: {self.folder.path} cannot be a run's folder ({error})")
             (refused,) = broadcast_object_list([refused])
             if refused is not None:
                 raise refused

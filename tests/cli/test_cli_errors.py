@@ -30,6 +30,14 @@ def test_every_verb_has_help(verb, capsys):
         (["train", "--config", "configs/digits.yaml", "--set", "data.name=foldr"], "foldr"),
         (["train", "--config", "configs/imagenet.yaml", "--set", "data.root=nowhere"], "nowhere"),
         (["train", "--config", "configs/digits.yaml", "--set", "training.tracker=tensorbored"], "tensorbored"),
+        (
+            ["train", "--config", "configs/digits.yaml", "--set", "kd=foo"],
+            "kd must hold keys and values, such as name: ",
+        ),
+        (
+            ["train", "--config", "configs/digits.yaml", "--set", "output=/dev/null"],
+            "output: /dev/null cannot be a run's",
+        ),
         (["train", "--config", "configs/digits.yaml", "--plan", "--images", "0"], "at least 1, and goes with --plan"),
         (["train", "--config", "configs/digits.yaml", "--images", "5"], "at least 1, and goes with --plan"),
         (["search", "nowhere"], "nowhere holds no trained run"),
@@ -40,7 +48,7 @@ def test_every_verb_has_help(verb, capsys):
         (["profile", "a4", "--classes", "0"], "at least 1"),
         (["profile", "a4", "--resolutions", "big"], "--resolutions takes whole numbers"),
         (["evaluate", "alphanet_a4"], "--data is needed"),
-        (["evaluate", "nowhere", "--arch", "a0"], "--arch is of a run, and nowhere is no folder of one; leave it out"),
+        (["evaluate", "nowhere", "--arch", "a0"], "nowhere is no folder of one; look at the path, or leave it out"),
         (["evaluate", ".", "--data", "digits"], "holds no config.json of one; a run is measured on its own images"),
         (["evaluate", "alphanet_a4", "--data", "digits"], "no weights for alphanet_a4"),
     ],
