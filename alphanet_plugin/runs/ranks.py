@@ -291,8 +291,7 @@ class _EndedError(RanksError):
 def _ended_from_outside() -> Iterator[None]:
     """Being told to end raises `_EndedError` in the main thread."""
 
-    def end(number: int, *_: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # the launcher's second word
+    def end(*_: object) -> None:
         raise _EndedError(f"ended from outside, as a launcher does where one of its processes died; {_AGAIN}")
 
     with when_told_to_end(end):
@@ -300,7 +299,6 @@ def _ended_from_outside() -> Iterator[None]:
 
 
 def _leave(number: int, *_: object) -> None:
-    signal.signal(number, signal.SIG_IGN)  # what was started is being stopped
     raise SystemExit(128 + number)
 
 
@@ -308,22 +306,28 @@ def _leave(number: int, *_: object) -> None:
 def when_told_to_end(end: Callable[..., None] = _leave) -> Iterator[None]:
     """SIGTERM, and SIGHUP of a terminal that is closed, call `end` while the block runs; in the main thread alone.
 
-    By default it leaves the block as an error does, so that what the block started is stopped too.
+    By default it leaves the block as an error does, so that what the block started is stopped too. It is called once:
+    what comes after, such as a launcher's second word, would disturb the stopping.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP"))
-    before = {
-        number: signal.signal(number, end)
-        for number in numbers
-        if number and signal.getsignal(number) not in (signal.SIG_IGN, None)  # ignored, as under nohup
-    }
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # ignored, as under nohup, or somebody else's outside Python
+    before = {one: was for one in known if (was := signal.getsignal(one)) not in (signal.SIG_IGN, None)}
+
+    def told(number: int, frame: Any) -> None:
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
+        end(number, frame)
+
+    for one in before:
+        signal.signal(one, told)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for one, was in before.items():
+            signal.signal(one, was)
 
 
 @dataclass(frozen=True)
