@@ -48,7 +48,10 @@ def test_every_verb_has_help(verb, capsys):
         (["profile", "a4", "--classes", "0"], "at least 1"),
         (["profile", "a4", "--resolutions", "big"], "--resolutions takes whole numbers"),
         (["evaluate", "alphanet_a4"], "--data is needed"),
-        (["evaluate", "nowhere", "--arch", "a0"], "nowhere is no folder of one; look at the path, or leave it out"),
+        (
+            ["evaluate", "nowhere", "--arch", "a0"],
+            "--arch is of a run, and nowhere is no folder of one; look at the path, or leave it out",
+        ),
         (["evaluate", ".", "--data", "digits"], "holds no config.json of one; a run is measured on its own images"),
         (["evaluate", "alphanet_a4", "--data", "digits"], "no weights for alphanet_a4"),
     ],

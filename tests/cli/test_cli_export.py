@@ -88,7 +88,10 @@ def test_any_timm_model_as_onnx(tmp_path, capsys):
     ("arguments", "message"),
     [
         (["alphanet_a0"], "no weights for alphanet_a0 in the store"),
-        (["alphanet_q", "--no-pretrained"], "alphanet_q is neither a folder nor a model that timm builds so"),
+        (
+            ["alphanet_q", "--no-pretrained"],
+            "alphanet_q is neither a folder nor a model that timm builds so: Unknown model",
+        ),
         (["local-dir:nowhere"], "nowhere"),
         (["alphanet_a0", "--classes", "3"], "--classes takes a positive number and goes with --no-pretrained"),
         (["alphanet_a0", "--no-pretrained", "--classes", "0"], "--classes takes a positive number"),
